@@ -1,0 +1,1 @@
+//! All of Callscribe in one process, and the operator's command line.

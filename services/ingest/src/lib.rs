@@ -1,0 +1,1 @@
+//! Twilio callbacks in, stream entries out.

@@ -1,0 +1,1 @@
+//! Events in, rows, leads and an API out.

@@ -1,0 +1,1 @@
+//! Recording in, transcript and extracted fields out.

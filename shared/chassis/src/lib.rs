@@ -1,0 +1,1 @@
+//! What every service stands on: configuration, telemetry, the HTTP server, the ops listener, graceful stop.

@@ -1,0 +1,19 @@
+//! A durable work queue on Redis Streams that loses nothing.
+
+mod consumer;
+mod entry;
+mod error;
+mod queue;
+mod redis_link;
+mod settings;
+mod settlement;
+mod stats;
+
+pub use consumer::{BatchHandler, ConsumerOptions, Handler, consume, consume_batches};
+pub use entry::{Delivery, Entry, Lane, Once, Outgoing};
+pub use error::QueueError;
+pub use queue::{Decision, Enqueued, Queue, QueueOptions, Transition};
+pub use redis_link::Link;
+pub use settings::RedisSettings;
+pub use settlement::{Failure, Settlement, Verdict};
+pub use stats::{Pause, Stats};

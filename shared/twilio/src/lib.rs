@@ -1,0 +1,1 @@
+//! What Callscribe knows of Twilio: signatures, callback forms, the REST client.

@@ -1,0 +1,1 @@
+//! The test harness, and the tests that need real servers.
