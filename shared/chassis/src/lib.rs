@@ -1,1 +1,16 @@
-//! What every service stands on: configuration, telemetry, the HTTP server, the ops listener, graceful stop.
+//! What every service stands on: configuration, telemetry, the HTTP server, the ops listener,
+//! graceful stop.
+
+pub mod config;
+mod launch;
+pub mod ops;
+mod process;
+pub mod queues;
+pub mod serve;
+pub mod telemetry;
+
+pub use launch::{ProcessConfig, install_tls, launch, load_checked, on_runtime};
+pub use process::{Check, Collector, Process};
+
+/// Exit code of a start that was stopped by a wrong setting (`EX_USAGE` of `sysexits.h`).
+pub const EXIT_WRONG_SETTING: u8 = 64;

@@ -1,0 +1,195 @@
+//! Configuration: documented defaults, then `callscribe.toml`, then the environment.
+//!
+//! A setting lives on a field of the settings struct of whoever uses it, with its default in the
+//! struct's `Default` and its documentation on the field. `CALLSCRIBE_REDIS__URL` sets `redis.url`.
+
+use std::path::{Path, PathBuf};
+
+use config::{Config, Environment, File, FileFormat};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, Serializer, de::DeserializeOwned};
+
+/// Why the configuration cannot be used. The message names the setting and what is allowed.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A setting is unknown, or its value is of the wrong kind.
+    #[error("{0}")]
+    Wrong(String),
+    /// The file named by `CALLSCRIBE_CONFIG` does not exist.
+    #[error("the configuration file {0} does not exist (named by CALLSCRIBE_CONFIG)")]
+    NoFile(PathBuf),
+}
+
+/// The prefix of every variable.
+const PREFIX: &str = "CALLSCRIBE";
+
+/// Variables with the prefix that are no settings: they say where to look or are for the Makefile.
+const NOT_SETTINGS: [&str; 2] = ["CALLSCRIBE_CONFIG", "CALLSCRIBE_DATA"];
+
+/// Reads the configuration from the file and the process's environment.
+///
+/// The file is the one `CALLSCRIBE_CONFIG` names, else `callscribe.toml` in the working folder if
+/// there is one.
+///
+/// # Errors
+/// When a setting is unknown or wrong.
+pub fn load<T: DeserializeOwned>() -> Result<T, ConfigError> {
+    let file = match std::env::var_os("CALLSCRIBE_CONFIG") {
+        Some(named) if !Path::new(&named).is_file() => {
+            return Err(ConfigError::NoFile(named.into()));
+        }
+        Some(named) => Some(PathBuf::from(named)),
+        None => Some(PathBuf::from("callscribe.toml")).filter(|path| path.is_file()),
+    };
+    load_from(file.as_deref(), std::env::vars())
+}
+
+/// Reads the configuration from a file and from variables.
+///
+/// # Errors
+/// When a setting is unknown or wrong.
+pub fn load_from<T: DeserializeOwned>(
+    file: Option<&Path>,
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> Result<T, ConfigError> {
+    let variables =
+        variables.into_iter().filter(|(name, _)| !NOT_SETTINGS.contains(&name.as_str())).collect();
+    // Values stay texts here: parsing them by their looks would turn a token of digits into a
+    // number. The deserializer converts where a number or a switch is asked for.
+    let environment = Environment::with_prefix(PREFIX)
+        .prefix_separator("_")
+        .separator("__")
+        .source(Some(variables));
+    let mut builder = Config::builder();
+    if let Some(path) = file {
+        builder = builder.add_source(File::from(path).format(FileFormat::Toml));
+    }
+    let merged = builder.add_source(environment).build().map_err(wrong)?;
+    merged.try_deserialize().map_err(wrong)
+}
+
+fn wrong(error: config::ConfigError) -> ConfigError {
+    ConfigError::Wrong(format!(
+        "wrong setting: {error} (run `callscribe config` to see every setting; \
+         variables are written CALLSCRIBE_SECTION__NAME)"
+    ))
+}
+
+/// For `serialize_with`: a secret is printed as `***`, an empty one as nothing.
+///
+/// # Errors
+/// As the serializer's.
+pub fn masked<S: Serializer>(secret: &SecretString, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(if secret.expose_secret().is_empty() { "" } else { "***" })
+}
+
+/// For `serialize_with`: an optional secret is printed as `***`, an absent one as nothing.
+///
+/// # Errors
+/// As the serializer's.
+pub fn masked_option<S: Serializer>(
+    secret: &Option<SecretString>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(secret) => masked(secret, to),
+        None => to.serialize_str(""),
+    }
+}
+
+/// For `deserialize_with`: a list, or one text with commas between its items (as a variable must).
+///
+/// # Errors
+/// When an item is not of the kind that is asked for.
+pub fn comma_list<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + std::str::FromStr<Err: std::fmt::Display>,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either<T> {
+        List(Vec<T>),
+        Text(String),
+    }
+    match Either::deserialize(from)? {
+        Either::List(list) => Ok(list),
+        Either::Text(text) => text
+            .split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .map(|item| item.parse().map_err(serde::de::Error::custom))
+            .collect(),
+    }
+}
+
+/// Sections of other services, which this one does not read: accepted whole, without a look.
+pub type OtherService = serde::de::IgnoredAny;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, Default)]
+    #[serde(default, deny_unknown_fields)]
+    struct Sample {
+        server: Server,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Server {
+        port: u16,
+        token: String,
+        #[serde(deserialize_with = "comma_list")]
+        names: Vec<String>,
+    }
+
+    impl Default for Server {
+        fn default() -> Self {
+            Self { port: 8080, token: String::new(), names: Vec::new() }
+        }
+    }
+
+    fn from(variables: &[(&str, &str)]) -> Result<Sample, ConfigError> {
+        load_from(None, variables.iter().map(|(k, v)| (k.to_string(), v.to_string())))
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
+        let mut file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+        writeln!(file, "[server]\nport = 1\ntoken = 'file'\nnames = ['a', 'b']").unwrap();
+        let variables = [("CALLSCRIBE_SERVER__TOKEN".to_string(), "variable".to_string())];
+        let sample: Sample = load_from(Some(file.path()), variables).unwrap();
+        assert_eq!((sample.server.port, sample.server.token.as_str()), (1, "variable"));
+        assert_eq!(sample.server.names, ["a", "b"]);
+        assert_eq!(from(&[]).unwrap().server.port, 8080);
+    }
+
+    #[test]
+    fn a_token_of_digits_stays_what_it_is() {
+        let token = "12345678901234567890123456789012";
+        let sample = from(&[("CALLSCRIBE_SERVER__TOKEN", token)]).unwrap();
+        assert_eq!(sample.server.token, token);
+    }
+
+    #[test]
+    fn a_variable_holds_a_list_with_commas() {
+        let sample = from(&[("CALLSCRIBE_SERVER__NAMES", "a, b,c")]).unwrap();
+        assert_eq!(sample.server.names, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn an_unknown_setting_stops_the_start_and_lists_the_known_ones() {
+        let error = from(&[("CALLSCRIBE_SERVER__PRT", "1")]).unwrap_err().to_string();
+        assert!(error.contains("prt") && error.contains("port"), "{error}");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_kind_is_named_with_what_is_expected() {
+        let error = from(&[("CALLSCRIBE_SERVER__PORT", "many")]).unwrap_err().to_string();
+        assert!(error.contains("server.port") && error.contains("many"), "{error}");
+    }
+}

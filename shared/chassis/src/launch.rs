@@ -1,0 +1,87 @@
+//! From `main` to a running service and back.
+
+use std::{future::Future, process::ExitCode};
+
+use serde::de::DeserializeOwned;
+
+use crate::{
+    EXIT_WRONG_SETTING, Process, config,
+    ops::{self, OpsSettings},
+    telemetry::{self, TelemetrySettings},
+};
+
+/// What the configuration of every process has.
+pub trait ProcessConfig: DeserializeOwned {
+    /// Logs, metrics and traces.
+    fn telemetry(&self) -> &TelemetrySettings;
+    /// The ops listener.
+    fn ops(&self) -> &OpsSettings;
+    /// Checks what the types cannot say.
+    ///
+    /// # Errors
+    /// A sentence with the setting's name, its value (unless secret) and what is allowed.
+    fn validate(&self) -> Result<(), String>;
+}
+
+/// Installs the TLS provider of the process. Two providers can end up compiled in, and then TLS
+/// panics unless one was chosen first.
+pub fn install_tls() {
+    // Fails only where one was chosen before: tests start many things in one process.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Loads and checks a configuration before any port is bound.
+///
+/// # Errors
+/// The sentence to print before exiting with [`EXIT_WRONG_SETTING`].
+pub fn load_checked<C: ProcessConfig>() -> Result<C, String> {
+    let config: C = config::load().map_err(|error| error.to_string())?;
+    config.validate()?;
+    Ok(config)
+}
+
+/// The `main` of a service: configuration, telemetry, ops listener, then `run` until SIGTERM.
+pub fn launch<C, F, R>(service: &'static str, run: F) -> ExitCode
+where
+    C: ProcessConfig,
+    F: FnOnce(C, Process) -> R,
+    R: Future<Output = anyhow::Result<()>>,
+{
+    install_tls();
+    let config: C = match load_checked() {
+        Ok(config) => config,
+        Err(sentence) => {
+            eprintln!("{service}: {sentence}");
+            return ExitCode::from(EXIT_WRONG_SETTING);
+        }
+    };
+    let telemetry = match telemetry::start(config.telemetry(), service) {
+        Ok(telemetry) => telemetry,
+        Err(error) => {
+            eprintln!("{service}: {error:#}");
+            return ExitCode::from(EXIT_WRONG_SETTING);
+        }
+    };
+    let outcome = on_runtime(async {
+        let process = Process::until_signalled()?;
+        ops::start(config.ops(), &process, telemetry.metrics.clone()).await?;
+        run(config, process).await
+    });
+    telemetry.finish();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "stopped");
+            eprintln!("{service}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a future on a runtime of its own.
+///
+/// # Errors
+/// The future's, or the operating system's when threads cannot be started.
+pub fn on_runtime<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+}

@@ -1,0 +1,76 @@
+//! The ops listener: `/livez`, `/readyz`, `/metrics`, on a port of its own.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde::{Deserialize, Serialize};
+use warp::{Filter, Reply, http::StatusCode};
+
+use crate::{
+    Process,
+    serve::{HttpSettings, Server},
+};
+
+/// Where the ops listener is.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OpsSettings {
+    /// Address and port of `/livez`, `/readyz` and `/metrics`. Default `127.0.0.1:9464`.
+    pub listen: SocketAddr,
+}
+
+impl Default for OpsSettings {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9464)) }
+    }
+}
+
+/// Binds the listener and answers in the background until the process stops.
+///
+/// # Errors
+/// When the port is taken.
+pub async fn start(
+    settings: &OpsSettings,
+    process: &Process,
+    metrics: PrometheusHandle,
+) -> anyhow::Result<()> {
+    let server = Server::bind(&HttpSettings::at(settings.listen)).await?;
+    process.announce("ops", server.url()?);
+    let service = warp::service(routes(process.clone(), metrics));
+    tokio::spawn(server.run(service, process.stop().clone()));
+    Ok(())
+}
+
+fn routes(
+    process: Process,
+    metrics: PrometheusHandle,
+) -> impl Filter<Extract = (impl Reply,), Error = warp::Rejection> + Clone {
+    let live = warp::path!("livez").map(|| "alive\n");
+    let of_ready = process.clone();
+    let ready = warp::path!("readyz").map(move || readiness(&of_ready));
+    let scrape = warp::path!("metrics").then(move || exposition(process.clone(), metrics.clone()));
+    warp::get().and(live.or(ready).or(scrape))
+}
+
+fn readiness(process: &Process) -> impl Reply + use<> {
+    let checks = process.checks();
+    let stopping = process.stop().is_cancelled();
+    let ready = !stopping && checks.values().all(Result::is_ok);
+    let states: BTreeMap<_, _> = checks
+        .into_iter()
+        .map(|(name, state)| (name, state.err().unwrap_or_else(|| "ok".into())))
+        .collect();
+    let body = serde_json::json!({ "ready": ready, "stopping": stopping, "checks": states });
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    warp::reply::with_status(warp::reply::json(&body), status)
+}
+
+/// Everything a scrape returns: what was counted, and what the collectors read just now.
+pub async fn exposition(process: Process, metrics: PrometheusHandle) -> String {
+    metrics.run_upkeep();
+    let mut text = metrics.render();
+    for collector in process.collectors() {
+        text.push_str(&collector().await);
+    }
+    text
+}

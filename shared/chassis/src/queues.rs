@@ -1,0 +1,154 @@
+//! The two queues of the system, wired in one place: `calls` (work for transcribers) and
+//! `results` (what happened, for the database).
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use domain::{AttemptOrder, CallEvent, CallJob, EventKind};
+use queue::{Decision, Delivery, Entry, Failure, Link, Outgoing, Queue, QueueOptions, Transition};
+
+/// Name of the queue that carries [`CallJob`]s.
+pub const CALLS: &str = "calls";
+/// Name of the queue that carries [`CallEvent`]s.
+pub const RESULTS: &str = "results";
+
+/// How long a job's key is remembered: longer than Twilio repeats a callback and than the overlap
+/// of the reconciliation; after it, the database knows the recording.
+const ONCE_WINDOW: Duration = Duration::from_secs(3 * 24 * 3600);
+
+/// The queue of jobs. Whatever it decides on its own becomes an event in `results`.
+pub fn calls(link: Link) -> Queue {
+    let on_decision = Some(Arc::new(decided) as Arc<dyn Fn(&Decision) -> Vec<Outgoing> + _>);
+    Queue::new(link, CALLS, QueueOptions { on_decision })
+}
+
+/// The queue of events.
+pub fn results(link: Link) -> Queue {
+    Queue::new(link, RESULTS, QueueOptions::default())
+}
+
+/// An entry for `calls`: once per recording and generation (or call), with its `Queued` event in
+/// the same script.
+///
+/// # Errors
+/// When the job cannot be written as JSON, which no job of ours does.
+pub fn job_entry(job: &CallJob, traceparent: Option<String>) -> serde_json::Result<Entry> {
+    let queued = event_of(job, AttemptOrder::default(), EventKind::Queued { source: job.source() });
+    let entry = Entry::new(job.call_sid().as_str(), serde_json::to_string(job)?)
+        .once(job.once_key(), ONCE_WINDOW)
+        .traced(traceparent.clone());
+    Ok(entry.emit(RESULTS, event_entry(&queued, traceparent)?))
+}
+
+/// An entry for `results`.
+///
+/// # Errors
+/// When the event cannot be written as JSON, which no event of ours does.
+pub fn event_entry(event: &CallEvent, traceparent: Option<String>) -> serde_json::Result<Entry> {
+    let body = serde_json::to_string(event)?;
+    Ok(Entry::new(event.call_sid.as_str(), body).traced(traceparent))
+}
+
+/// An event about a job, at the present time. `order.generation` is taken from the job.
+pub fn event_of(job: &CallJob, order: AttemptOrder, kind: EventKind) -> CallEvent {
+    let (recording_sid, generation) = match job {
+        CallJob::Transcribe { recording_sid, generation, .. } => {
+            (Some(recording_sid.clone()), *generation)
+        }
+        CallJob::Resolve { .. } => (None, 0),
+    };
+    CallEvent {
+        account_sid: job.account_sid().clone(),
+        call_sid: job.call_sid().clone(),
+        recording_sid,
+        order: AttemptOrder { generation, ..order },
+        at_ms: now_ms(),
+        kind,
+    }
+}
+
+/// Which try a delivery is, for the events of its job.
+pub fn order_of(delivery: &Delivery) -> AttemptOrder {
+    AttemptOrder { generation: 0, redrive: delivery.redrive, attempt: delivery.attempt }
+}
+
+/// Now, in milliseconds since 1970 (UTC).
+pub fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn decided(decision: &Decision) -> Vec<Outgoing> {
+    // A malformed entry names no call, so there is no row to tell; it is counted, logged and kept.
+    let Ok(job) = serde_json::from_str::<CallJob>(&decision.delivery.body) else {
+        return Vec::new();
+    };
+    let order = order_of(&decision.delivery);
+    let kind = match decision.transition {
+        Transition::Redriven => EventKind::Queued { source: domain::JobSource::Manual },
+        Transition::Exhausted | Transition::Poison | Transition::Malformed => {
+            let failure = decision.failure.clone().unwrap_or_else(|| {
+                Failure::new("worker_crashed", "the worker stopped while it had this call in hand")
+            });
+            EventKind::Failed {
+                code: failure.code,
+                message: failure.message,
+                attempts: decision.delivery.attempt,
+                is_final: true,
+            }
+        }
+    };
+    let entry = event_entry(&event_of(&job, order, kind), decision.delivery.traceparent.clone());
+    entry.map(|entry| Outgoing { queue: RESULTS.into(), entry }).into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::JobSource;
+
+    use super::*;
+
+    fn job() -> CallJob {
+        CallJob::Transcribe {
+            account_sid: format!("AC{:032x}", 1).parse().unwrap(),
+            call_sid: format!("CA{:032x}", 2).parse().unwrap(),
+            recording_sid: format!("RE{:032x}", 3).parse().unwrap(),
+            generation: 2,
+            source: JobSource::Callback,
+        }
+    }
+
+    #[test]
+    fn a_job_brings_its_queued_event_along() {
+        let entry = job_entry(&job(), None).unwrap();
+        assert_eq!(entry.key, format!("CA{:032x}", 2));
+        assert_eq!(entry.emit.len(), 1);
+        assert_eq!(entry.emit[0].queue, RESULTS);
+        let event: CallEvent = serde_json::from_str(&entry.emit[0].entry.body).unwrap();
+        assert_eq!(event.order.generation, 2);
+        assert_eq!(event.kind, EventKind::Queued { source: JobSource::Callback });
+    }
+
+    #[test]
+    fn a_poisoned_job_becomes_a_final_failure_of_its_recording() {
+        let delivery = Delivery {
+            id: "1-0".into(),
+            key: "k".into(),
+            body: serde_json::to_string(&job()).unwrap(),
+            lane: queue::Lane::Live,
+            attempt: 3,
+            redrive: 1,
+            deliveries: 4,
+            born_ms: 0,
+            traceparent: None,
+            abandoned: Default::default(),
+        };
+        let decision = Decision { transition: Transition::Poison, delivery, failure: None };
+        let emitted = decided(&decision);
+        let event: CallEvent = serde_json::from_str(&emitted[0].entry.body).unwrap();
+        assert_eq!(event.order, AttemptOrder { generation: 2, redrive: 1, attempt: 3 });
+        assert!(event.kind.is_terminal());
+    }
+}

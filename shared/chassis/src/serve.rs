@@ -1,0 +1,236 @@
+//! The accept loop: warp's filters on hyper's connections, with the limits warp does not have.
+//!
+//! warp 0.4 itself knows no header timeout, no connection cap and no deadline for a graceful stop,
+//! panics when its port is taken, and drops the connection when a handler panics.
+
+use std::{
+    convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, path::PathBuf, sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use futures_util::FutureExt;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::{GracefulShutdown, Watcher},
+};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tower_service::Service;
+use warp::{
+    http::{Request, StatusCode},
+    reply::Response,
+};
+
+/// Where an HTTP server listens and what it bears.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpSettings {
+    /// Address and port; port 0 takes a free one. The default differs by listener.
+    pub listen: SocketAddr,
+    /// Connections at once; further ones wait in the kernel's queue. Default 1024.
+    pub max_connections: usize,
+    /// Seconds a client may take to send its request's head. Default 10.
+    pub header_timeout_seconds: u64,
+    /// Seconds until a request must have been answered (its body read included). Default 30.
+    pub request_timeout_seconds: u64,
+    /// Seconds that open requests get when the process stops. Default 10.
+    pub drain_seconds: u64,
+    /// PEM file with the certificate chain; TLS is on when this and `tls_key` are set.
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file with the private key.
+    pub tls_key: Option<PathBuf>,
+}
+
+impl HttpSettings {
+    /// The defaults, listening at an address.
+    pub fn at(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            max_connections: 1024,
+            header_timeout_seconds: 10,
+            request_timeout_seconds: 30,
+            drain_seconds: 10,
+            tls_certificate: None,
+            tls_key: None,
+        }
+    }
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self::at(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+}
+
+/// A bound server that does not answer yet.
+pub struct Server {
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    settings: HttpSettings,
+}
+
+impl Server {
+    /// Binds the address.
+    ///
+    /// # Errors
+    /// When the port is taken or the certificate cannot be used.
+    pub async fn bind(settings: &HttpSettings) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(settings.listen).await.with_context(|| {
+            format!("cannot listen on {} (is the port taken?)", settings.listen)
+        })?;
+        let tls = tls_acceptor(settings)?;
+        Ok(Self { listener, tls, settings: settings.clone() })
+    }
+
+    /// Where it listens, such as `http://127.0.0.1:8080`.
+    ///
+    /// # Errors
+    /// When the operating system cannot tell.
+    pub fn url(&self) -> std::io::Result<String> {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        Ok(format!("{scheme}://{}", self.listener.local_addr()?))
+    }
+
+    /// Answers until `stop` is cancelled, then finishes open requests within the drain time.
+    ///
+    /// `service` comes from [`warp::service`]. A handler that panics answers 500.
+    pub async fn run<S>(self, service: S, stop: CancellationToken)
+    where
+        S: Service<Request<Incoming>, Response = Response, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+    {
+        let graceful = GracefulShutdown::new();
+        let abort = CancellationToken::new();
+        let permits = Arc::new(Semaphore::new(self.settings.max_connections));
+        let settings = Arc::new(self.settings);
+        loop {
+            let permit = tokio::select! {
+                permit = permits.clone().acquire_owned() => permit,
+                () = stop.cancelled() => break,
+            };
+            let stream = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = stop.cancelled() => break,
+            };
+            let stream = match stream {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, most likely: wait for some to be closed.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let connection = Connection {
+                service: service.clone(),
+                watcher: graceful.watcher(),
+                settings: settings.clone(),
+            };
+            let (tls, abort) = (self.tls.clone(), abort.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = connection.accept(stream, tls) => {}
+                    () = abort.cancelled() => {}
+                }
+                drop(permit);
+            });
+        }
+        drop(self.listener);
+        let drain = Duration::from_secs(settings.drain_seconds);
+        if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+            tracing::warn!(seconds = settings.drain_seconds, "requests still open at the deadline");
+        }
+        abort.cancel();
+    }
+}
+
+struct Connection<S> {
+    service: S,
+    watcher: Watcher,
+    settings: Arc<HttpSettings>,
+}
+
+impl<S> Connection<S>
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    async fn accept(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        // Answers are small and wanted at once; a failure only costs latency.
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = tls else { return self.converse(stream).await };
+        let patience = Duration::from_secs(self.settings.header_timeout_seconds);
+        match tokio::time::timeout(patience, tls.accept(stream)).await {
+            Ok(Ok(stream)) => self.converse(stream).await,
+            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+            Err(_) => tracing::debug!("TLS handshake took too long"),
+        }
+    }
+
+    async fn converse(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let patience = Duration::from_secs(self.settings.request_timeout_seconds);
+        let service = self.service;
+        let answer = service_fn(move |request| answer(service.clone(), request, patience));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(self.settings.header_timeout_seconds))
+            .max_buf_size(64 * 1024)
+            .serve_connection(TokioIo::new(stream), answer);
+        if let Err(error) = self.watcher.watch(connection).await {
+            tracing::debug!(%error, "connection ended");
+        }
+    }
+}
+
+async fn answer<S>(
+    mut service: S,
+    request: Request<Incoming>,
+    patience: Duration,
+) -> Result<Response, Infallible>
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
+{
+    let handled = AssertUnwindSafe(async { service.call(request).await }).catch_unwind();
+    Ok(match tokio::time::timeout(patience, handled).await {
+        Ok(Ok(Ok(response))) => response,
+        Ok(Err(_panic)) => {
+            tracing::error!("a request's handler panicked");
+            plain(500, "internal error\n")
+        }
+        Err(_) => plain(408, "the request took too long\n"),
+    })
+}
+
+fn plain(status: u16, text: &'static str) -> Response {
+    let mut response = Response::new(text.into());
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    response
+}
+
+fn tls_acceptor(settings: &HttpSettings) -> anyhow::Result<Option<TlsAcceptor>> {
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+    let (certificate, key) = match (&settings.tls_certificate, &settings.tls_key) {
+        (None, None) => return Ok(None),
+        (Some(certificate), Some(key)) => (certificate, key),
+        _ => anyhow::bail!("tls_certificate and tls_key go together: set both or neither"),
+    };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| format!("cannot read tls_certificate {}", certificate.display()))?;
+    let key = PrivateKeyDer::from_pem_file(key)
+        .with_context(|| format!("cannot read tls_key {}", key.display()))?;
+    let config = rustls::ServerConfig::builder().with_no_client_auth();
+    let config = config.with_single_cert(chain, key).context("certificate and key do not fit")?;
+    Ok(Some(TlsAcceptor::from(Arc::new(config))))
+}
