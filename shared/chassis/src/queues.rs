@@ -20,8 +20,8 @@ const ONCE_WINDOW: Duration = Duration::from_secs(3 * 24 * 3600);
 
 /// The queue of jobs. Whatever it decides on its own becomes an event in `results`.
 pub fn calls(link: Link) -> Queue {
-    let on_decision = Some(Arc::new(decided) as Arc<dyn Fn(&Decision) -> Vec<Outgoing> + _>);
-    Queue::new(link, CALLS, QueueOptions { on_decision })
+    let options = QueueOptions { on_decision: Some(Arc::new(decided)), ..Default::default() };
+    Queue::new(link, CALLS, options)
 }
 
 /// The queue of events.
