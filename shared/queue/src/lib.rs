@@ -3,11 +3,17 @@
 mod consumer;
 mod entry;
 mod error;
+mod health;
+mod keys;
+mod metric;
+mod pause;
 mod queue;
 mod redis_link;
+mod script;
 mod settings;
 mod settlement;
 mod stats;
+mod wire;
 
 pub use consumer::{BatchHandler, ConsumerOptions, Handler, consume, consume_batches};
 pub use entry::{Delivery, Entry, Lane, Once, Outgoing};
@@ -17,3 +23,4 @@ pub use redis_link::Link;
 pub use settings::RedisSettings;
 pub use settlement::{Failure, Settlement, Verdict};
 pub use stats::{Pause, Stats};
+pub use wire::PastFailure;
