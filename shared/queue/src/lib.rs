@@ -1,6 +1,7 @@
 //! A durable work queue on Redis Streams that loses nothing.
 
 mod consumer;
+mod dead;
 mod entry;
 mod error;
 mod health;
@@ -16,9 +17,10 @@ mod stats;
 mod wire;
 
 pub use consumer::{BatchHandler, ConsumerOptions, Handler, consume, consume_batches};
+pub use dead::{DeadLetter, Selection};
 pub use entry::{Delivery, Entry, Lane, Once, Outgoing};
 pub use error::QueueError;
-pub use queue::{Decision, Enqueued, Queue, QueueOptions, Transition};
+pub use queue::{Decision, Enqueued, OnDecision, Queue, QueueOptions, Transition};
 pub use redis_link::Link;
 pub use settings::RedisSettings;
 pub use settlement::{Failure, Settlement, Verdict};

@@ -33,16 +33,21 @@ struct Inner {
 #[derive(Clone, Default)]
 pub struct QueueOptions {
     /// Builds what a transition the queue decides on its own emits to other queues, so that no
-    /// entry ends in `dead`, or leaves it, without an event that says so.
-    pub on_decision: Option<Arc<dyn Fn(&Decision) -> Vec<Outgoing> + Send + Sync>>,
+    /// entry ends in `dead`, or leaves it, without an event that says so. When work is exhausted,
+    /// this goes out beside what the handler emitted with its last failure.
+    pub on_decision: Option<OnDecision>,
 }
+
+/// Builds what a decision of the queue emits.
+pub type OnDecision = Arc<dyn Fn(&Decision) -> Vec<Outgoing> + Send + Sync>;
 
 /// A transition that the queue decides, not a handler.
 #[derive(Debug, Clone)]
 pub struct Decision {
     /// Which.
     pub transition: Transition,
-    /// The entry, as far as it can be read (a malformed one has gaps).
+    /// The entry, as far as it can be read (a malformed one has gaps). For a redriven one: as it
+    /// will be delivered next, with its new redrive count and attempt 1.
     pub delivery: Delivery,
     /// Why.
     pub failure: Option<Failure>,

@@ -29,6 +29,7 @@ pub(crate) struct Scripts {
     pub sweep: Script,
     pub stats: Script,
     pub pause: Script,
+    pub redrive: Script,
 }
 
 impl Scripts {
@@ -43,6 +44,7 @@ impl Scripts {
             sweep: Script::new(include_str!("scripts/sweep.lua")),
             stats: Script::new(include_str!("scripts/stats.lua")),
             pause: Script::new(include_str!("scripts/pause.lua")),
+            redrive: Script::adding(include_str!("scripts/redrive.lua")),
         }
     }
 }
