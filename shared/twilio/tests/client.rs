@@ -1,4 +1,5 @@
 //! The client against the double.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 
