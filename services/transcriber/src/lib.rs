@@ -1,1 +1,2 @@
 //! Recording in, transcript and extracted fields out.
+pub mod extract;
