@@ -6,6 +6,7 @@ mod dashboards;
 mod images;
 mod keda;
 mod kubernetes;
+mod settings;
 mod workloads;
 
 use std::{path::PathBuf, process::Command};
