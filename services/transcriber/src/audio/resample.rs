@@ -135,9 +135,19 @@ mod tests {
         let mut resampler = Resampler::new(rate_hz).unwrap();
         let mut out = Vec::new();
         for block in samples.chunks(997) {
-            resampler.push(block, |s| { out.extend_from_slice(s); Ok(()) }).unwrap();
+            resampler
+                .push(block, |s| {
+                    out.extend_from_slice(s);
+                    Ok(())
+                })
+                .unwrap();
         }
-        resampler.finish(|s| { out.extend_from_slice(s); Ok(()) }).unwrap();
+        resampler
+            .finish(|s| {
+                out.extend_from_slice(s);
+                Ok(())
+            })
+            .unwrap();
         out
     }
 

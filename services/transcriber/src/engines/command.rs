@@ -56,9 +56,9 @@ impl Command {
     pub fn new(settings: &CommandSettings) -> Result<Self, String> {
         let setting = "transcriber.engines.command.template";
         let template = settings.template.as_deref().unwrap_or_default();
-        let words = shlex::split(template)
-            .filter(|words| !words.is_empty())
-            .ok_or_else(|| format!("{setting} is {template:?}; it names a program, its arguments and {{audio}}"))?;
+        let words = shlex::split(template).filter(|words| !words.is_empty()).ok_or_else(|| {
+            format!("{setting} is {template:?}; it names a program, its arguments and {{audio}}")
+        })?;
         if !words.iter().any(|word| word.contains("{audio}")) {
             return Err(format!("{setting} is {template:?}; it must contain {{audio}}"));
         }
@@ -75,7 +75,9 @@ impl Command {
         let arguments: Vec<OsString> = self
             .arguments
             .iter()
-            .map(|word| word.replace("{audio}", &path).replace("{language}", language.unwrap_or("auto")))
+            .map(|word| {
+                word.replace("{audio}", &path).replace("{language}", language.unwrap_or("auto"))
+            })
             .map(OsString::from)
             .collect();
         let limit = Duration::from_secs(self.settings.timeout_seconds);
@@ -114,11 +116,8 @@ impl Engine for Command {
 /// A piece as a file that goes with the value.
 pub(super) fn temporary_wav(piece: &Piece) -> Result<tempfile::NamedTempFile, EngineError> {
     let failed = |error: std::io::Error| EngineError::Program(format!("temporary file: {error}"));
-    let mut file = tempfile::Builder::new()
-        .prefix("callscribe-")
-        .suffix(".wav")
-        .tempfile()
-        .map_err(failed)?;
+    let mut file =
+        tempfile::Builder::new().prefix("callscribe-").suffix(".wav").tempfile().map_err(failed)?;
     file.write_all(&wav(&piece.samples)).map_err(failed)?;
     Ok(file)
 }
@@ -162,7 +161,8 @@ mod tests {
         let fifo = folder.path().join("alive");
         assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
         // The grandchild holds the pipe open for writing as long as it lives.
-        let template = format!("sh -c 'sh -c \"exec 3>{}; sleep 600\" & wait; : {{audio}}'", fifo.display());
+        let template =
+            format!("sh -c 'sh -c \"exec 3>{}; sleep 600\" & wait; : {{audio}}'", fifo.display());
         let engine = engine(&template, 1);
         let reader = tokio::task::spawn_blocking(move || std::fs::read(fifo));
         let error = engine.transcribe(&piece(), None).await.unwrap_err();
@@ -173,8 +173,10 @@ mod tests {
 
     #[test]
     fn a_template_without_audio_or_program_is_refused_by_name() {
-        for template in ["", "echo hello", "no-such-program-anywhere {audio}", "'unclosed {audio}"] {
-            let settings = CommandSettings { template: Some(template.into()), ..Default::default() };
+        for template in ["", "echo hello", "no-such-program-anywhere {audio}", "'unclosed {audio}"]
+        {
+            let settings =
+                CommandSettings { template: Some(template.into()), ..Default::default() };
             let sentence = Command::new(&settings).err().unwrap();
             assert!(sentence.contains("transcriber.engines.command.template"), "{sentence}");
         }
