@@ -1,1 +1,7 @@
-fn main() {}
+//! The `callscribe` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    callscribe::cli::main()
+}

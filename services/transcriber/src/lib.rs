@@ -5,6 +5,7 @@
 pub mod audio;
 pub mod chain;
 pub mod engines;
+pub mod extract;
 pub mod fetch;
 mod language;
 mod patience;

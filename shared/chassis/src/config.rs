@@ -34,6 +34,14 @@ const NOT_SETTINGS: [&str; 2] = ["CALLSCRIBE_CONFIG", "CALLSCRIBE_DATA"];
 /// # Errors
 /// When a setting is unknown or wrong.
 pub fn load<T: DeserializeOwned>() -> Result<T, ConfigError> {
+    load_with_given().map(|(settings, _)| settings)
+}
+
+/// As [`load`], with the record of which settings were given.
+///
+/// # Errors
+/// When a setting is unknown or wrong.
+pub fn load_with_given<T: DeserializeOwned>() -> Result<(T, Given), ConfigError> {
     let file = match std::env::var_os("CALLSCRIBE_CONFIG") {
         Some(named) if !Path::new(&named).is_file() => {
             return Err(ConfigError::NoFile(named.into()));
@@ -41,7 +49,7 @@ pub fn load<T: DeserializeOwned>() -> Result<T, ConfigError> {
         Some(named) => Some(PathBuf::from(named)),
         None => Some(PathBuf::from("callscribe.toml")).filter(|path| path.is_file()),
     };
-    load_from(file.as_deref(), std::env::vars())
+    merge(file.as_deref(), std::env::vars())
 }
 
 /// Reads the configuration from a file and from variables.
@@ -52,6 +60,24 @@ pub fn load_from<T: DeserializeOwned>(
     file: Option<&Path>,
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<T, ConfigError> {
+    merge(file, variables).map(|(settings, _)| settings)
+}
+
+/// Which settings were given, by the file or by a variable, rather than left to their default.
+#[derive(Debug, Clone, Default)]
+pub struct Given(Config);
+
+impl Given {
+    /// Whether a setting (`redis.url`) or anything in a section (`redis`) was given.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.get::<config::Value>(name).is_ok()
+    }
+}
+
+fn merge<T: DeserializeOwned>(
+    file: Option<&Path>,
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> Result<(T, Given), ConfigError> {
     let variables =
         variables.into_iter().filter(|(name, _)| !NOT_SETTINGS.contains(&name.as_str())).collect();
     // Values stay texts here: parsing them by their looks would turn a token of digits into a
@@ -65,7 +91,8 @@ pub fn load_from<T: DeserializeOwned>(
         builder = builder.add_source(File::from(path).format(FileFormat::Toml));
     }
     let merged = builder.add_source(environment).build().map_err(wrong)?;
-    merged.try_deserialize().map_err(wrong)
+    let settings = merged.clone().try_deserialize().map_err(wrong)?;
+    Ok((settings, Given(merged)))
 }
 
 fn wrong(error: config::ConfigError) -> ConfigError {
@@ -179,6 +206,14 @@ mod tests {
     fn a_variable_holds_a_list_with_commas() {
         let sample = from(&[("CALLSCRIBE_SERVER__NAMES", "a, b,c")]).unwrap();
         assert_eq!(sample.server.names, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn what_was_given_is_told_from_what_is_a_default() {
+        let variables = [("CALLSCRIBE_SERVER__PORT".to_string(), "1".to_string())];
+        let (_, given): (Sample, Given) = merge(None, variables).unwrap();
+        assert!(given.has("server.port") && given.has("server"));
+        assert!(!given.has("server.token"));
     }
 
     #[test]

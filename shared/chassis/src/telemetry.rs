@@ -1,6 +1,6 @@
 //! Logs, metrics and traces of a process.
 
-use std::io::IsTerminal;
+use std::{fs::File, io::IsTerminal, path::PathBuf, sync::Arc};
 
 use anyhow::Context;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -13,7 +13,9 @@ use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::Sd
 use serde::{Deserialize, Serialize};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
-use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer, fmt::writer::BoxMakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
 /// What is told to whom.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -24,6 +26,9 @@ pub struct TelemetrySettings {
     pub log: String,
     /// `text`, `json`, or `auto`: text on a terminal, JSON otherwise. Default `auto`.
     pub log_format: LogFormat,
+    /// File to which log lines are appended. Default: standard error, except in `callscribe up`
+    /// with sample calls.
+    pub log_file: Option<PathBuf>,
     /// Base URL of an OTLP/HTTP collector (`http://otel-collector:4318`); traces leave only when
     /// it is set. Default: the standard `OTEL_EXPORTER_OTLP_ENDPOINT`, else none.
     pub otlp_endpoint: Option<String>,
@@ -43,7 +48,12 @@ pub enum LogFormat {
 
 impl Default for TelemetrySettings {
     fn default() -> Self {
-        Self { log: "info".into(), log_format: LogFormat::Auto, otlp_endpoint: None }
+        Self {
+            log: "info".into(),
+            log_format: LogFormat::Auto,
+            log_file: None,
+            otlp_endpoint: None,
+        }
     }
 }
 
@@ -76,7 +86,7 @@ pub fn start(settings: &TelemetrySettings, service: &'static str) -> anyhow::Res
             .with_threads(false)
     });
     tracing_subscriber::registry()
-        .with(log_layer(settings.log_format).with_filter(filter))
+        .with(log_layer(settings)?.with_filter(filter))
         .with(to_otlp.with_filter(EnvFilter::new("info,hyper=off,reqwest=off")))
         .try_init()
         .context("telemetry was started before")?;
@@ -102,22 +112,30 @@ impl Telemetry {
     }
 }
 
-fn log_layer<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+fn log_layer<S>(settings: &TelemetrySettings) -> anyhow::Result<Box<dyn Layer<S> + Send + Sync>>
 where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {
-    let terminal = std::io::stderr().is_terminal();
-    let json = match format {
+    let terminal = settings.log_file.is_none() && std::io::stderr().is_terminal();
+    let json = match settings.log_format {
         LogFormat::Auto => !terminal,
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    if json {
+    let writer = match &settings.log_file {
+        None => BoxMakeWriter::new(std::io::stderr),
+        Some(path) => {
+            let file = File::options().create(true).append(true).open(path);
+            let file = file.with_context(|| format!("cannot write the log {}", path.display()))?;
+            BoxMakeWriter::new(Arc::new(file))
+        }
+    };
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
+    Ok(if json {
         layer.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
     } else {
         layer.with_ansi(terminal).with_target(false).boxed()
-    }
+    })
 }
 
 fn trace_provider(

@@ -1,9 +1,26 @@
 //! Taking work out of a queue.
 
-use std::{future::Future, time::Duration};
+mod backoff;
+mod hand;
+mod job;
+mod lease;
+mod read;
+mod settle;
+mod slots;
+mod tend;
+mod work;
 
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use self::{
+    job::Item,
+    read::Reader,
+    slots::{Slot, Slots},
+    work::Work,
+};
 use crate::{Delivery, Queue, QueueError, Settlement};
 
 /// Handles one delivery at a time, many at once.
@@ -54,22 +71,109 @@ impl Default for ConsumerOptions {
     }
 }
 
-/// Works until `stop` is cancelled, then drains: survives Redis being away, restarts included.
-pub async fn consume(
-    _queue: Queue,
-    _options: ConsumerOptions,
-    _handler: impl Handler,
-    _stop: CancellationToken,
-) -> Result<(), QueueError> {
-    unimplemented!()
+impl ConsumerOptions {
+    fn check(&self) -> Result<(), QueueError> {
+        let wrong = |what: &str| Err(QueueError::Settings(what.to_owned()));
+        if self.concurrency == 0 {
+            return wrong("concurrency: must be at least 1");
+        }
+        if self.lease < Duration::from_millis(30) {
+            return wrong("lease: must be at least 30 ms");
+        }
+        if self.timeout.is_zero() {
+            return wrong("timeout: must not be zero");
+        }
+        if self.max_attempts == 0 || self.max_deliveries == 0 {
+            return wrong("max_attempts, max_deliveries: must be at least 1");
+        }
+        Ok(())
+    }
 }
 
-/// As [`consume`], with up to `concurrency` deliveries handled in one call.
-pub async fn consume_batches(
-    _queue: Queue,
-    _options: ConsumerOptions,
-    _handler: impl BatchHandler,
-    _stop: CancellationToken,
+/// Works until `stop` is cancelled, then drains: survives Redis being away, restarts included.
+///
+/// # Errors
+/// [`QueueError::Settings`] when an option cannot be used. Failures of Redis are survived.
+pub async fn consume(
+    queue: Queue,
+    options: ConsumerOptions,
+    handler: impl Handler,
+    stop: CancellationToken,
 ) -> Result<(), QueueError> {
-    unimplemented!()
+    let slots = Slots::new(options.concurrency, false);
+    let handler = Arc::new(handler);
+    run(queue, options, slots, stop, |work, items| {
+        for (item, slot) in items {
+            tokio::spawn(job::run_one(Arc::clone(work), Arc::clone(&handler), item, slot));
+        }
+    })
+    .await
+}
+
+/// As [`consume`], with up to `concurrency` deliveries handled in one call, one call at a time.
+/// When a call panics, its deliveries are handled one by one.
+///
+/// # Errors
+/// As [`consume`].
+pub async fn consume_batches(
+    queue: Queue,
+    options: ConsumerOptions,
+    handler: impl BatchHandler,
+    stop: CancellationToken,
+) -> Result<(), QueueError> {
+    let slots = Slots::new(options.concurrency, true);
+    let handler = Arc::new(handler);
+    run(queue, options, slots, stop, |work, items| {
+        tokio::spawn(job::run_batch(Arc::clone(work), Arc::clone(&handler), items));
+    })
+    .await
+}
+
+/// Stops what is in hand when the consumer is dropped.
+struct Abandon(Arc<Work>);
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        self.0.hard_stop.cancel();
+        self.0.hand.abandon_all();
+    }
+}
+
+async fn run(
+    queue: Queue,
+    options: ConsumerOptions,
+    slots: Slots,
+    stop: CancellationToken,
+    dispatch: impl Fn(&Arc<Work>, Vec<(Item, Slot)>),
+) -> Result<(), QueueError> {
+    options.check()?;
+    let (outcomes, to_settle) = mpsc::channel(options.concurrency.max(16));
+    let (scheduled, due) = mpsc::unbounded_channel();
+    let work = Arc::new(Work::new(queue, options, slots, outcomes, scheduled));
+    let _abandon = Abandon(Arc::clone(&work));
+    let reader = Reader::new(Arc::clone(&work));
+
+    // Dropped, and so ended, with this function.
+    let mut background = JoinSet::new();
+    background.spawn(settle::run(Arc::clone(&work), to_settle));
+    background.spawn(lease::run(Arc::clone(&work)));
+    background.spawn(tend::run(Arc::clone(&work), due));
+    background.spawn(read::wake(Arc::clone(&work), reader.blocked(), stop.clone()));
+
+    tracing::info!(queue = work.queue.name(), consumer = %work.name, "worker loop started");
+    reader.run(&stop, |items| dispatch(&work, items)).await;
+    drain(&work).await;
+    tracing::info!(queue = work.queue.name(), consumer = %work.name, "worker loop ended");
+    Ok(())
+}
+
+/// The rest of a graceful stop: wait for what is in hand, abandon the rest, hand it back.
+async fn drain(work: &Work) {
+    let drained = tokio::time::timeout(work.options.grace, work.hand.empty()).await;
+    if drained.is_err() {
+        work.hard_stop.cancel();
+        work.hand.abandon_all();
+        lease::hand_back(work, &work.hand.places()).await;
+    }
+    tend::retire(work).await;
 }

@@ -33,7 +33,8 @@ pub struct Outgoing {
 }
 
 /// The two lanes of a queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Lane {
     /// Work somebody waits for: read first.
     #[default]

@@ -1,19 +1,29 @@
 //! A durable work queue on Redis Streams that loses nothing.
 
 mod consumer;
+mod dead;
 mod entry;
 mod error;
+mod health;
+mod keys;
+mod metric;
+mod pause;
 mod queue;
 mod redis_link;
+mod script;
 mod settings;
 mod settlement;
+mod source;
 mod stats;
+mod wire;
 
 pub use consumer::{BatchHandler, ConsumerOptions, Handler, consume, consume_batches};
+pub use dead::{DeadLetter, Selection};
 pub use entry::{Delivery, Entry, Lane, Once, Outgoing};
 pub use error::QueueError;
-pub use queue::{Decision, Enqueued, Queue, QueueOptions, Transition};
+pub use queue::{Decision, Enqueued, OnDecision, Queue, QueueOptions, Transition};
 pub use redis_link::Link;
 pub use settings::RedisSettings;
 pub use settlement::{Failure, Settlement, Verdict};
 pub use stats::{Pause, Stats};
+pub use wire::PastFailure;

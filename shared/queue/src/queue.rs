@@ -1,27 +1,53 @@
 //! One queue.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
-use crate::{Delivery, Entry, Failure, Link, Outgoing, QueueError, Stats};
+use redis::Value;
+
+use crate::{
+    Delivery, Entry, Failure, Link, Outgoing, Pause, QueueError, Stats,
+    keys::Keys,
+    metric, pause,
+    redis_link::Arguments,
+    stats,
+    wire::{push_entry, text},
+};
+
+/// How many entries go into one script call: bounds how long the server is busy with it.
+const BATCH: usize = 500;
 
 /// A queue by name. Cheap to clone.
 #[derive(Clone)]
-pub struct Queue {}
+pub struct Queue {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    link: Link,
+    name: String,
+    options: QueueOptions,
+    keys: Keys,
+}
 
 /// How a queue behaves, the same for all its users.
 #[derive(Clone, Default)]
 pub struct QueueOptions {
     /// Builds what a transition the queue decides on its own emits to other queues, so that no
-    /// entry ends in `dead`, or leaves it, without an event that says so.
-    pub on_decision: Option<Arc<dyn Fn(&Decision) -> Vec<Outgoing> + Send + Sync>>,
+    /// entry ends in `dead`, or leaves it, without an event that says so. When work is exhausted,
+    /// this goes out beside what the handler emitted with its last failure.
+    pub on_decision: Option<OnDecision>,
 }
+
+/// Builds what a decision of the queue emits.
+pub type OnDecision = Arc<dyn Fn(&Decision) -> Vec<Outgoing> + Send + Sync>;
 
 /// A transition that the queue decides, not a handler.
 #[derive(Debug, Clone)]
 pub struct Decision {
     /// Which.
     pub transition: Transition,
-    /// The entry, as far as it can be read (a malformed one has gaps).
+    /// The entry, as far as it can be read (a malformed one has gaps). For a redriven one: as it
+    /// will be delivered next, with its new redrive count and attempt 1.
     pub delivery: Delivery,
     /// Why.
     pub failure: Option<Failure>,
@@ -51,39 +77,123 @@ pub enum Enqueued {
     Duplicate,
 }
 
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Queue").field(&self.inner.keys.live).finish()
+    }
+}
+
 impl Queue {
     /// The queue `name` behind a link.
-    pub fn new(_link: Link, _name: &str, _options: QueueOptions) -> Self {
-        unimplemented!()
+    pub fn new(link: Link, name: &str, options: QueueOptions) -> Self {
+        let keys = Keys::new(link.prefix(), name);
+        Self { inner: Arc::new(Inner { link, name: name.to_owned(), options, keys }) }
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
-        unimplemented!()
+        &self.inner.name
     }
 
     /// The link it uses.
     pub fn link(&self) -> &Link {
-        unimplemented!()
+        &self.inner.link
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.inner.keys
+    }
+
+    /// What a decision of the queue emits.
+    pub(crate) fn decided(&self, decision: &Decision) -> Vec<Outgoing> {
+        self.inner.options.on_decision.as_ref().map_or_else(Vec::new, |build| build(decision))
     }
 
     /// Adds an entry (and what it emits) in one script; durable as Redis is when this returns.
-    pub async fn enqueue(&self, _entry: Entry) -> Result<Enqueued, QueueError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// After [`QueueError::Unavailable`] nothing is known about the outcome: enqueue again, with
+    /// [`Entry::once`] where twice would do harm. After the others nothing was added.
+    pub async fn enqueue(&self, entry: Entry) -> Result<Enqueued, QueueError> {
+        let added = self.add(&[entry]).await?;
+        added.into_iter().next().ok_or_else(|| QueueError::Redis("an empty answer".to_owned()))
     }
 
     /// Adds many entries, each as [`Queue::enqueue`] does, in few round trips.
-    pub async fn enqueue_batch(&self, _entries: Vec<Entry>) -> Result<Vec<Enqueued>, QueueError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// As [`Queue::enqueue`]; some of the entries may have been added.
+    pub async fn enqueue_batch(&self, entries: Vec<Entry>) -> Result<Vec<Enqueued>, QueueError> {
+        let mut results = Vec::with_capacity(entries.len());
+        for chunk in entries.chunks(BATCH) {
+            results.extend(self.add(chunk).await?);
+        }
+        Ok(results)
+    }
+
+    async fn add(&self, entries: &[Entry]) -> Result<Vec<Enqueued>, QueueError> {
+        let link = self.link();
+        let mut arguments = Arguments::default();
+        arguments.number(entries.len() as i64);
+        for entry in entries {
+            push_entry(&mut arguments, link.prefix(), self.name(), entry);
+        }
+        let keys = [self.keys().live.as_str()];
+        let answer = link.script(&link.scripts().enqueue, &keys, &arguments).await?;
+        link.health().wrote();
+        let Value::Array(answers) = answer else {
+            return Err(QueueError::Redis("expected a list".to_owned()));
+        };
+        let results: Vec<_> = answers.into_iter().map(Enqueued::read).collect();
+        metric::enqueued(self.name(), &results);
+        Ok(results)
     }
 
     /// How the queue stands, in one round trip.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
     pub async fn stats(&self) -> Result<Stats, QueueError> {
-        unimplemented!()
+        stats::read(self).await
     }
 
     /// Pauses by whom a resource or the whole queue (`by` = `operator`) is stopped.
-    pub async fn pauses(&self) -> Result<HashMap<String, crate::Pause>, QueueError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn pauses(&self) -> Result<HashMap<String, Pause>, QueueError> {
+        pause::list(self).await
+    }
+
+    /// Writes a pause record: `operator` stops the whole queue within a second, other names are
+    /// for handlers to look at. Without a `wait` it lasts until [`Queue::resume`].
+    ///
+    /// # Errors
+    /// When Redis does not take the record.
+    pub async fn pause(
+        &self,
+        by: &str,
+        wait: Option<Duration>,
+        reason: &str,
+    ) -> Result<(), QueueError> {
+        pause::write(self, by, wait, reason).await
+    }
+
+    /// Ends one pause, and no other. Tells whether there was one.
+    ///
+    /// # Errors
+    /// When Redis does not take it.
+    pub async fn resume(&self, by: &str) -> Result<bool, QueueError> {
+        pause::end(self, by).await
+    }
+}
+
+impl Enqueued {
+    fn read(answer: Value) -> Self {
+        match text(answer) {
+            None => Self::Duplicate,
+            Some(id) if id.is_empty() => Self::Scheduled,
+            Some(id) => Self::Added(id),
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! How a queue stands.
 
+use redis::Value;
 use serde::Serialize;
+
+use crate::{Queue, QueueError, pause, redis_link::Arguments};
 
 /// A consistent reading of one queue, taken in one round trip.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -36,4 +39,32 @@ pub struct Pause {
     pub until_ms: Option<i64>,
     /// Why.
     pub reason: String,
+}
+
+/// Reads them in one script.
+pub(crate) async fn read(queue: &Queue) -> Result<Stats, QueueError> {
+    let (link, keys) = (queue.link(), queue.keys());
+    let keys = [&keys.live, &keys.bulk, &keys.retry, &keys.dead, &keys.born, &keys.pause];
+    let answer = link
+        .script(&link.scripts().stats, &keys.map(String::as_str), &Arguments::default())
+        .await?;
+    let unexpected = || QueueError::Redis("the statistics have an unexpected form".to_owned());
+    let Value::Array(mut answer) = answer else { return Err(unexpected()) };
+    let Some(Value::Array(pauses)) = answer.pop() else { return Err(unexpected()) };
+    let numbers: Vec<i64> =
+        answer.iter().filter_map(|value| redis::from_redis_value_ref(value).ok()).collect();
+    let Ok(numbers) = <[i64; 9]>::try_from(numbers) else { return Err(unexpected()) };
+    let count = |n: usize| u64::try_from(numbers[n]).unwrap_or_default();
+    Ok(Stats {
+        waiting_live: count(0),
+        waiting_bulk: count(1),
+        in_flight: count(2),
+        scheduled: count(3),
+        dead: count(4),
+        consumers: count(5),
+        oldest_waiting_ms: u64::try_from(numbers[6]).ok(),
+        oldest_in_flight_ms: u64::try_from(numbers[7]).ok(),
+        max_deliveries: count(8),
+        pauses: pauses.into_iter().filter_map(pause::read).collect(),
+    })
 }

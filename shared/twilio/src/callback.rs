@@ -169,7 +169,10 @@ mod tests {
         assert_eq!(error.to_string(), "RecordingSid is missing");
         let form = format!("AccountSid={AC}&CallSid=%3Cscript%3E");
         let error = CallCallback::read(&Form::parse(form.as_bytes())).unwrap_err().to_string();
-        assert_eq!(error, "CallSid is malformed: a CallSid is CA followed by 32 hexadecimal digits");
+        assert_eq!(
+            error,
+            "CallSid is malformed: a CallSid is CA followed by 32 hexadecimal digits"
+        );
     }
 
     #[test]

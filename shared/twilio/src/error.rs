@@ -55,8 +55,10 @@ pub enum TwilioError {
     #[error("Twilio's answer cannot be read: {0}")]
     Unreadable(String),
     /// Nothing is configured for this account.
-    #[error("account {0} is not configured: set twilio.account_sid and twilio.auth_token, or add \
-             it to twilio.accounts")]
+    #[error(
+        "account {0} is not configured: set twilio.account_sid and twilio.auth_token, or add \
+             it to twilio.accounts"
+    )]
     UnknownAccount(AccountSid),
     /// A setting is wrong.
     #[error("{0}")]

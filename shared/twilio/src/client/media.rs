@@ -49,7 +49,9 @@ impl Media {
 
 impl fmt::Debug for Media {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Media").field("content_length", &self.content_length).finish_non_exhaustive()
+        f.debug_struct("Media")
+            .field("content_length", &self.content_length)
+            .finish_non_exhaustive()
     }
 }
 

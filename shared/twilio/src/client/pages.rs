@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn the_next_page_is_asked_of_the_same_host_whatever_the_answer_names() {
-        let current = Url::parse("https://api.twilio.com/2010-04-01/A/Recordings.json?x=1").unwrap();
+        let current =
+            Url::parse("https://api.twilio.com/2010-04-01/A/Recordings.json?x=1").unwrap();
         let next = following(&current, "https://evil.example/steal?Page=1&PageToken=t").unwrap();
         assert_eq!(
             next.as_str(),

@@ -66,7 +66,10 @@ impl Transport {
     /// `{base}/Accounts/{account}/{path}?{query}`.
     pub(crate) fn url(&self, account: &AccountSid, path: &str, query: &[(&str, &str)]) -> Url {
         let mut url = self.base.clone();
-        url.set_path(&format!("{}/Accounts/{account}/{path}", self.base.path().trim_end_matches('/')));
+        url.set_path(&format!(
+            "{}/Accounts/{account}/{path}",
+            self.base.path().trim_end_matches('/')
+        ));
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
@@ -168,10 +171,9 @@ pub(crate) async fn accepted(response: Response) -> Result<Response, TwilioError
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             TwilioError::Forbidden { status: status.as_u16(), code }
         }
-        _ if status.is_server_error() => TwilioError::Unavailable {
-            reason: format!("status {}", status.as_u16()),
-            retry_after,
-        },
+        _ if status.is_server_error() => {
+            TwilioError::Unavailable { reason: format!("status {}", status.as_u16()), retry_after }
+        }
         _ => TwilioError::Api { status: status.as_u16(), code, message },
     })
 }

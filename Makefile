@@ -1,0 +1,28 @@
+# Callscribe: `make run` and `make test` are all you need; both install what is missing.
+.DEFAULT_GOAL := help
+.PHONY: help run test lint fmt bench chaos samples clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+run: ## build and start everything on this machine, with sample calls unless Twilio is configured (ARGS=--once)
+	@deploy/setup/packages.sh run
+	cargo build --release --locked
+	@exec ./target/release/callscribe up $(ARGS)
+
+test: ## every test: unit, integration, end to end
+	@deploy/setup/packages.sh test
+	cargo test --workspace --locked
+
+lint: ## formatting and clippy, warnings refused
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+fmt: ## format the code
+	cargo fmt --all
+
+samples: ## make the sample calls' recordings anew (needs flite and sox)
+	services/callscribe/samples/make-samples.sh
+
+clean: ## remove what was built (your data stays)
+	cargo clean

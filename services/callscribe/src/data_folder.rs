@@ -1,0 +1,117 @@
+//! The folder where one machine keeps everything: the database, Redis's files, the log.
+
+use std::{
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use sha2::{Digest, Sha256};
+
+/// Longest path of a unix socket that every system takes (`sun_path` has 104 bytes on macOS).
+const LONGEST_SOCKET_PATH: usize = 100;
+
+/// A data folder, by default `./data`.
+#[derive(Debug, Clone)]
+pub struct DataFolder {
+    path: PathBuf,
+}
+
+/// Held as long as a process uses the folder; the system releases it when the process dies.
+pub struct FolderLock {
+    _file: File,
+}
+
+impl DataFolder {
+    /// The folder at a path, made if it is missing.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        fs::create_dir_all(path)
+            .with_context(|| format!("cannot make the data folder {}", path.display()))?;
+        let path = path
+            .canonicalize()
+            .with_context(|| format!("cannot read the data folder {}", path.display()))?;
+        Ok(Self { path })
+    }
+
+    /// Claims the folder for this process.
+    ///
+    /// # Errors
+    /// When another process has it.
+    pub fn lock(&self) -> anyhow::Result<FolderLock> {
+        let path = self.path.join("callscribe.lock");
+        let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(FolderLock { _file: file }),
+            Err(TryLockError::WouldBlock) => bail!(
+                "another callscribe runs on {}; stop it, or choose another folder with --data",
+                self.path.display()
+            ),
+            Err(TryLockError::Error(error)) => Err(error).context("cannot lock the data folder"),
+        }
+    }
+
+    /// Redis's own folder.
+    pub fn redis(&self) -> PathBuf {
+        self.path.join("redis")
+    }
+
+    /// Redis's socket: in the folder, or under a short name among the temporary files where the
+    /// folder's path is too long for a socket.
+    pub fn redis_socket(&self) -> PathBuf {
+        let socket = self.redis().join("redis.sock");
+        if socket.as_os_str().len() <= LONGEST_SOCKET_PATH {
+            return socket;
+        }
+        let digest = Sha256::digest(self.path.as_os_str().as_encoded_bytes());
+        let short = hex::encode(&digest[..8]);
+        std::env::temp_dir().join(format!("callscribe-{short}.sock"))
+    }
+
+    /// The URL of the private Redis.
+    pub fn redis_url(&self) -> String {
+        format!("redis+unix://{}", self.redis_socket().display())
+    }
+
+    /// The URL of the SQLite database.
+    pub fn database_url(&self) -> String {
+        format!("sqlite://{}", self.path.join("callscribe.db").display())
+    }
+
+    /// The log file of a process whose terminal shows something else.
+    pub fn log_file(&self) -> PathBuf {
+        self.path.join("callscribe.log")
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_serves_one_process_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::open(folder.path()).unwrap();
+        let first = data.lock().unwrap();
+        let error = data.lock().err().unwrap().to_string();
+        assert!(error.contains("another callscribe runs"), "{error}");
+        drop(first);
+        data.lock().unwrap();
+    }
+
+    #[test]
+    fn a_long_path_gets_a_short_socket() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("d".repeat(120));
+        let data = DataFolder::open(&deep).unwrap();
+        assert!(data.redis_socket().as_os_str().len() <= LONGEST_SOCKET_PATH);
+        assert_eq!(data.redis_socket(), DataFolder::open(&deep).unwrap().redis_socket());
+    }
+}

@@ -1,0 +1,131 @@
+//! `callscribe up`: everything in one process on one machine.
+
+mod board;
+mod guidance;
+mod private_redis;
+mod samples;
+
+use std::{path::Path, process::ExitCode};
+
+use anyhow::Context;
+use chassis::{Process, config::Given, ops, telemetry};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Config,
+    data_folder::DataFolder,
+    up::{private_redis::PrivateRedis, samples::Samples},
+};
+
+/// Whether the configuration names a Redis, so that a private one is not wanted.
+pub fn uses_own_address(given: &Given) -> bool {
+    ["redis.url", "redis.sentinels", "redis.cluster"].iter().any(|name| given.has(name))
+}
+
+/// Runs until SIGTERM, Ctrl-C, or, with `once`, the end of the sample calls.
+pub fn main(data: &Path, once: bool) -> ExitCode {
+    chassis::install_tls();
+    let (config, given) = match Config::load() {
+        Ok(loaded) => loaded,
+        Err(sentence) => {
+            eprintln!("callscribe: {sentence}");
+            return ExitCode::from(chassis::EXIT_WRONG_SETTING);
+        }
+    };
+    match start(config, &given, data, once) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("callscribe: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(mut config: Config, given: &Given, data: &Path, once: bool) -> anyhow::Result<()> {
+    let data = DataFolder::open(data)?;
+    let _lock = data.lock()?;
+    let plays_samples = !config.twilio.is_configured();
+    if once && plays_samples.then_some(()).is_none() {
+        anyhow::bail!("--once plays the sample calls, but a Twilio account is configured");
+    }
+    if !given.has("results.database_url") {
+        config.results.database_url = data.database_url().into();
+    }
+    if plays_samples {
+        // The terminal belongs to the calls; what the services log stands in a file.
+        config.telemetry.log_file.get_or_insert(data.log_file());
+    }
+    let telemetry = telemetry::start(&config.telemetry, "callscribe")?;
+    let metrics = telemetry.metrics.clone();
+    let outcome = chassis::on_runtime(async {
+        let process = Process::until_signalled()?;
+        let redis_stop = CancellationToken::new();
+        let redis = if uses_own_address(given) {
+            None
+        } else {
+            config.redis.url = data.redis_url().into();
+            let redis = PrivateRedis::start(&data).await?;
+            Some(tokio::spawn(redis.supervise(redis_stop.clone())))
+        };
+        let samples = if plays_samples { Some(Samples::prepare(&mut config).await?) } else { None };
+        ops::start(&config.ops, &process, metrics).await?;
+        let served = serve(&config, &data, &process, samples, once).await;
+        process.stop().cancel();
+        redis_stop.cancel();
+        if let Some(redis) = redis {
+            redis.await.context("the private Redis was not stopped")??;
+        }
+        served
+    });
+    telemetry.finish();
+    outcome
+}
+
+/// Runs the three services and what the terminal shows, until one of them fails or all are done.
+async fn serve(
+    config: &Config,
+    data: &DataFolder,
+    process: &Process,
+    samples: Option<Samples>,
+    once: bool,
+) -> anyhow::Result<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(ingest::run(config.ingest(), process.clone()));
+    tasks.spawn(transcriber::run(config.transcriber(), process.clone()));
+    tasks.spawn(results::run(config.results(), process.clone()));
+    tasks.spawn(show(config.clone(), data.clone(), process.clone(), samples, once));
+    let mut first_failure = None;
+    while let Some(ended) = tasks.join_next().await {
+        let outcome = ended.unwrap_or_else(|panic| Err(anyhow::anyhow!("a service ended: {panic}")));
+        if let Err(error) = outcome {
+            process.stop().cancel();
+            first_failure.get_or_insert(error);
+        }
+    }
+    first_failure.map_or(Ok(()), Err)
+}
+
+/// What the terminal shows.
+async fn show(
+    config: Config,
+    data: DataFolder,
+    process: Process,
+    samples: Option<Samples>,
+    once: bool,
+) -> anyhow::Result<()> {
+    let Some(ingest) = process.listener("ingest").await else { return Ok(()) };
+    match samples {
+        None => guidance::for_an_account(&config, &data, &process, &ingest).await,
+        Some(samples) => {
+            let finished = board::play(&samples, &config, &process, &ingest).await?;
+            if once {
+                process.stop().cancel();
+                anyhow::ensure!(finished, "stopped before every sample call had reached its end");
+            } else if finished {
+                guidance::after_samples(&data, &process, &ingest).await;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! Leases: one timer, one call for all that is in hand.
+
+use std::sync::Arc;
+
+use super::{settle::positions, work::Work};
+use crate::{QueueError, metric};
+
+/// Extends the leases of what is in hand for ever, three times as often as they run out.
+pub(crate) async fn run(work: Arc<Work>) {
+    let mut timer = tokio::time::interval(work.options.lease / 3);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        // A failure is in the state of the link; the next beat comes soon enough, for nobody
+        // reclaims until one lease after Redis is back.
+        let _ = beat(&work).await;
+    }
+}
+
+async fn beat(work: &Work) -> Result<(), QueueError> {
+    let places = work.hand.places();
+    if places.is_empty() {
+        return Ok(());
+    }
+    let mut arguments = work.signed();
+    for place in &places {
+        place.push(&mut arguments);
+    }
+    let link = work.queue.link();
+    let answer = link.script(&link.scripts().heartbeat, &work.lanes(), &arguments).await?;
+    for n in positions(answer) {
+        // What was settled meanwhile is not in hand any more, and was not lost.
+        if let Some(place) = places.get(n - 1)
+            && work.hand.lose(place)
+        {
+            metric::transition(work.queue.name(), "lease_lost", "heartbeat", 1);
+            tracing::warn!(queue = work.queue.name(), id = %place.id,
+                "the lease was lost; its work is abandoned");
+        }
+    }
+    Ok(())
+}
+
+/// Gives back what is still in hand, to be taken at once and without counting as a crash.
+pub(crate) async fn hand_back(work: &Work, places: &[super::hand::Place]) {
+    if places.is_empty() {
+        return;
+    }
+    let mut arguments = work.signed();
+    for place in places {
+        place.push(&mut arguments);
+    }
+    let link = work.queue.link();
+    match link.script(&link.scripts().hand_back, &work.lanes(), &arguments).await {
+        Ok(_) => {
+            for place in places {
+                work.hand.lose(place);
+            }
+            metric::transition(work.queue.name(), "handed_back", "", places.len());
+        }
+        // Their leases run out instead.
+        Err(error) => tracing::warn!(queue = work.queue.name(), count = places.len(), %error,
+            "work could not be handed back; others take it over when its lease ends"),
+    }
+}

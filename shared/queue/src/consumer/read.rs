@@ -1,0 +1,362 @@
+//! Reading: as many entries as there are free slots, live work first, over a connection of its
+//! own.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use redis::{Cmd, Value, aio::ConnectionLike, aio::MultiplexedConnection};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    backoff::Backoff,
+    hand::Place,
+    job::{Item, Ruling},
+    lease,
+    slots::{Room, Slot},
+    tend::may_reclaim,
+    work::Work,
+};
+use crate::{
+    Lane, QueueError,
+    error::classify,
+    keys::GROUP,
+    metric, pause,
+    wire::{StreamEntry, id_ms, millis, read_streams},
+};
+
+/// How long a read waits for entries.
+const BLOCK: Duration = Duration::from_secs(2);
+/// How soon waking a blocked read is tried again, when it had not begun to block.
+const WAKE_AGAIN: Duration = Duration::from_millis(5);
+
+/// The reader of one consumer.
+pub(crate) struct Reader {
+    work: Arc<Work>,
+    connection: Option<MultiplexedConnection>,
+    blocked: Arc<Blocked>,
+}
+
+/// Whether the reader waits inside Redis, and under which client id.
+#[derive(Default)]
+pub(crate) struct Blocked {
+    client: AtomicI64,
+    now: AtomicBool,
+}
+
+impl Reader {
+    pub fn new(work: Arc<Work>) -> Self {
+        Self { work, connection: None, blocked: Arc::default() }
+    }
+
+    pub fn blocked(&self) -> Arc<Blocked> {
+        Arc::clone(&self.blocked)
+    }
+
+    /// Reads and dispatches until told to stop.
+    pub async fn run(mut self, stop: &CancellationToken, dispatch: impl Fn(Vec<(Item, Slot)>)) {
+        let mut backoff = Backoff::new();
+        while !stop.is_cancelled() {
+            let room = self.work.slots.room();
+            if room.free == 0 || self.work.is_paused() {
+                tokio::select! {
+                    () = self.work.slots.freed.notified() => {}
+                    () = self.work.wake.notified() => {}
+                    () = stop.cancelled() => {}
+                }
+                continue;
+            }
+            match self.round(room, stop).await {
+                Ok(items) => {
+                    backoff = Backoff::new();
+                    if !items.is_empty() {
+                        dispatch(items);
+                    }
+                }
+                Err(error) => {
+                    self.recover(&error).await;
+                    backoff.pause(stop).await;
+                }
+            }
+        }
+    }
+
+    /// One read, at most one of its steps waiting for entries.
+    async fn round(
+        &mut self,
+        room: Room,
+        stop: &CancellationToken,
+    ) -> Result<Vec<(Item, Slot)>, QueueError> {
+        self.connect().await?;
+        if self.work.reclaimable.swap(false, Ordering::AcqRel) {
+            let items = self.reclaim(room).await.inspect_err(|_| {
+                self.work.reclaimable.store(true, Ordering::Release);
+            })?;
+            if !items.is_empty() {
+                return Ok(items);
+            }
+        }
+        let mut entries = self.poll(room).await?;
+        if entries.is_empty() {
+            entries = self.wait(room, stop).await?;
+        }
+        Ok(self.accept(entries, room).await)
+    }
+
+    /// Reads what is there: the bulk lane's share first, then live work, then what is left.
+    async fn poll(&mut self, room: Room) -> Result<Vec<StreamEntry>, QueueError> {
+        let first = Share { live: room.free - room.bulk_first, bulk: room.bulk_first };
+        let mut entries = self.read(first).await?;
+        let bulk = entries.iter().filter(|entry| entry.lane == Lane::Bulk).count();
+        let live = entries.len() - bulk;
+        let left = room.free - entries.len();
+        let (live_dry, bulk_dry) = (live < first.live, bulk < first.bulk);
+        let more = match (live_dry, bulk_dry) {
+            (true, true) => Share { live: 0, bulk: 0 },
+            (true, false) => Share { live: 0, bulk: left.min(room.bulk_most - bulk) },
+            (false, _) => Share { live: left, bulk: 0 },
+        };
+        if more.live + more.bulk > 0 {
+            match self.read(more).await {
+                Ok(found) => entries.extend(found),
+                // What was read is in hand; the next round meets the same error.
+                Err(_) if !entries.is_empty() => {
+                    self.work.reclaimable.store(true, Ordering::Release);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(entries)
+    }
+
+    async fn read(&mut self, share: Share) -> Result<Vec<StreamEntry>, QueueError> {
+        let mut pipeline = redis::pipe();
+        for (lane, count) in [(Lane::Bulk, share.bulk), (Lane::Live, share.live)] {
+            if count > 0 {
+                let mut command = self.command(count);
+                command.arg("STREAMS").arg(self.work.queue.keys().stream(lane)).arg(">");
+                pipeline.add_command(command);
+            }
+        }
+        if pipeline.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Some(connection) = &mut self.connection else { return Ok(Vec::new()) };
+        let count = pipeline.len();
+        let answers = connection.req_packed_commands(&pipeline, 0, count).await;
+        let answers: Vec<Value> = answers.map_err(|error| classify(&error))?;
+        let mut entries = Vec::new();
+        let mut failed = None;
+        for answer in answers {
+            match answer.extract_error() {
+                Ok(answer) => entries.extend(read_streams(answer, &self.work.queue.keys().live)),
+                Err(error) => failed = Some(classify(&error)),
+            }
+        }
+        self.work.queue.link().health().answered();
+        match failed {
+            Some(error) if entries.is_empty() => Err(error),
+            _ => Ok(entries),
+        }
+    }
+
+    /// Waits for entries inside Redis.
+    async fn wait(
+        &mut self,
+        room: Room,
+        stop: &CancellationToken,
+    ) -> Result<Vec<StreamEntry>, QueueError> {
+        let slots = Arc::clone(&self.work.slots);
+        let keys = self.work.queue.keys();
+        let live_only = room.bulk_most == 0;
+        slots.live_only.store(live_only, Ordering::Release);
+        // COUNT holds for each stream: with both, half of the free slots at most.
+        let count = if live_only { room.free } else { (room.free / 2).max(1) };
+        let mut command = self.command(count);
+        command.arg("BLOCK").arg(millis(BLOCK)).arg("STREAMS").arg(&keys.live);
+        if live_only {
+            command.arg(">");
+        } else {
+            command.arg(&keys.bulk).arg(">").arg(">");
+        }
+        self.blocked.now.store(true, Ordering::Release);
+        let widened = live_only && slots.room().bulk_most > 0;
+        let answer = match &mut self.connection {
+            Some(connection) if !widened && !stop.is_cancelled() => {
+                connection.req_packed_command(&command).await.and_then(Value::extract_error)
+            }
+            _ => Ok(Value::Nil),
+        };
+        self.blocked.now.store(false, Ordering::Release);
+        slots.live_only.store(false, Ordering::Release);
+        let answer = answer.map_err(|error| classify(&error))?;
+        self.work.queue.link().health().answered();
+        Ok(read_streams(answer, &self.work.queue.keys().live))
+    }
+
+    fn command(&self, count: usize) -> Cmd {
+        let mut command = redis::cmd("XREADGROUP");
+        command.arg("GROUP").arg(GROUP).arg(&self.work.name).arg("COUNT").arg(count);
+        command
+    }
+
+    /// Takes over what is in nobody's hands.
+    async fn reclaim(&mut self, room: Room) -> Result<Vec<(Item, Slot)>, QueueError> {
+        let work = &self.work;
+        let (link, keys) = (work.queue.link(), work.queue.keys());
+        let mut arguments = work.signed();
+        for number in [room.free, room.bulk_most, room.free] {
+            arguments.number(number as i64);
+        }
+        arguments.number(millis(work.options.lease));
+        arguments.fixed(if may_reclaim(work) { "1" } else { "" });
+        for Place { lane, id, .. } in work.hand.places() {
+            arguments.text(format!("{}:{id}", lane.name()));
+        }
+        let keys = [keys.live.as_str(), &keys.bulk, &keys.born];
+        let answer = link.script(&link.scripts().reclaim, &keys, &arguments).await?;
+        let Some((taken, vanished)) = pair(answer) else { return Ok(Vec::new()) };
+        if !vanished.is_empty() {
+            metric::transition(work.queue.name(), "vanished", "payload_deleted", vanished.len());
+            tracing::error!(queue = work.queue.name(), count = vanished.len(), ids = ?vanished,
+                "entries were deleted by somebody else while they were pending: they are lost");
+        }
+        let mut items = Vec::new();
+        for value in taken {
+            let Some((entry, why, deliveries)) = reclaimed(value) else { continue };
+            metric::transition(work.queue.name(), "reclaimed", &why, 1);
+            items.extend(self.admit(entry, deliveries).await);
+        }
+        Ok(items)
+    }
+
+    /// Takes what was read into hand. What exceeds the free slots (both lanes can fill while
+    /// there is one slot) is given back at once.
+    async fn accept(&self, entries: Vec<StreamEntry>, room: Room) -> Vec<(Item, Slot)> {
+        let mut items = Vec::with_capacity(entries.len());
+        let mut excess = Vec::new();
+        for entry in entries {
+            if items.len() < room.free {
+                items.extend(self.admit(entry, 1).await);
+            } else {
+                excess.push(Place { lane: entry.lane, id: entry.id, deliveries: 1 });
+            }
+        }
+        lease::hand_back(&self.work, &excess).await;
+        items
+    }
+
+    /// Takes an entry into hand; the malformed and the poisonous go on to their end at once.
+    async fn admit(&self, entry: StreamEntry, deliveries: u32) -> Option<(Item, Slot)> {
+        let work = &self.work;
+        let flaw = entry.flaw().map(|flaw| (flaw, entry.fields_json()));
+        let history = entry.history();
+        let delivery = entry.into_delivery(deliveries);
+        work.hand.take(&delivery);
+        let waited = pause::now_ms().saturating_sub(id_ms(&delivery.id)).max(0);
+        let item = Item { delivery, history };
+        if let Some((flaw, fields)) = flaw {
+            work.decide(item, Ruling::Malformed { flaw, fields }).await;
+            return None;
+        }
+        if deliveries > work.options.max_deliveries {
+            work.decide(item, Ruling::Poison).await;
+            return None;
+        }
+        work.durations.wait.record(waited as f64 / 1000.0);
+        let slot = work.slots.take(item.delivery.lane);
+        Some((item, slot))
+    }
+
+    async fn connect(&mut self) -> Result<(), QueueError> {
+        if self.connection.is_some() {
+            return Ok(());
+        }
+        let mut connection = self.work.queue.link().dedicated(BLOCK).await?;
+        let id: i64 = redis::cmd("CLIENT")
+            .arg("ID")
+            .query_async(&mut connection)
+            .await
+            .map_err(|error| classify(&error))?;
+        self.blocked.client.store(id, Ordering::Release);
+        self.connection = Some(connection);
+        // A reply may have been lost with the connection before this one.
+        self.work.reclaimable.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    async fn recover(&mut self, error: &QueueError) {
+        if error.group_is_missing() {
+            if self.create_groups().await.is_ok() {
+                tracing::info!(queue = self.work.queue.name(), "the consumer group is made");
+            }
+            return;
+        }
+        if let QueueError::Redis(message) = error {
+            tracing::error!(queue = self.work.queue.name(), error = %message,
+                "reading failed; trying again");
+        }
+        self.work.queue.link().health().failed(error);
+        self.connection = None;
+    }
+
+    /// From the beginning (0, never `$`): what waits there was never handed out by this group.
+    async fn create_groups(&self) -> Result<(), QueueError> {
+        for stream in self.work.lanes() {
+            let mut command = redis::cmd("XGROUP");
+            command.arg("CREATE").arg(stream).arg(GROUP).arg(0).arg("MKSTREAM");
+            match self.work.queue.link().command(&command).await {
+                Err(QueueError::Redis(text)) if text.contains("BUSYGROUP") => {}
+                other => drop(other?),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many entries are asked of each lane.
+#[derive(Clone, Copy)]
+struct Share {
+    live: usize,
+    bulk: usize,
+}
+
+fn pair(answer: Value) -> Option<(Vec<Value>, Vec<String>)> {
+    let Value::Array(mut answer) = answer else { return None };
+    let vanished = redis::from_redis_value(answer.pop()?).ok()?;
+    let Value::Array(taken) = answer.pop()? else { return None };
+    Some((taken, vanished))
+}
+
+fn reclaimed(value: Value) -> Option<(StreamEntry, String, u32)> {
+    let Value::Array(mut parts) = value else { return None };
+    let entry = parts.pop()?;
+    let deliveries = redis::from_redis_value(parts.pop()?).ok()?;
+    let why = redis::from_redis_value(parts.pop()?).ok()?;
+    let lane: String = redis::from_redis_value(parts.pop()?).ok()?;
+    Some((StreamEntry::read(Lane::named(&lane)?, entry)?, why, deliveries))
+}
+
+/// Ends the reader's wait inside Redis whenever it has something else to do.
+pub(crate) async fn wake(work: Arc<Work>, blocked: Arc<Blocked>, stop: CancellationToken) {
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            () = work.wake.notified() => {}
+            () = work.slots.widened.notified() => {}
+            () = stop.cancelled(), if !stopping => stopping = true,
+        }
+        while blocked.now.load(Ordering::Acquire) {
+            let mut command = redis::cmd("CLIENT");
+            command.arg("UNBLOCK").arg(blocked.client.load(Ordering::Acquire));
+            match work.queue.link().command(&command).await {
+                Ok(Value::Int(1)) | Err(_) => break,
+                Ok(_) => tokio::time::sleep(WAKE_AGAIN).await,
+            }
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Settling: outcomes of jobs that finish together go out in one fenced script call.
+
+use std::{collections::HashSet, pin::Pin, sync::Arc, time::Duration};
+
+use redis::Value;
+use tokio::sync::mpsc;
+
+use super::{
+    backoff::Backoff,
+    hand::Place,
+    job::{Item, Outcome, Ruling},
+    work::Work,
+};
+use crate::{
+    Decision, Failure, Outgoing, QueueError, Settlement, Transition, Verdict, metric, pause,
+    redis_link::Arguments,
+    wire::{self, PastFailure, history_json, millis, push_entry},
+};
+
+/// How many deliveries one script call settles at most.
+const TOGETHER: usize = 256;
+
+/// Settles outcomes until nobody sends any. A finished result waits here for Redis to come back.
+pub(crate) async fn run(work: Arc<Work>, mut outcomes: mpsc::Receiver<Outcome>) {
+    let mut batch = Vec::with_capacity(TOGETHER);
+    while outcomes.recv_many(&mut batch, TOGETHER).await > 0 {
+        let transitions: Vec<_> = batch.drain(..).map(|o| Transit::of(&work, o)).collect();
+        settle(&work, transitions).await;
+    }
+}
+
+/// One delivery on its way out of its consumer's hands.
+struct Transit {
+    place: Place,
+    indexed: bool,
+    born_ms: i64,
+    change: Change,
+    emit: Vec<Outgoing>,
+    reason: String,
+}
+
+/// What the script does with the entry.
+enum Change {
+    Done,
+    Retry { wait: Duration, member: String },
+    Park { by: String, wait: Duration, reason: String, member: String },
+    Dead { fields: Vec<(&'static str, String)> },
+}
+
+impl Change {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Retry { .. } => "retry",
+            Self::Park { .. } => "park",
+            Self::Dead { .. } => "dead",
+        }
+    }
+}
+
+impl Transit {
+    fn of(work: &Work, outcome: Outcome) -> Self {
+        let Outcome { item, ruling } = outcome;
+        let place = Place::from(&item.delivery);
+        let born_ms = item.delivery.born_ms;
+        let indexed = wire::id_ms(&item.delivery.id) > born_ms;
+        let (change, emit, reason) = rule(work, item, ruling);
+        Self { place, indexed, born_ms, change, emit, reason }
+    }
+
+    fn push(&self, arguments: &mut Arguments, prefix: &str) {
+        self.place.push(arguments);
+        arguments.fixed(if self.indexed { "1" } else { "" }).fixed(self.change.name());
+        match &self.change {
+            Change::Done => {}
+            Change::Retry { wait, member } => {
+                arguments.number(millis(*wait)).text(member);
+            }
+            Change::Park { by, wait, reason, member } => {
+                arguments.text(by).number(millis(*wait).max(1)).text(reason).text(member);
+            }
+            Change::Dead { fields } => {
+                arguments.number(fields.len() as i64 * 2);
+                for (name, value) in fields {
+                    arguments.fixed(name).text(value);
+                }
+            }
+        }
+        arguments.number(self.emit.len() as i64);
+        for outgoing in &self.emit {
+            push_entry(arguments, prefix, &outgoing.queue, &outgoing.entry);
+        }
+    }
+}
+
+/// What becomes of an entry: the change, what is emitted, and the reason for the metrics.
+fn rule(work: &Work, mut item: Item, ruling: Ruling) -> (Change, Vec<Outgoing>, String) {
+    match ruling {
+        Ruling::Poison => {
+            let failure = Failure::new(
+                "poison",
+                format!("no outcome after {} deliveries", item.delivery.deliveries - 1),
+            );
+            let emit = decided(work, &item, Transition::Poison, &failure);
+            (bury(work, &item, "poison", &failure, None), emit, "poison".to_owned())
+        }
+        Ruling::Malformed { flaw, fields } => {
+            let failure = Failure::new("malformed", flaw);
+            let emit = decided(work, &item, Transition::Malformed, &failure);
+            (bury(work, &item, "malformed", &failure, Some(fields)), emit, "malformed".to_owned())
+        }
+        Ruling::Settled(Settlement { verdict, mut emit }) => match verdict {
+            Verdict::Done => (Change::Done, emit, String::new()),
+            Verdict::Retry { after, failure, counts } => {
+                item.remember(work, &failure);
+                if counts && item.delivery.attempt >= work.options.max_attempts {
+                    emit.extend(decided(work, &item, Transition::Exhausted, &failure));
+                    let change = bury(work, &item, "exhausted", &failure, None);
+                    return (change, emit, "exhausted".to_owned());
+                }
+                let wait = after.unwrap_or_else(|| {
+                    let options = &work.options;
+                    Backoff::wait(options.backoff, options.max_backoff, item.delivery.attempt)
+                });
+                let attempt = item.delivery.attempt + u32::from(counts);
+                let member = wire::scheduled(&item.delivery, attempt, &item.history);
+                (Change::Retry { wait, member }, emit, failure.code)
+            }
+            Verdict::Dead { failure } => {
+                item.remember(work, &failure);
+                (bury(work, &item, "permanent", &failure, None), emit, "permanent".to_owned())
+            }
+            Verdict::Park { by, wait, failure } => {
+                let attempt = item.delivery.attempt;
+                let member = wire::scheduled(&item.delivery, attempt, &item.history);
+                (Change::Park { by, wait, reason: failure.message, member }, emit, failure.code)
+            }
+        },
+    }
+}
+
+impl Item {
+    fn remember(&mut self, work: &Work, failure: &Failure) {
+        self.history.push(PastFailure {
+            at_ms: pause::now_ms(),
+            attempt: self.delivery.attempt,
+            failure: failure.clone(),
+            consumer: work.name.clone(),
+        });
+    }
+}
+
+fn decided(work: &Work, item: &Item, transition: Transition, failure: &Failure) -> Vec<Outgoing> {
+    work.queue.decided(&Decision {
+        transition,
+        delivery: item.delivery.clone(),
+        failure: Some(failure.clone()),
+    })
+}
+
+fn bury(work: &Work, item: &Item, reason: &str, failure: &Failure, raw: Option<String>) -> Change {
+    let delivery = &item.delivery;
+    let mut fields = vec![
+        ("key", delivery.key.clone()),
+        ("body", delivery.body.clone()),
+        ("reason", reason.to_owned()),
+        ("code", failure.code.clone()),
+        ("message", failure.message.clone()),
+        ("attempt", delivery.attempt.to_string()),
+        ("redrive", delivery.redrive.to_string()),
+        ("deliveries", delivery.deliveries.to_string()),
+        ("born", delivery.born_ms.to_string()),
+        ("id", delivery.id.clone()),
+        ("lane", delivery.lane.name().to_owned()),
+        ("consumer", work.name.clone()),
+        ("history", history_json(&item.history)),
+    ];
+    fields.extend(delivery.traceparent.clone().map(|trace| ("traceparent", trace)));
+    fields.extend(raw.map(|raw| ("fields", raw)));
+    Change::Dead { fields }
+}
+
+/// Settles until it is done. A batch that Redis chokes on is taken apart, so that one settlement
+/// that cannot be written holds up no other.
+async fn settle(work: &Arc<Work>, transits: Vec<Transit>) {
+    let mut backoff = Backoff::new();
+    let mut in_doubt = false;
+    loop {
+        match call(work, &transits).await {
+            Ok(lost) => {
+                for (n, transit) in transits.iter().enumerate() {
+                    finish(work, transit, lost.contains(&(n + 1)), in_doubt);
+                }
+                return;
+            }
+            Err(QueueError::Redis(_)) if transits.len() > 1 => {
+                for transit in transits {
+                    settle_alone(Arc::clone(work), transit);
+                }
+                return;
+            }
+            Err(error) => {
+                if let QueueError::Redis(message) = &error {
+                    tracing::error!(id = %transits[0].place.id, error = %message,
+                        "a settlement cannot be written; trying again");
+                }
+                in_doubt = true;
+                backoff.pause(&work.hard_stop).await;
+            }
+        }
+        if work.hand.len() == 0 {
+            return;
+        }
+    }
+}
+
+fn settle_alone(work: Arc<Work>, transit: Transit) {
+    let alone: Pin<Box<dyn Future<Output = ()> + Send>> =
+        Box::pin(async move { settle(&work, vec![transit]).await });
+    tokio::spawn(alone);
+}
+
+async fn call(work: &Work, transits: &[Transit]) -> Result<HashSet<usize>, QueueError> {
+    let (link, keys) = (work.queue.link(), work.queue.keys());
+    let mut arguments = work.signed();
+    // One look at all that this consumer holds is cheaper when most of it is being settled.
+    let most = transits.len() > 3 && transits.len() * 2 >= work.hand.len();
+    arguments.fixed(if most { "range" } else { "each" }).number(transits.len() as i64);
+    for transit in transits {
+        transit.push(&mut arguments, link.prefix());
+    }
+    let keys = [&keys.live, &keys.bulk, &keys.retry, &keys.dead, &keys.born, &keys.pause];
+    let answer = link.script(&link.scripts().settle, &keys.map(String::as_str), &arguments).await?;
+    Ok(positions(answer))
+}
+
+/// Positions a script complains about.
+pub(crate) fn positions(answer: Value) -> HashSet<usize> {
+    let Value::Array(found) = answer else { return HashSet::new() };
+    found.iter().filter_map(|n| redis::from_redis_value_ref(n).ok()).collect()
+}
+
+fn finish(work: &Work, transit: &Transit, lost: bool, in_doubt: bool) {
+    let queue = work.queue.name();
+    if lost {
+        // After an answer that never came, the first call may well have settled it.
+        let reason = if in_doubt { "in_doubt" } else { "settling" };
+        metric::transition(queue, "lease_lost", reason, 1);
+        work.hand.lose(&transit.place);
+        return;
+    }
+    work.hand.put_down(&transit.place);
+    metric::transition(queue, transit.change.name(), &transit.reason, 1);
+    match &transit.change {
+        Change::Done | Change::Dead { .. } => {
+            let age = pause::now_ms().saturating_sub(transit.born_ms).max(0);
+            work.durations.total.record(age as f64 / 1000.0);
+        }
+        Change::Retry { wait, .. } | Change::Park { wait, .. } => {
+            // Nobody listens any more while the consumer stops.
+            let _ = work.scheduled.send(*wait);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! How many jobs run at once, and from which lane: two counters.
+//!
+//! Each lane has one slot in five (at least one) that the other cannot take for long: of the live
+//! lane's, bulk work never takes any, so that live work finds a slot free; bulk work's are offered
+//! to it first whenever it has fewer in hand. With a single slot, every fifth job is a bulk one.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use tokio::sync::Notify;
+
+use crate::Lane;
+
+pub(crate) struct Slots {
+    capacity: usize,
+    /// Whether slots are given out all together only.
+    together: bool,
+    counts: Mutex<Counts>,
+    /// Told whenever a slot is freed.
+    pub freed: Notify,
+    /// Whether the reader waits for live work only, since bulk work has its slots full.
+    pub live_only: AtomicBool,
+    /// Told when a slot is freed and the reader waits for live work only.
+    pub widened: Notify,
+}
+
+#[derive(Default)]
+struct Counts {
+    live: usize,
+    bulk: usize,
+    live_since_bulk: usize,
+}
+
+/// How many entries to ask of each lane first, and how many bulk ones there may be at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Room {
+    pub free: usize,
+    pub bulk_first: usize,
+    pub bulk_most: usize,
+}
+
+impl Slots {
+    pub fn new(capacity: usize, together: bool) -> Self {
+        Self {
+            capacity,
+            together,
+            counts: Mutex::default(),
+            freed: Notify::new(),
+            live_only: AtomicBool::new(false),
+            widened: Notify::new(),
+        }
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn room(&self) -> Room {
+        let counts = self.counts();
+        let taken = counts.live + counts.bulk;
+        let free = if self.together && taken > 0 { 0 } else { self.capacity.saturating_sub(taken) };
+        let share = if self.capacity == 1 {
+            usize::from(counts.live_since_bulk >= 4)
+        } else {
+            (self.capacity / 5).max(1)
+        };
+        let kept_for_live = if self.together || self.capacity == 1 { 0 } else { share };
+        let bulk_most = (self.capacity - kept_for_live).saturating_sub(counts.bulk).min(free);
+        Room { free, bulk_first: share.saturating_sub(counts.bulk).min(bulk_most), bulk_most }
+    }
+
+    /// Takes a slot until the guard is dropped.
+    pub fn take(self: &Arc<Self>, lane: Lane) -> Slot {
+        let mut counts = self.counts();
+        match lane {
+            Lane::Live => {
+                counts.live += 1;
+                counts.live_since_bulk += 1;
+            }
+            Lane::Bulk => {
+                counts.bulk += 1;
+                counts.live_since_bulk = 0;
+            }
+        }
+        Slot { slots: Arc::clone(self), lane }
+    }
+}
+
+/// One job's right to run.
+pub(crate) struct Slot {
+    slots: Arc<Slots>,
+    lane: Lane,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut counts = self.slots.counts();
+        match self.lane {
+            Lane::Live => counts.live -= 1,
+            Lane::Bulk => counts.bulk -= 1,
+        }
+        drop(counts);
+        self.slots.freed.notify_one();
+        if self.slots.live_only.load(Ordering::Acquire) {
+            self.slots.widened.notify_one();
+        }
+    }
+}

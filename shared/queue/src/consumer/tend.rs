@@ -1,0 +1,124 @@
+//! What the queue needs now and then, done by every consumer: promotion, watching for lost leases
+//! and for the operator's pause, dead consumers, gauges.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use redis::Value;
+use tokio::sync::mpsc;
+
+use super::{backoff::Backoff, work::Work};
+use crate::{QueueError, metric, pause, redis_link::Arguments, wire::millis};
+
+/// How often due entries are looked for when nobody says when one is due.
+const ROUND: Duration = Duration::from_secs(1);
+/// How often the gauges are set.
+const GAUGES: Duration = Duration::from_secs(10);
+/// How many entries are promoted in one call.
+const PROMOTE: i64 = 200;
+
+/// Tends the queue for ever.
+pub(crate) async fn run(work: Arc<Work>, mut scheduled: mpsc::UnboundedReceiver<Duration>) {
+    let mut swept = Instant::now();
+    let mut gauged: Option<Instant> = None;
+    let mut pause_known = false;
+    let mut backoff = Backoff::new();
+    loop {
+        let mut next = Instant::now();
+        match tend(&work, pause_known).await {
+            Ok(wait) => {
+                next += wait;
+                pause_known = true;
+                backoff = Backoff::new();
+            }
+            Err(_) => backoff.pause(&work.hard_stop).await,
+        }
+        if gauged.is_none_or(|at| at.elapsed() >= GAUGES) {
+            gauged = Some(Instant::now());
+            let stats = work.queue.stats().await;
+            metric::standing(work.queue.name(), stats.as_ref().ok());
+        }
+        if swept.elapsed() >= work.options.lease {
+            swept = Instant::now();
+            let _ = sweep(&work).await;
+        }
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep_until(next.into()) => break,
+                due = scheduled.recv() => match due {
+                    Some(due) => next = next.min(Instant::now() + due),
+                    None => return,
+                },
+            }
+        }
+    }
+}
+
+/// One round; returns how long the next may wait.
+async fn tend(work: &Work, pause_known: bool) -> Result<Duration, QueueError> {
+    let (link, keys) = (work.queue.link(), work.queue.keys());
+    let mut arguments = Arguments::default();
+    arguments.number(PROMOTE).number(millis(work.options.lease));
+    let keys = [&keys.live, &keys.bulk, &keys.retry, &keys.born, &keys.pause];
+    let answer = link.script(&link.scripts().tend, &keys.map(String::as_str), &arguments).await?;
+    let Value::Array(mut answer) = answer else { return Ok(ROUND) };
+    let paused = answer.pop().and_then(pause::read);
+    let flag = |value: Option<Value>| value == Some(Value::BulkString(b"1".to_vec()));
+    let handed_back = flag(answer.pop());
+    let expired = flag(answer.pop());
+    let numbers: Vec<i64> =
+        answer.iter().filter_map(|n| redis::from_redis_value_ref(n).ok()).collect();
+    let (promoted, next_due) = match numbers[..] {
+        [promoted, next_due] => (promoted, next_due),
+        _ => return Ok(ROUND),
+    };
+    metric::transition(work.queue.name(), "promoted", "", promoted as usize);
+
+    if work.paused.swap(paused.is_some(), Ordering::AcqRel) != paused.is_some() {
+        match &paused {
+            Some(pause) => tracing::info!(queue = work.queue.name(), reason = %pause.reason,
+                "the queue is paused"),
+            None if pause_known => {
+                tracing::info!(queue = work.queue.name(), "the queue is resumed");
+            }
+            None => {}
+        }
+        work.wake.notify_one();
+    }
+    let in_reach = handed_back || (expired && may_reclaim(work));
+    if in_reach && !work.is_paused() && work.slots.room().free > 0 {
+        work.reclaimable.store(true, Ordering::Release);
+        work.wake.notify_one();
+    }
+    // Zero is a full batch: go on at once. A due time a moment away is not polled for.
+    Ok(match next_due {
+        0 => Duration::ZERO,
+        1.. => Duration::from_millis(next_due as u64).clamp(Duration::from_millis(5), ROUND),
+        _ => ROUND,
+    })
+}
+
+/// Whether expired leases mean anything: their owners had one lease's time to say otherwise since
+/// Redis answers again.
+pub(crate) fn may_reclaim(work: &Work) -> bool {
+    work.queue.link().health().reachable_for().is_some_and(|since| since >= work.options.lease)
+}
+
+/// Deletes consumers that have been silent for three leases and hold nothing.
+async fn sweep(work: &Work) -> Result<(), QueueError> {
+    let link = work.queue.link();
+    let mut arguments = Arguments::default();
+    arguments.number(millis(work.options.lease.saturating_mul(3))).text(&work.name);
+    link.script(&link.scripts().sweep, &work.lanes(), &arguments).await.map(drop)
+}
+
+/// Deletes this consumer if it holds nothing.
+pub(crate) async fn retire(work: &Work) {
+    let link = work.queue.link();
+    let mut arguments = Arguments::default();
+    arguments.fixed("").text(&work.name);
+    // Others sweep it up when this fails.
+    let _ = link.script(&link.scripts().sweep, &work.lanes(), &arguments).await;
+}

@@ -1,0 +1,97 @@
+//! What the parts of one consumer share.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    ConsumerOptions,
+    hand::Hand,
+    job::{Item, Outcome, Ruling},
+    slots::Slots,
+};
+use crate::{Queue, metric::Durations, redis_link::Arguments};
+
+pub(crate) struct Work {
+    pub queue: Queue,
+    pub options: ConsumerOptions,
+    /// This consumer's name in the group, used by no other.
+    pub name: String,
+    pub slots: Arc<Slots>,
+    pub hand: Hand,
+    pub durations: Durations,
+    /// Ends the work in hand.
+    pub hard_stop: CancellationToken,
+    /// Something in the pending lists is in nobody's hands.
+    pub reclaimable: AtomicBool,
+    /// The operator paused the queue, or it is not known yet whether he did.
+    pub paused: AtomicBool,
+    /// Told when the reader has something else to do than to wait for entries.
+    pub wake: Notify,
+    /// Told when an entry was scheduled, with how soon it is due.
+    pub scheduled: mpsc::UnboundedSender<Duration>,
+    outcomes: mpsc::Sender<Outcome>,
+}
+
+impl Work {
+    pub fn new(
+        queue: Queue,
+        options: ConsumerOptions,
+        slots: Slots,
+        outcomes: mpsc::Sender<Outcome>,
+        scheduled: mpsc::UnboundedSender<Duration>,
+    ) -> Self {
+        Self {
+            name: consumer_name(),
+            slots: Arc::new(slots),
+            hand: Hand::default(),
+            durations: Durations::new(queue.name()),
+            hard_stop: CancellationToken::new(),
+            reclaimable: AtomicBool::new(true),
+            paused: AtomicBool::new(true),
+            wake: Notify::new(),
+            scheduled,
+            outcomes,
+            queue,
+            options,
+        }
+    }
+
+    /// Hands an outcome to the settler.
+    pub async fn decide(&self, item: Item, ruling: Ruling) {
+        // Nobody receives once the consumer was dropped; the lease runs out then.
+        let _ = self.outcomes.send(Outcome { item, ruling }).await;
+    }
+
+    pub fn lanes(&self) -> [&str; 2] {
+        [&self.queue.keys().live, &self.queue.keys().bulk]
+    }
+
+    /// Arguments that begin with this consumer's name.
+    pub fn signed(&self) -> Arguments {
+        let mut arguments = Arguments::default();
+        arguments.text(&self.name);
+        arguments
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Acquire)
+    }
+}
+
+/// Host, process and chance: the same on no two consumers, readable in `XINFO CONSUMERS`.
+fn consumer_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .or_else(|| std::env::var("HOSTNAME").ok())
+        .unwrap_or_default();
+    let host = if host.trim().is_empty() { "worker" } else { host.trim() };
+    format!("{host}-{}-{:08x}", std::process::id(), fastrand::u32(..))
+}

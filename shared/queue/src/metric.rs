@@ -1,0 +1,72 @@
+//! What the queue counts and measures, under the names the dashboards use.
+
+use metrics::{counter, gauge, histogram};
+
+use crate::{Enqueued, Lane, Stats};
+
+/// One transition of one entry; `reason` is one of few.
+pub(crate) fn transition(queue: &str, transition: &'static str, reason: &str, count: usize) {
+    if count > 0 {
+        counter!("queue_transitions_total", "queue" => queue.to_owned(),
+            "transition" => transition, "reason" => reason.to_owned())
+        .increment(count as u64);
+    }
+}
+
+pub(crate) fn enqueued(queue: &str, results: &[Enqueued]) {
+    let (mut added, mut scheduled, mut duplicates) = (0, 0, 0);
+    for result in results {
+        match result {
+            Enqueued::Added(_) => added += 1,
+            Enqueued::Scheduled => scheduled += 1,
+            Enqueued::Duplicate => duplicates += 1,
+        }
+    }
+    transition(queue, "enqueued", "waiting", added);
+    transition(queue, "enqueued", "scheduled", scheduled);
+    transition(queue, "enqueued", "duplicate", duplicates);
+}
+
+/// Durations of one queue, looked up once for the hot path.
+#[derive(Clone)]
+pub(crate) struct Durations {
+    pub wait: metrics::Histogram,
+    pub handle: metrics::Histogram,
+    pub total: metrics::Histogram,
+}
+
+impl Durations {
+    pub fn new(queue: &str) -> Self {
+        Self {
+            wait: histogram!("queue_wait_seconds", "queue" => queue.to_owned()),
+            handle: histogram!("queue_handle_seconds", "queue" => queue.to_owned()),
+            total: histogram!("queue_total_seconds", "queue" => queue.to_owned()),
+        }
+    }
+}
+
+/// Sets the gauges; every process that does so tells the same truth, so `max` adds them up. What
+/// cannot be read is not a number, never 0.
+pub(crate) fn standing(queue: &str, stats: Option<&Stats>) {
+    let value = |read: fn(&Stats) -> u64| stats.map_or(f64::NAN, |stats| read(stats) as f64);
+    let entries = |state: &'static str, lane: &'static str, value: f64| {
+        gauge!("queue_entries", "queue" => queue.to_owned(), "state" => state, "lane" => lane)
+            .set(value);
+    };
+    entries("waiting", Lane::Live.name(), value(|s| s.waiting_live));
+    entries("waiting", Lane::Bulk.name(), value(|s| s.waiting_bulk));
+    entries("in_flight", "", value(|s| s.in_flight));
+    entries("scheduled", "", value(|s| s.scheduled));
+    entries("dead", "", value(|s| s.dead));
+    let plain = |name: &'static str, value: f64| {
+        gauge!(name, "queue" => queue.to_owned()).set(value);
+    };
+    // Nothing waiting is an age of zero; only an unknown one is not a number.
+    let seconds = |age: fn(&Stats) -> Option<u64>| {
+        stats.map_or(f64::NAN, |stats| age(stats).unwrap_or_default() as f64 / 1000.0)
+    };
+    plain("queue_oldest_waiting_seconds", seconds(|s| s.oldest_waiting_ms));
+    plain("queue_oldest_in_flight_seconds", seconds(|s| s.oldest_in_flight_ms));
+    plain("queue_consumers", value(|s| s.consumers));
+    plain("queue_max_deliveries", value(|s| s.max_deliveries));
+}

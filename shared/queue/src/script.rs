@@ -1,0 +1,50 @@
+//! The transitions: Lua scripts, each a file in `scripts/`.
+
+/// A script with the digest it is called by.
+pub(crate) struct Script {
+    pub code: String,
+    pub sha: String,
+}
+
+impl Script {
+    fn new(code: &str) -> Self {
+        Self { code: code.to_owned(), sha: redis::Script::new(code).get_hash().to_owned() }
+    }
+
+    /// A script that adds entries: the shared part goes behind its `#!` line.
+    fn adding(code: &str) -> Self {
+        let (flags, rest) = code.split_once('\n').unwrap_or((code, ""));
+        Self::new(&format!("{flags}\n{}\n{rest}", include_str!("scripts/add.lua")))
+    }
+}
+
+/// All scripts of a queue.
+pub(crate) struct Scripts {
+    pub enqueue: Script,
+    pub settle: Script,
+    pub heartbeat: Script,
+    pub hand_back: Script,
+    pub reclaim: Script,
+    pub tend: Script,
+    pub sweep: Script,
+    pub stats: Script,
+    pub pause: Script,
+    pub redrive: Script,
+}
+
+impl Scripts {
+    pub fn new() -> Self {
+        Self {
+            enqueue: Script::adding(include_str!("scripts/enqueue.lua")),
+            settle: Script::adding(include_str!("scripts/settle.lua")),
+            heartbeat: Script::new(include_str!("scripts/heartbeat.lua")),
+            hand_back: Script::new(include_str!("scripts/hand_back.lua")),
+            reclaim: Script::new(include_str!("scripts/reclaim.lua")),
+            tend: Script::new(include_str!("scripts/tend.lua")),
+            sweep: Script::new(include_str!("scripts/sweep.lua")),
+            stats: Script::new(include_str!("scripts/stats.lua")),
+            pause: Script::new(include_str!("scripts/pause.lua")),
+            redrive: Script::adding(include_str!("scripts/redrive.lua")),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+#!lua flags=allow-oom
+-- Extends the leases of deliveries that are still this consumer's, with this delivery count.
+-- KEYS: live, bulk. ARGV: consumer, then each delivery as: lane, id, deliveries.
+-- Returns the positions (from 1) of those that were not ours any more.
+local GROUP = 'workers'
+local consumer = ARGV[1]
+local streams = { live = KEYS[1], bulk = KEYS[2] }
+local kept = { live = {}, bulk = {} }
+local lost = {}
+for n = 1, (#ARGV - 1) / 3 do
+  local lane, id, deliveries = ARGV[n * 3 - 1], ARGV[n * 3], tonumber(ARGV[n * 3 + 1])
+  local pending = redis.pcall('XPENDING', streams[lane], GROUP, id, id, 1, consumer)
+  if not pending.err and pending[1] and pending[1][4] == deliveries then
+    table.insert(kept[lane], id)
+  else
+    lost[#lost + 1] = n
+  end
+end
+for lane, ids in pairs(kept) do
+  for first = 1, #ids, 1000 do
+    local claim = { streams[lane], GROUP, consumer, 0, unpack(ids, first, math.min(first + 999, #ids)) }
+    claim[#claim + 1] = 'JUSTID'
+    redis.call('XCLAIM', unpack(claim))
+  end
+end
+return lost

@@ -1,0 +1,53 @@
+#!lua flags=allow-oom
+-- Takes over entries that are in nobody's hands.
+-- KEYS: live, bulk, born. ARGV: consumer, most entries to take from live, from bulk and together,
+--   lease in ms, '1' if expired leases may be taken, then what this consumer has in hand ("lane:id").
+-- Returns { taken, vanished }; taken holds { lane, why, deliveries, entry }, vanished "lane:id" of
+-- entries whose payload was deleted while they were pending: data loss by somebody's hand.
+local GROUP = 'workers'
+local consumer, together, lease = ARGV[1], tonumber(ARGV[4]), tonumber(ARGV[5])
+local in_hand = {}
+local held = #ARGV - 6
+for i = 7, #ARGV do in_hand[ARGV[i]] = true end
+local taken, vanished = {}, {}
+
+local function take(lane, stream, id, why, deliveries, keep_count)
+  local claimed
+  if keep_count then
+    claimed = redis.call('XCLAIM', stream, GROUP, consumer, 0, id, 'RETRYCOUNT', deliveries)
+  else
+    deliveries = deliveries + 1
+    claimed = redis.call('XCLAIM', stream, GROUP, consumer, 0, id)
+  end
+  if claimed[1] then
+    taken[#taken + 1] = { lane, why, deliveries, claimed[1] }
+    return 1
+  end
+  vanished[#vanished + 1] = lane .. ':' .. id
+  redis.call('XACK', stream, GROUP, id)
+  redis.call('ZREM', KEYS[3], lane .. ':' .. id)
+  return 0
+end
+
+for l, lane in ipairs({ 'live', 'bulk' }) do
+  local stream, room = KEYS[l], tonumber(ARGV[l + 1])
+  local function sweep(why, keep_count, pending)
+    if pending.err then return end
+    for _, p in ipairs(pending) do
+      if room <= 0 or #taken >= together then return end
+      if not (p[2] == consumer and in_hand[lane .. ':' .. p[1]]) then
+        room = room - take(lane, stream, p[1], why, p[4], keep_count)
+      end
+    end
+  end
+  local most = room + held
+  if room > 0 then
+    -- Mine, but not in hand: the reply that brought them was lost with its connection.
+    sweep('lost_reply', true, redis.pcall('XPENDING', stream, GROUP, '-', '+', most, consumer))
+    sweep('handed_back', false, redis.pcall('XPENDING', stream, GROUP, '-', '+', most, 'handed-back'))
+    if ARGV[6] == '1' then
+      sweep('expired', false, redis.pcall('XPENDING', stream, GROUP, 'IDLE', lease, '-', '+', most))
+    end
+  end
+end
+return { taken, vanished }

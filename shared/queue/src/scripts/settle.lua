@@ -1,0 +1,90 @@
+#!lua flags=allow-oom
+-- Settles deliveries: each only if it is still this consumer's, with this delivery count.
+-- KEYS: live, bulk, retry, dead, born, pause.
+-- ARGV: consumer, 'range' or 'each', number of deliveries, then each as: lane, id, deliveries,
+--   whether it is indexed by birth, verdict and its arguments, number of emissions, emissions.
+-- Returns the positions (from 1) of those that were not ours any more.
+local GROUP = 'workers'
+local consumer = ARGV[1]
+local streams = { live = KEYS[1], bulk = KEYS[2] }
+local held = {}
+
+-- One XPENDING for all when most of what this consumer holds is being settled.
+local function load_lane(lane)
+  local counts = {}
+  local pending = redis.pcall('XPENDING', streams[lane], GROUP, '-', '+', 10000, consumer)
+  if not pending.err then
+    for _, p in ipairs(pending) do counts[p[1]] = p[4] end
+  end
+  held[lane] = counts
+end
+
+local function ours(lane, id, deliveries)
+  if ARGV[2] == 'range' then
+    if not held[lane] then load_lane(lane) end
+    return held[lane][id] == deliveries
+  end
+  local pending = redis.pcall('XPENDING', streams[lane], GROUP, id, id, 1, consumer)
+  return not pending.err and pending[1] ~= nil and pending[1][4] == deliveries
+end
+
+local leaving = { live = {}, bulk = {} }
+
+local function leave(lane, ids)
+  for first = 1, #ids, 1000 do
+    local last = math.min(first + 999, #ids)
+    redis.call('XACK', streams[lane], GROUP, unpack(ids, first, last))
+    redis.call('XDEL', streams[lane], unpack(ids, first, last))
+  end
+end
+
+local function pause(by, wait, reason)
+  local record = KEYS[6] .. ':' .. by
+  local ends = now + wait
+  local known = redis.call('PTTL', record)
+  if known == -1 then return ends end
+  if known >= wait then return now + known end
+  redis.call('SET', record, cjson.encode({ by = by, until_ms = ends, reason = reason }), 'PX', wait)
+  redis.call('SADD', KEYS[6], by)
+  return ends
+end
+
+local lost = {}
+local i = 4
+for n = 1, tonumber(ARGV[3]) do
+  local lane, id, deliveries, indexed, verdict =
+    ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3], ARGV[i + 4]
+  i = i + 5
+  local mine = ours(lane, id, deliveries)
+  if verdict == 'retry' then
+    if mine then redis.call('ZADD', KEYS[3], string.format('%.0f', now + ARGV[i]), ARGV[i + 1]) end
+    i = i + 2
+  elseif verdict == 'park' then
+    if mine then
+      local ends = pause(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2])
+      redis.call('ZADD', KEYS[3], string.format('%.0f', ends), ARGV[i + 3])
+    end
+    i = i + 4
+  elseif verdict == 'dead' then
+    local fields = tonumber(ARGV[i])
+    if mine then redis.call('XADD', KEYS[4], '*', unpack(ARGV, i + 1, i + fields)) end
+    i = i + 1 + fields
+  end
+  local emissions = tonumber(ARGV[i])
+  i = i + 1
+  for _ = 1, emissions do i = add(i, mine) end
+  if not mine then
+    lost[#lost + 1] = n
+  else
+    if indexed == '1' then redis.call('ZREM', KEYS[5], lane .. ':' .. id) end
+    if verdict == 'done' and emissions == 0 then
+      table.insert(leaving[lane], id)
+    else
+      -- At once, so that a failure further on cannot make this one's effects happen twice.
+      leave(lane, { id })
+    end
+  end
+end
+leave('live', leaving.live)
+leave('bulk', leaving.bulk)
+return lost

@@ -1,0 +1,43 @@
+#!lua flags=allow-oom
+-- What a queue needs every second: due entries come to wait, and somebody looks after lost leases.
+-- KEYS: live, bulk, retry, born, pause. ARGV: most entries to promote, lease in ms.
+-- Returns { promoted, ms until the next is due or -1, '1' if something can be reclaimed,
+--   '1' if something was handed back, operator's pause or '' }.
+local GROUP = 'workers'
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now_text = string.format('%.0f', now)
+local streams = { live = KEYS[1], bulk = KEYS[2] }
+
+local due = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now_text, 'LIMIT', 0, ARGV[1])
+for _, member in ipairs(due) do
+  local readable, entry = pcall(cjson.decode, member)
+  if readable and type(entry) == 'table' and streams[entry.lane] then
+    local fields = {}
+    for _, name in ipairs({ 'key', 'body', 'attempt', 'redrive', 'born', 'traceparent', 'history' }) do
+      if type(entry[name]) == 'string' then
+        fields[#fields + 1] = name
+        fields[#fields + 1] = entry[name]
+      end
+    end
+    local id = redis.call('XADD', streams[entry.lane], '*', unpack(fields))
+    if entry.born then redis.call('ZADD', KEYS[4], entry.born, entry.lane .. ':' .. id) end
+  else
+    -- Not ours to understand: its reader finds it malformed and buries it with an event.
+    redis.call('XADD', KEYS[1], '*', 'body', member)
+  end
+  redis.call('ZREM', KEYS[3], member)
+end
+
+local next_due = -1
+local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
+if first[2] then next_due = math.max(0, first[2] - now) end
+
+local expired, handed_back = '', ''
+for _, stream in pairs(streams) do
+  local pending = redis.pcall('XPENDING', stream, GROUP, 'IDLE', ARGV[2], '-', '+', 1)
+  if not pending.err and pending[1] then expired = '1' end
+  pending = redis.pcall('XPENDING', stream, GROUP, '-', '+', 1, 'handed-back')
+  if not pending.err and pending[1] then handed_back = '1' end
+end
+return { #due, next_due, expired, handed_back, redis.call('GET', KEYS[5] .. ':operator') or '' }

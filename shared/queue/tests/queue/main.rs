@@ -1,0 +1,17 @@
+//! The queue against a real redis-server.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod consuming;
+mod dead;
+mod enqueueing;
+mod outages;
+mod stopping;
