@@ -4,7 +4,11 @@
 //! panics when its port is taken, and drops the connection when a handler panics.
 
 use std::{
-    convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, path::PathBuf, sync::Arc,
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    panic::AssertUnwindSafe,
+    path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
@@ -34,6 +38,7 @@ use warp::{
 #[serde(default, deny_unknown_fields)]
 pub struct HttpSettings {
     /// Address and port; port 0 takes a free one. The default differs by listener.
+    #[serde(default = "not_configured")]
     pub listen: SocketAddr,
     /// Connections at once; further ones wait in the kernel's queue. Default 1024.
     pub max_connections: usize,
@@ -62,6 +67,21 @@ impl HttpSettings {
             tls_key: None,
         }
     }
+}
+
+impl HttpSettings {
+    /// The same settings, listening at `listen` unless an address was configured.
+    pub fn or_at(self, listen: SocketAddr) -> Self {
+        if self.listen == NOT_CONFIGURED { Self { listen, ..self } } else { self }
+    }
+}
+
+/// Stands for an address that nobody configured: a section may set other things only. Listening
+/// there (any address, any port) would make no sense to anybody.
+const NOT_CONFIGURED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+fn not_configured() -> SocketAddr {
+    NOT_CONFIGURED
 }
 
 impl Default for HttpSettings {

@@ -66,11 +66,8 @@ async fn a_head_that_never_ends_is_cut_off() {
 
 #[tokio::test]
 async fn a_half_sent_head_does_not_hold_up_a_stop() {
-    let settings = HttpSettings {
-        header_timeout_seconds: 3600,
-        drain_seconds: 1,
-        ..HttpSettings::default()
-    };
+    let settings =
+        HttpSettings { header_timeout_seconds: 3600, drain_seconds: 1, ..HttpSettings::default() };
     let server = serving(settings, warp::any().map(|| "hello")).await;
     let mut half = send(&server.address, "GET / HTTP/1.1\r\nHost:").await;
     // A whole exchange on another connection shows that the first one was accepted before.

@@ -5,6 +5,8 @@ use callscribe_results::{
     store::{Store, StoreError},
 };
 
+use sea_orm::ConnectionTrait as _;
+
 use crate::support::{
     Db, database::fresh_postgres_url, events::usual, on_both, postgres::Postgres,
 };
@@ -41,6 +43,9 @@ on_both! {
         assert_eq!(progress[0].call.status, "completed");
         assert_eq!(progress[0].recorded_ms, Some(12_000));
         assert_eq!(progress[0].timings.transcribe_ms, 400);
+        let write = reader.reader().execute_unprepared("DELETE FROM call_logs").await.unwrap_err();
+        let sentence = write.to_string();
+        assert!(sentence.contains("readonly") || sentence.contains("read-only"), "{sentence}");
     }
 }
 

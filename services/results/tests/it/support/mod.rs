@@ -3,6 +3,7 @@
 pub mod database;
 pub mod events;
 pub mod postgres;
+pub mod service;
 
 use std::{future::Future, time::Duration};
 

@@ -1,0 +1,68 @@
+//! From what a callback means to entries in Redis, each callback in one script.
+
+use std::{future::Future, time::Duration};
+
+use chassis::queues::{self, CALLS, RESULTS};
+use queue::{Enqueued, Entry, Queue, QueueError};
+
+use crate::callbacks::News;
+
+/// The two queues entries go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// Work.
+    Calls,
+    /// Events.
+    Results,
+}
+
+/// Whatever takes entries: the queues, or a double of them.
+pub trait Intake: Clone + Send + Sync + 'static {
+    /// Stores an entry; durable when this returns.
+    fn enqueue(
+        &self,
+        target: Target,
+        entry: Entry,
+    ) -> impl Future<Output = Result<Enqueued, QueueError>> + Send;
+}
+
+/// The real queues.
+#[derive(Clone)]
+pub(crate) struct Queues {
+    pub(crate) calls: Queue,
+    pub(crate) results: Queue,
+}
+
+impl Intake for Queues {
+    async fn enqueue(&self, target: Target, entry: Entry) -> Result<Enqueued, QueueError> {
+        match target {
+            Target::Calls => self.calls.enqueue(entry).await,
+            Target::Results => self.results.enqueue(entry).await,
+        }
+    }
+}
+
+/// The entry for some news, with everything it brings along; `None` when there are none.
+pub(crate) fn entry(
+    news: &News,
+    resolve_delay: Duration,
+    traceparent: Option<String>,
+) -> serde_json::Result<Option<(Target, Entry)>> {
+    Ok(Some(match news {
+        News::Nothing => return Ok(None),
+        News::Recorded { job, observed } => {
+            let mut entry = queues::job_entry(job, traceparent.clone())?;
+            if let Some(observed) = observed {
+                entry = entry.emit(RESULTS, queues::event_entry(observed, traceparent)?);
+            }
+            (Target::Calls, entry)
+        }
+        News::Happened(event) => (Target::Results, queues::event_entry(event, traceparent)?),
+        News::Ended { observed, job } => {
+            // The event leads: it is stored even where the look-up was enqueued before.
+            let look_up = queues::job_entry(job, traceparent.clone())?.delayed(resolve_delay);
+            let entry = queues::event_entry(observed, traceparent)?.emit(CALLS, look_up);
+            (Target::Results, entry)
+        }
+    }))
+}

@@ -1,0 +1,302 @@
+//! The settings of ingest.
+
+use std::{fmt, net::SocketAddr, str::FromStr};
+
+use chassis::{
+    ProcessConfig, config::OtherService, ops::OpsSettings, serve::HttpSettings,
+    telemetry::TelemetrySettings,
+};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// The configuration of the service.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where Redis is.
+    pub redis: queue::RedisSettings,
+    /// Logs, metrics and traces.
+    pub telemetry: TelemetrySettings,
+    /// The ops listener.
+    pub ops: OpsSettings,
+    /// The accounts whose callbacks are accepted.
+    pub twilio: twilio::TwilioSettings,
+    /// What is ingest's own.
+    pub ingest: IngestSettings,
+    /// Not read here.
+    pub transcriber: OtherService,
+    /// Not read here.
+    pub results: OtherService,
+}
+
+/// How callbacks are taken.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IngestSettings {
+    /// The listener. Default `127.0.0.1:8080`.
+    #[serde(deserialize_with = "http_settings")]
+    pub http: HttpSettings,
+    /// The base of the URLs entered at Twilio, such as `https://calls.example.com` or
+    /// `https://example.com/callscribe` behind a proxy. Signatures are checked against it, written
+    /// exactly as at Twilio. Default: the listener's own URL.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub public_url: Option<PublicUrl>,
+    /// Seconds after a call's end until its recordings are looked up, so that Twilio has listed
+    /// them. Default 60.
+    pub resolve_delay_seconds: u64,
+    /// Milliseconds Redis may take to store an entry before the callback is answered 503.
+    /// Default 900.
+    pub enqueue_timeout_ms: u64,
+    /// Further paths that callbacks may come to, such as those of a predecessor. Default: none.
+    pub aliases: Vec<Alias>,
+    /// Takes callbacks without looking at their signature. For development: refused unless the
+    /// listener is on a loopback address. Default `false`.
+    pub accept_unsigned: bool,
+}
+
+/// One further path.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alias {
+    /// The path, such as `/webhook/recording_status`.
+    pub path: String,
+    /// Which callback comes to it: `recording` or `call`.
+    pub kind: Kind,
+    /// Whether Twilio expects TwiML there (an `action` URL rather than a status callback): then an
+    /// empty `<Response/>` is answered. Default `false`.
+    #[serde(default)]
+    pub twiml: bool,
+}
+
+/// The two callbacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// `recordingStatusCallback`, and the `action` of `<Record>`.
+    Recording,
+    /// The `statusCallback` of a call.
+    Call,
+}
+
+impl Kind {
+    /// The name in paths, logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Recording => "recording",
+            Self::Call => "call",
+        }
+    }
+
+    /// The path that is always there.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Recording => "/webhooks/twilio/recording",
+            Self::Call => "/webhooks/twilio/call",
+        }
+    }
+}
+
+/// Where a listener is that nobody configured.
+const LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+
+impl Default for IngestSettings {
+    fn default() -> Self {
+        Self {
+            http: HttpSettings::at(LISTEN),
+            public_url: None,
+            resolve_delay_seconds: 60,
+            enqueue_timeout_ms: 900,
+            aliases: Vec::new(),
+            accept_unsigned: false,
+        }
+    }
+}
+
+impl ProcessConfig for Config {
+    fn telemetry(&self) -> &TelemetrySettings {
+        &self.telemetry
+    }
+
+    fn ops(&self) -> &OpsSettings {
+        &self.ops
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        self.twilio.validate()?;
+        self.ingest.validate()
+    }
+}
+
+impl IngestSettings {
+    /// Checks what the types cannot say.
+    ///
+    /// # Errors
+    /// A sentence that names the setting and what is allowed.
+    pub fn validate(&self) -> Result<(), String> {
+        let listen = self.http.listen;
+        if self.accept_unsigned && !listen.ip().is_loopback() {
+            return Err(format!(
+                "ingest.accept_unsigned is true while ingest.http.listen is {listen}: unsigned \
+                 callbacks are allowed on a loopback address only, such as 127.0.0.1:8080"
+            ));
+        }
+        if self.enqueue_timeout_ms == 0 {
+            return Err("ingest.enqueue_timeout_ms is 0; allowed is 1 and more".into());
+        }
+        for (index, alias) in self.aliases.iter().enumerate() {
+            let path = &alias.path;
+            if !path.starts_with('/') || path.contains(['?', '#']) {
+                return Err(format!(
+                    "ingest.aliases has the path {path:?}; a path starts with / and has neither a \
+                     query nor a fragment"
+                ));
+            }
+            let own = [Kind::Recording, Kind::Call].iter().any(|kind| kind.path() == path);
+            if own || self.aliases[..index].iter().any(|earlier| earlier.path == *path) {
+                return Err(format!("ingest.aliases has the path {path:?}, which is taken"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A base URL, kept as it was written: the case of its host is part of what Twilio signs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PublicUrl {
+    text: String,
+    path: String,
+}
+
+impl PublicUrl {
+    /// The path prefix, without a slash at its end: empty or `/callscribe`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The URL of a path and query below the base.
+    pub fn join(&self, path_and_query: &str) -> String {
+        format!("{}{path_and_query}", self.text)
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim().trim_end_matches('/');
+        match Url::parse(text) {
+            Ok(url)
+                if matches!(url.scheme(), "http" | "https")
+                    && url.has_host()
+                    && url.query().is_none()
+                    && url.fragment().is_none() =>
+            {
+                let path = url.path().trim_end_matches('/').to_owned();
+                Ok(Self { text: text.to_owned(), path })
+            }
+            _ => Err(format!(
+                "{text:?} is no base URL; allowed is http(s)://host[:port][/prefix], without query \
+                 and fragment"
+            )),
+        }
+    }
+}
+
+impl TryFrom<String> for PublicUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<PublicUrl> for String {
+    fn from(url: PublicUrl) -> Self {
+        url.text
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+fn http_settings<'de, D: serde::Deserializer<'de>>(from: D) -> Result<HttpSettings, D::Error> {
+    Ok(HttpSettings::deserialize(from)?.or_at(LISTEN))
+}
+
+/// A variable that is set to nothing is a setting that is not made.
+fn empty_is_none<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<PublicUrl>, D::Error> {
+    let text = Option::<String>::deserialize(from)?.filter(|text| !text.trim().is_empty());
+    text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(variables: &[(&str, &str)]) -> Result<Config, String> {
+        let variables = variables.iter().map(|(k, v)| (k.to_string(), v.to_string()));
+        let config: Config =
+            chassis::config::load_from(None, variables).map_err(|error| error.to_string())?;
+        config.validate().map(|()| config)
+    }
+
+    #[test]
+    fn a_setting_of_the_listener_leaves_its_address_alone() {
+        let config = load(&[("CALLSCRIBE_INGEST__HTTP__MAX_CONNECTIONS", "7")]).unwrap();
+        assert_eq!(config.ingest.http.max_connections, 7);
+        assert_eq!(config.ingest.http.listen, LISTEN);
+        let config = load(&[("CALLSCRIBE_INGEST__HTTP__LISTEN", "127.0.0.1:0")]).unwrap();
+        assert_eq!(config.ingest.http.listen.port(), 0);
+    }
+
+    #[test]
+    fn unsigned_callbacks_are_for_loopback_only() {
+        let unsigned = ("CALLSCRIBE_INGEST__ACCEPT_UNSIGNED", "true");
+        assert!(load(&[unsigned]).is_ok());
+        let error = load(&[unsigned, ("CALLSCRIBE_INGEST__HTTP__LISTEN", "0.0.0.0:8080")]);
+        assert!(error.unwrap_err().contains("ingest.accept_unsigned"));
+    }
+
+    #[test]
+    fn the_public_url_keeps_its_case_and_loses_only_a_slash() {
+        let url = ("CALLSCRIBE_INGEST__PUBLIC_URL", "https://Calls.Example.com/scribe/");
+        let url = load(&[url]).unwrap().ingest.public_url.unwrap();
+        assert_eq!(url.join("/x?y=1"), "https://Calls.Example.com/scribe/x?y=1");
+        assert_eq!(url.path(), "/scribe");
+        assert_eq!(load(&[("CALLSCRIBE_INGEST__PUBLIC_URL", "")]).unwrap().ingest.public_url, None);
+    }
+
+    #[test]
+    fn wrong_settings_are_named() {
+        for (name, value, named) in [
+            ("CALLSCRIBE_INGEST__PUBLIC_URL", "calls.example.com", "public_url"),
+            ("CALLSCRIBE_INGEST__PUBLIC_URL", "https://example.com/x?y=1", "public_url"),
+            ("CALLSCRIBE_INGEST__ENQUEUE_TIMEOUT_MS", "0", "enqueue_timeout_ms"),
+            ("CALLSCRIBE_INGEST__RESOLVE_DELAY_SECONDS", "soon", "resolve_delay_seconds"),
+        ] {
+            let error = load(&[(name, value)]).unwrap_err();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_alias_takes_no_path_that_is_taken() {
+        let alias = |path: &str| Alias { path: path.into(), kind: Kind::Call, twiml: false };
+        let with = |aliases| IngestSettings { aliases, ..Default::default() };
+        assert!(with(vec![alias("/old")]).validate().is_ok());
+        for aliases in [
+            vec![alias("/old"), alias("/old")],
+            vec![alias("/webhooks/twilio/call")],
+            vec![alias("old")],
+            vec![alias("/old?x=1")],
+        ] {
+            let error = with(aliases).validate().unwrap_err();
+            assert!(error.contains("ingest.aliases"), "{error}");
+        }
+    }
+}

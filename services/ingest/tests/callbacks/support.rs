@@ -1,0 +1,134 @@
+//! The service on a free port, with a queue that remembers what it was given.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
+
+use callscribe_ingest::{Gate, Ingest, IngestSettings, Intake, PublicUrl, Target, routes};
+use chassis::serve::{HttpSettings, Server};
+use domain::{AccountSid, CallSid, RecordingSid};
+use queue::{Enqueued, Entry, QueueError};
+use tokio_util::sync::CancellationToken;
+use twilio::{Form, double::Double, signature};
+
+pub const TOKEN: &str = "an auth token";
+
+pub fn account() -> AccountSid {
+    format!("AC{:032x}", 1).parse().unwrap()
+}
+
+pub fn call() -> CallSid {
+    format!("CA{:032x}", 2).parse().unwrap()
+}
+
+pub fn recording() -> RecordingSid {
+    format!("RE{:032x}", 3).parse().unwrap()
+}
+
+/// How the queue behaves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Mood {
+    Willing,
+    Refusing,
+    Silent,
+}
+
+#[derive(Clone)]
+pub struct Recorder {
+    given: Arc<Mutex<Vec<(Target, Entry)>>>,
+    known: Arc<Mutex<HashSet<String>>>,
+    mood: Mood,
+}
+
+impl Intake for Recorder {
+    async fn enqueue(&self, target: Target, entry: Entry) -> Result<Enqueued, QueueError> {
+        match self.mood {
+            Mood::Willing => {}
+            Mood::Refusing => return Err(QueueError::Refused("OOM".into())),
+            Mood::Silent => std::future::pending().await,
+        }
+        let again = |once: &queue::Once| !self.known.lock().unwrap().insert(once.key.clone());
+        if entry.once.as_ref().is_some_and(again) {
+            return Ok(Enqueued::Duplicate);
+        }
+        self.given.lock().unwrap().push((target, entry));
+        Ok(Enqueued::Added("1-0".into()))
+    }
+}
+
+pub struct Running {
+    pub url: String,
+    pub double: Double,
+    recorder: Recorder,
+    stop: CancellationToken,
+}
+
+impl Running {
+    pub async fn start() -> Self {
+        Self::with(IngestSettings::default(), Mood::Willing).await
+    }
+
+    pub async fn with(settings: IngestSettings, mood: Mood) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let double = Double::start(account(), TOKEN).await.unwrap();
+        let server = Server::bind(&HttpSettings::default()).await.unwrap();
+        let url = server.url().unwrap();
+        let public: PublicUrl = settings.public_url.clone().unwrap_or_else(|| url.parse().unwrap());
+        let gate = Gate::new(&double.settings(), public, settings.accept_unsigned);
+        let recorder = Recorder { given: Arc::default(), known: Arc::default(), mood };
+        let ingest = Arc::new(Ingest::new(&settings, gate, recorder.clone()));
+        let stop = CancellationToken::new();
+        tokio::spawn(server.run(warp::service(routes(ingest)), stop.clone()));
+        Self { url, double, recorder, stop }
+    }
+
+    /// What the queue was given so far.
+    pub fn given(&self) -> Vec<(Target, Entry)> {
+        self.recorder.given.lock().unwrap().clone()
+    }
+
+    /// Posts a form with the signature Twilio would give it.
+    pub async fn post(&self, path: &str, body: &str) -> reqwest::Response {
+        let signed = self.signature(path, body);
+        self.request(path, body).header(signature::HEADER, signed).send().await.unwrap()
+    }
+
+    /// A request with a form, not signed yet.
+    pub fn request(&self, path: &str, body: &str) -> reqwest::RequestBuilder {
+        reqwest::Client::new()
+            .post(format!("{}{path}", self.url))
+            .header("content-type", "application/x-www-form-urlencoded; charset=UTF-8")
+            .body(body.to_owned())
+    }
+
+    pub fn signature(&self, path: &str, body: &str) -> String {
+        let url = format!("{}{path}", self.url);
+        signature::sign(&TOKEN.into(), &url, &Form::parse(body.as_bytes()))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// The form of a finished recording.
+pub fn recording_form() -> String {
+    format!(
+        "AccountSid={}&CallSid={}&RecordingSid={}&RecordingStatus=completed&RecordingDuration=17",
+        account(),
+        call(),
+        recording()
+    )
+}
+
+/// The form of a call in some status.
+pub fn call_form(status: &str) -> String {
+    format!(
+        "AccountSid={}&CallSid={}&CallStatus={status}&From=%2B15125550123&Direction=inbound",
+        account(),
+        call()
+    )
+}

@@ -1,0 +1,190 @@
+//! Callback forms, typed. All that is certain are the identifiers: every other parameter may be
+//! absent, empty, `-1` or new.
+
+use domain::{AccountSid, CallMetadata, CallSid, RecordingSid};
+
+use crate::{Form, RecordingStatus, recording::rfc2822_ms};
+
+/// What is wrong with a form. Names the parameter, and repeats nothing of what was sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormError {
+    /// A parameter that is needed is not there, or empty.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// An identifier has the wrong shape.
+    #[error("{name} is malformed: {reason}")]
+    Malformed {
+        /// The parameter.
+        name: &'static str,
+        /// What is allowed.
+        reason: String,
+    },
+}
+
+/// A recording status callback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordingCallback {
+    /// The account.
+    pub account_sid: AccountSid,
+    /// The call.
+    pub call_sid: CallSid,
+    /// The recording.
+    pub recording_sid: RecordingSid,
+    /// How far it is. A callback without a status (that of `<Record action=…>`) speaks of a
+    /// recording that is finished.
+    pub status: RecordingStatus,
+    /// Length in seconds.
+    pub duration_seconds: Option<u32>,
+    /// Channels of the media.
+    pub channels: Option<u16>,
+    /// When it started, in milliseconds since 1970 (UTC).
+    pub start_time_ms: Option<i64>,
+    /// Why it failed, as Twilio's error code.
+    pub error_code: Option<u32>,
+    /// What the form says of the call itself: as a rule nothing.
+    pub call: CallMetadata,
+}
+
+/// A call status callback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallCallback {
+    /// The account.
+    pub account_sid: AccountSid,
+    /// The call.
+    pub call_sid: CallSid,
+    /// What Twilio says of it.
+    pub call: CallMetadata,
+}
+
+impl CallCallback {
+    /// Reads the form of a call status callback.
+    ///
+    /// # Errors
+    /// When an identifier is missing or malformed.
+    pub fn read(form: &Form<'_>) -> Result<Self, FormError> {
+        Ok(Self {
+            account_sid: sid(form, "AccountSid")?,
+            call_sid: sid(form, "CallSid")?,
+            call: metadata(form),
+        })
+    }
+
+    /// Whether the call is over and was answered: only then can there be a recording.
+    pub fn is_completed(&self) -> bool {
+        self.call.call_status.as_deref() == Some("completed")
+    }
+}
+
+impl RecordingCallback {
+    /// Reads the form of a recording status callback.
+    ///
+    /// # Errors
+    /// When an identifier is missing or malformed.
+    pub fn read(form: &Form<'_>) -> Result<Self, FormError> {
+        Ok(Self {
+            account_sid: sid(form, "AccountSid")?,
+            call_sid: sid(form, "CallSid")?,
+            recording_sid: sid(form, "RecordingSid")?,
+            status: form.get("RecordingStatus").unwrap_or("completed").into(),
+            duration_seconds: form.number("RecordingDuration"),
+            channels: form.number("RecordingChannels"),
+            start_time_ms: form.get("RecordingStartTime").and_then(rfc2822_ms),
+            error_code: form.number("ErrorCode").filter(|code| *code != 0),
+            call: metadata(form),
+        })
+    }
+}
+
+fn sid<T>(form: &Form<'_>, name: &'static str) -> Result<T, FormError>
+where
+    T: std::str::FromStr<Err = domain::SidError>,
+{
+    let text = form.get(name).ok_or(FormError::Missing(name))?;
+    text.parse()
+        .map_err(|error: domain::SidError| FormError::Malformed { name, reason: error.to_string() })
+}
+
+fn metadata(form: &Form<'_>) -> CallMetadata {
+    let text = |name| form.get(name).map(str::to_owned);
+    CallMetadata {
+        from: text("From"),
+        to: text("To"),
+        direction: text("Direction"),
+        // A malformed parent only costs a link between two legs, so the callback is taken anyway.
+        parent_call_sid: form.get("ParentCallSid").and_then(|sid| sid.parse().ok()),
+        call_status: text("CallStatus"),
+        duration_seconds: form.number("CallDuration"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AC: &str = "AC00000000000000000000000000000001";
+    const CA: &str = "CA00000000000000000000000000000002";
+    const RE: &str = "RE00000000000000000000000000000003";
+
+    fn ids() -> String {
+        format!("AccountSid={AC}&CallSid={CA}&RecordingSid={RE}")
+    }
+
+    fn recording(more: &str) -> Result<RecordingCallback, FormError> {
+        RecordingCallback::read(&Form::parse(format!("{}{more}", ids()).as_bytes()))
+    }
+
+    #[test]
+    fn a_recording_callback_is_read_as_twilio_sends_it() {
+        let read = recording(
+            "&RecordingStatus=completed&RecordingDuration=17&RecordingChannels=2&ErrorCode=0\
+             &RecordingStartTime=Fri%2C+14+Oct+2016+21%3A56%3A34+%2B0000&RecordingUrl=https%3A%2F%2Fx\
+             &RecordingSource=DialVerb&RecordingTrack=both&Tomorrow=new",
+        )
+        .unwrap();
+        assert_eq!(read.status, RecordingStatus::Completed);
+        assert_eq!((read.duration_seconds, read.channels), (Some(17), Some(2)));
+        assert_eq!(read.start_time_ms, Some(1_476_482_194_000));
+        assert_eq!(read.error_code, None);
+        assert_eq!(read.call, CallMetadata::default());
+    }
+
+    #[test]
+    fn only_the_identifiers_are_needed() {
+        let read = recording("&RecordingDuration=&RecordingChannels=-1").unwrap();
+        assert_eq!(read.status, RecordingStatus::Completed);
+        assert_eq!((read.duration_seconds, read.channels), (None, None));
+        assert_eq!(recording("&RecordingDuration=-1").unwrap().duration_seconds, None);
+    }
+
+    #[test]
+    fn an_unknown_status_is_kept_as_it_is() {
+        let read = recording("&RecordingStatus=dreaming").unwrap();
+        assert_eq!(read.status, RecordingStatus::Other("dreaming".into()));
+    }
+
+    #[test]
+    fn what_is_missing_or_malformed_is_named_and_not_repeated() {
+        let form = format!("AccountSid={AC}&CallSid={CA}");
+        let error = RecordingCallback::read(&Form::parse(form.as_bytes())).unwrap_err();
+        assert_eq!(error.to_string(), "RecordingSid is missing");
+        let form = format!("AccountSid={AC}&CallSid=%3Cscript%3E");
+        let error = CallCallback::read(&Form::parse(form.as_bytes())).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "CallSid is malformed: a CallSid is CA followed by 32 hexadecimal digits"
+        );
+    }
+
+    #[test]
+    fn a_call_callback_brings_what_it_knows_of_the_call() {
+        let form = format!(
+            "AccountSid={AC}&CallSid={CA}&From=%2B972541234567&To=&Direction=inbound\
+             &CallStatus=completed&CallDuration=61&ParentCallSid=nonsense&Timestamp=x"
+        );
+        let read = CallCallback::read(&Form::parse(form.as_bytes())).unwrap();
+        assert!(read.is_completed());
+        assert_eq!(read.call.from.as_deref(), Some("+972541234567"));
+        assert_eq!((read.call.to, read.call.parent_call_sid), (None, None));
+        assert_eq!(read.call.duration_seconds, Some(61));
+    }
+}

@@ -1,0 +1,134 @@
+//! Answers in Twilio's words.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use chrono::DateTime;
+use domain::AccountSid;
+use serde_json::{Value, json};
+use warp::{
+    http::{HeaderValue, StatusCode, header},
+    reply::Response,
+};
+
+use super::{DoubleCall, DoubleRecording, Fault};
+use crate::TwilioError;
+
+pub(super) fn status(status: StatusCode) -> Response {
+    with(status, "text/plain", Bytes::new())
+}
+
+pub(super) fn json(value: &Value) -> Response {
+    with(StatusCode::OK, "application/json", value.to_string())
+}
+
+pub(super) fn media(bytes: Bytes, content_type: &'static str) -> Response {
+    with(StatusCode::OK, content_type, bytes)
+}
+
+pub(super) fn redirect(storage: SocketAddr, path: &str) -> Response {
+    let mut response = status(StatusCode::TEMPORARY_REDIRECT);
+    if let Ok(target) = HeaderValue::from_str(&format!("http://{storage}/{path}")) {
+        response.headers_mut().insert(header::LOCATION, target);
+    }
+    response
+}
+
+pub(super) fn not_found(path: &str, xml: bool) -> Response {
+    let message = format!("The requested resource {path} was not found");
+    error(StatusCode::NOT_FOUND, 20404, &message, xml)
+}
+
+pub(super) fn mono_only() -> Response {
+    let message = "Requested channels is not available for a mono recording";
+    error(StatusCode::BAD_REQUEST, TwilioError::MONO_ONLY, message, true)
+}
+
+pub(super) fn no_mp3_of_encrypted() -> Response {
+    let message = "An encrypted recording has no mp3";
+    error(StatusCode::BAD_REQUEST, TwilioError::NO_MP3_OF_ENCRYPTED, message, true)
+}
+
+pub(super) fn error(status: StatusCode, code: u32, message: &str, xml: bool) -> Response {
+    let info = format!("https://www.twilio.com/docs/errors/{code}");
+    let number = status.as_u16();
+    if xml {
+        let text = format!(
+            "<?xml version='1.0' encoding='UTF-8'?>\n<TwilioResponse><RestException>\
+             <Code>{code}</Code><Message>{message}</Message><MoreInfo>{info}</MoreInfo>\
+             <Status>{number}</Status></RestException></TwilioResponse>"
+        );
+        return with(status, "application/xml", text);
+    }
+    let body = json!({ "code": code, "message": message, "more_info": info, "status": number });
+    with(status, "application/json", body.to_string())
+}
+
+pub(super) fn fault(fault: Fault, storage: SocketAddr) -> Response {
+    match fault {
+        Fault::TooManyRequests { retry_after_seconds } => {
+            let mut response =
+                error(StatusCode::TOO_MANY_REQUESTS, 20429, "Too Many Requests", false);
+            if let Some(seconds) = retry_after_seconds {
+                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            }
+            response
+        }
+        Fault::Nonsense => with(StatusCode::OK, "text/html", "<html>an error page</html>"),
+        Fault::Redirect => redirect(storage, "elsewhere"),
+        Fault::Unavailable | Fault::Silence => status(StatusCode::SERVICE_UNAVAILABLE),
+    }
+}
+
+pub(super) fn call(account: &AccountSid, call: &DoubleCall) -> Value {
+    json!({
+        "account_sid": account,
+        "sid": call.sid,
+        "from": call.from,
+        "to": call.to,
+        "direction": call.direction,
+        "status": call.status,
+        "duration": call.duration_seconds.map(|seconds| seconds.to_string()),
+        "start_time": rfc2822(call.start_time_ms),
+        "parent_call_sid": call.parent_call_sid,
+        "uri": format!("/2010-04-01/Accounts/{account}/Calls/{}.json", call.sid),
+    })
+}
+
+pub(super) fn recording(account: &AccountSid, recording: &DoubleRecording) -> Value {
+    let path = format!("/2010-04-01/Accounts/{account}/Recordings/{}", recording.sid);
+    let details = recording.encrypted.then(|| json!({ "type": "rsa-aes" }));
+    json!({
+        "account_sid": account,
+        "sid": recording.sid,
+        "call_sid": recording.call_sid,
+        "status": recording.status.as_str(),
+        "duration": duration(recording),
+        "channels": recording.channels,
+        "start_time": rfc2822(recording.start_time_ms),
+        "date_created": rfc2822(recording.start_time_ms),
+        "source": recording.source,
+        "error_code": null,
+        "price": null,
+        "encryption_details": details,
+        "media_url": format!("https://api.twilio.com{path}"),
+        "uri": format!("{path}.json"),
+    })
+}
+
+/// A recording's length as Twilio tells it: a text, `-1` while unknown.
+pub(super) fn duration(recording: &DoubleRecording) -> String {
+    recording.duration_seconds.map_or_else(|| "-1".into(), |seconds| seconds.to_string())
+}
+
+/// `Fri, 14 Oct 2016 21:56:34 +0000`.
+pub(super) fn rfc2822(ms: i64) -> String {
+    DateTime::from_timestamp_millis(ms).unwrap_or_default().to_rfc2822()
+}
+
+fn with(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(body.into().into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
