@@ -69,7 +69,7 @@ impl Bench {
 
 /// Makes the database refuse one call.
 async fn refuse(db: &Db, call: u32) {
-    use sea_orm::{ConnectionTrait as _, DbBackend};
+    use sea_orm::DbBackend;
     let sid = call_sid(call);
     if db.store.reader().get_database_backend() == DbBackend::Sqlite {
         db.execute(&format!(

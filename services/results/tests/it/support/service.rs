@@ -55,7 +55,7 @@ impl Drop for Redis {
 
 /// A running service.
 pub struct Service {
-    pub db: Db,
+    _db: Db,
     pub process: Process,
     pub calls: Queue,
     pub results: Queue,
@@ -85,7 +85,7 @@ impl Service {
         let task = tokio::spawn(callscribe_results::run(config, process.clone()));
         let url = process.listener("results").await.unwrap();
         Self {
-            db,
+            _db: db,
             process,
             calls: queues::calls(link.clone()),
             results: queues::results(link),
