@@ -6,6 +6,7 @@
 
 mod callscribe_process;
 mod collector;
+pub mod dashboards;
 mod postgres;
 mod redis_server;
 

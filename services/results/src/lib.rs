@@ -1,1 +1,14 @@
 //! Events in, rows, leads and an API out.
+//!
+//! [`projection`] writes what happened to calls into [`store`]; [`api`] serves it.
+
+pub mod api;
+pub mod erasure;
+pub mod health;
+pub mod projection;
+mod service;
+pub mod settings;
+pub mod store;
+
+pub use service::run;
+pub use settings::{Config, DatabaseSettings, ResultsSettings};

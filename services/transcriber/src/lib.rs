@@ -1,1 +1,22 @@
 //! Recording in, transcript and extracted fields out.
+//!
+//! [`run`] takes jobs from the `calls` queue; [`pipeline`] is the way of one recording.
+
+pub mod audio;
+pub mod chain;
+pub mod engines;
+pub mod extract;
+pub mod fetch;
+mod language;
+mod patience;
+pub mod pipeline;
+mod price;
+mod resolve;
+mod service;
+mod setback;
+mod settings;
+pub mod speakers;
+mod worker;
+
+pub use service::run;
+pub use settings::{Config, TranscriberSettings};

@@ -1,1 +1,7 @@
-fn main() {}
+//! The transcriber on its own.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chassis::launch("transcriber", callscribe_transcriber::run)
+}

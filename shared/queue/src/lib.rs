@@ -13,6 +13,7 @@ mod redis_link;
 mod script;
 mod settings;
 mod settlement;
+mod source;
 mod stats;
 mod wire;
 

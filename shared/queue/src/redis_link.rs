@@ -10,20 +10,17 @@ use std::{
     time::Duration,
 };
 
-use redis::{Cmd, Value, aio::ConnectionLike, aio::MultiplexedConnection};
-use secrecy::ExposeSecret;
-
 use crate::{
     QueueError, RedisSettings,
     error::{classify, drops_connection},
     health::Health,
     script::{Script, Scripts},
+    source::Source,
 };
+use redis::{Cmd, Value, aio::ConnectionLike, aio::MultiplexedConnection};
 
 /// How long a command may take before the connection is given up.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(4);
-/// How long connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often readiness is looked after.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// A write younger than this spares the probe.
@@ -37,7 +34,7 @@ pub struct Link {
 
 struct Inner {
     prefix: String,
-    pool: deadpool_redis::Pool,
+    source: Source,
     scripts: Scripts,
     health: Health,
     shared: Mutex<Shared>,
@@ -62,37 +59,15 @@ impl Link {
     /// # Errors
     /// [`QueueError::Settings`] when a setting cannot be used.
     pub async fn open(settings: &RedisSettings) -> Result<Self, QueueError> {
-        let url = settings.url.expose_secret();
-        if url.starts_with("rediss://") {
-            // An error means that a provider is installed already, which is as good.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
         if settings.prefix.is_empty() || settings.prefix.contains(['{', '}']) {
             return Err(QueueError::Settings(format!(
                 "prefix {:?}: must not be empty nor contain braces, which mark the hash tag",
                 settings.prefix
             )));
         }
-        // The error is not shown: it could quote the password.
-        let manager = deadpool_redis::Manager::new_with_config(
-            url,
-            redis::AsyncConnectionConfig::new()
-                .set_connection_timeout(Some(CONNECT_TIMEOUT))
-                .set_response_timeout(Some(RESPONSE_TIMEOUT)),
-        )
-        .map_err(|_| {
-            QueueError::Settings(
-                "url: expected redis://[user:password@]host:port[/db], rediss://… for TLS or \
-                 redis+unix:///path for a socket"
-                    .to_owned(),
-            )
-        })?;
-        let pool = deadpool_redis::Pool::builder(manager)
-            .build()
-            .map_err(|error| QueueError::Settings(error.to_string()))?;
         let inner = Arc::new(Inner {
             prefix: settings.prefix.clone(),
-            pool,
+            source: Source::new(settings)?,
             scripts: Scripts::new(),
             health: Health::new(),
             shared: Mutex::default(),
@@ -138,9 +113,7 @@ impl Link {
         &self,
         blocking: Duration,
     ) -> Result<MultiplexedConnection, QueueError> {
-        let mut connection = self.connect().await?;
-        connection.set_response_timeout(blocking + RESPONSE_TIMEOUT);
-        Ok(connection)
+        self.connect(blocking + RESPONSE_TIMEOUT).await
     }
 
     /// Sends a command over the shared connection.
@@ -199,24 +172,16 @@ impl Link {
         if let Some(found) = self.inner.current() {
             return Ok(found);
         }
-        let connection = self.connect().await?;
+        let connection = self.connect(RESPONSE_TIMEOUT).await?;
         let mut shared = self.inner.shared();
         shared.generation += 1;
         shared.connection = Some(connection.clone());
         Ok((shared.generation, connection))
     }
 
-    async fn connect(&self) -> Result<MultiplexedConnection, QueueError> {
-        let unavailable = |reason: String| {
-            let error = QueueError::Unavailable(reason);
-            self.inner.health.failed(&error);
-            error
-        };
-        match tokio::time::timeout(CONNECT_TIMEOUT * 2, self.inner.pool.get()).await {
-            Ok(Ok(connection)) => Ok(deadpool_redis::Connection::take(connection)),
-            Ok(Err(error)) => Err(unavailable(error.to_string())),
-            Err(_) => Err(unavailable("connecting took too long".to_owned())),
-        }
+    async fn connect(&self, response: Duration) -> Result<MultiplexedConnection, QueueError> {
+        let connected = self.inner.source.connect(response).await;
+        connected.inspect_err(|error| self.inner.health.failed(error))
     }
 }
 

@@ -1,18 +1,42 @@
 //! How to reach Redis.
 
-use secrecy::SecretString;
-use serde::Deserialize;
+use std::path::PathBuf;
 
-/// Where Redis is and what is asked of it.
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer};
+
+/// Where Redis is and what is asked of it: one server (`url`), a sentinel set (`sentinels`) or a
+/// cluster (`cluster`); the last one given counts.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedisSettings {
     /// `redis://[user:password@]host:port/db`, `rediss://…` for TLS, `redis+unix:///path` for a
     /// socket. Default `redis://127.0.0.1:6379`.
     pub url: SecretString,
+    /// Sentinels, as URLs (`rediss://…` when they speak TLS), a list or separated by commas.
+    /// Default none.
+    #[serde(deserialize_with = "addresses")]
+    pub sentinels: Vec<SecretString>,
+    /// Name under which the sentinels watch the master. Default `mymaster`.
+    pub master: String,
+    /// Some nodes of a cluster, as URLs, a list or separated by commas. Default none. The queues
+    /// of one prefix live on one shard, whose replicas take over when it fails.
+    #[serde(deserialize_with = "addresses")]
+    pub cluster: Vec<SecretString>,
+    /// User of the data nodes. Default: the URL's.
+    pub username: Option<String>,
+    /// Password of the data nodes. Default: the URL's.
+    pub password: Option<SecretString>,
+    /// Database behind the sentinels; a single server has it in its URL, a cluster has only 0.
+    /// Default 0.
+    pub database: i64,
+    /// Whether the data nodes behind the sentinels speak TLS. Default `false`.
+    pub tls: bool,
+    /// PEM file of the authority that signed the server's certificate. Default: the system's.
+    pub ca_file: Option<PathBuf>,
     /// Prefix of all keys, used as their hash tag: `{callscribe}:calls`. Default `callscribe`.
     pub prefix: String,
-    /// Refuse to start unless Redis has AOF on and `maxmemory-policy noeviction`. Default `false`:
+    /// Refuse to work unless Redis has AOF on and `maxmemory-policy noeviction`. Default `false`:
     /// a warning.
     pub require_durable: bool,
 }
@@ -21,8 +45,63 @@ impl Default for RedisSettings {
     fn default() -> Self {
         Self {
             url: "redis://127.0.0.1:6379".into(),
+            sentinels: Vec::new(),
+            master: "mymaster".into(),
+            cluster: Vec::new(),
+            username: None,
+            password: None,
+            database: 0,
+            tls: false,
+            ca_file: None,
             prefix: "callscribe".into(),
             require_durable: false,
         }
+    }
+}
+
+/// A list, or text with commas: an environment variable is a text.
+fn addresses<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<SecretString>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Addresses {
+        Text(String),
+        List(Vec<String>),
+    }
+    let list = match Addresses::deserialize(from)? {
+        Addresses::Text(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
+        Addresses::List(list) => list,
+    };
+    Ok(list.into_iter().filter(|address| !address.is_empty()).map(Into::into).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn addresses_come_as_a_list_or_separated_by_commas() {
+        for json in [
+            r#"{"sentinels": "redis://a:1, redis://b:2"}"#,
+            r#"{"sentinels": ["redis://a:1", "redis://b:2"]}"#,
+        ] {
+            let settings: RedisSettings = serde_json::from_str(json).unwrap();
+            let sentinels: Vec<_> = settings.sentinels.iter().map(|s| s.expose_secret()).collect();
+            assert_eq!(sentinels, ["redis://a:1", "redis://b:2"]);
+        }
+        assert!(serde_json::from_str::<RedisSettings>("{}").unwrap().cluster.is_empty());
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_an_error() {
+        assert!(serde_json::from_str::<RedisSettings>(r#"{"sentinel": "x"}"#).is_err());
+    }
+
+    #[test]
+    fn secrets_do_not_show_in_debug_output() {
+        let settings =
+            RedisSettings { url: "redis://u:hunter2@h".into(), ..RedisSettings::default() };
+        assert!(!format!("{settings:?}").contains("hunter2"));
     }
 }

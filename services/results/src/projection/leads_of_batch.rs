@@ -1,0 +1,265 @@
+//! The leads of the calls in a batch.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ActiveValue::NotSet, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel,
+    PaginatorTrait, QueryFilter, QuerySelect,
+};
+
+use super::{
+    Effect,
+    batch::Change,
+    call,
+    lead::{self, FieldChange, Said},
+    outbox as event_out, write,
+};
+use crate::{
+    settings::ResultsSettings,
+    store::{
+        StoreError,
+        entities::{call_logs, lead_changes, leads, outbox},
+    },
+};
+
+type Call = Change<call_logs::Model>;
+/// Account and number.
+type Key = (String, String);
+
+/// The leads that a batch concerns.
+#[derive(Default)]
+pub(super) struct Assigned {
+    /// Made by this batch, complete.
+    new: Vec<(leads::Model, Vec<FieldChange>)>,
+    /// To be recomputed once the calls are written.
+    known: Vec<leads::Model>,
+    /// Leads that lost a call to another number.
+    left: BTreeSet<i64>,
+}
+
+/// Finds or makes the lead of every call, and writes its number into the call's row.
+pub(super) async fn assign<C: ConnectionTrait>(
+    db: &C,
+    calls: &mut [Call],
+    settings: &ResultsSettings,
+    now: DateTime<Utc>,
+) -> Result<Assigned, StoreError> {
+    let keys: Vec<Option<Key>> = calls.iter().map(|change| key_of(&change.row)).collect();
+    let wanted: BTreeSet<&Key> = keys.iter().flatten().collect();
+    let known = find(db, &wanted).await?;
+    let new = make(db, calls, &keys, &known, settings, now).await?;
+    let ids: BTreeMap<Key, i64> = known
+        .iter()
+        .chain(new.iter().map(|(lead, _)| lead))
+        .map(|lead| ((lead.account_sid.clone(), lead.phone_e164.clone()), lead.id))
+        .collect();
+    let mut left = BTreeSet::new();
+    let mut concerned = BTreeSet::new();
+    for (change, key) in calls.iter_mut().zip(&keys) {
+        change.row.lead_id = key.as_ref().and_then(|key| ids.get(key).copied());
+        let before = change.before.as_ref().map(Said::from);
+        if before.as_ref() != Some(&Said::from(&change.row)) {
+            concerned.extend(change.row.lead_id);
+        }
+        let old = before.and_then(|said| said.lead_id);
+        left.extend(old.filter(|old| change.row.lead_id != Some(*old)));
+    }
+    let known = known.into_iter().filter(|lead| concerned.contains(&lead.id)).collect();
+    Ok(Assigned { new, known, left })
+}
+
+/// Recomputes what the batch concerns, after its calls were written.
+pub(super) async fn update<C: ConnectionTrait>(
+    db: &C,
+    assigned: Assigned,
+    calls: &[Call],
+    settings: &ResultsSettings,
+    now: DateTime<Utc>,
+) -> Result<(Vec<Effect>, Vec<outbox::Model>), StoreError> {
+    let Assigned { mut new, mut known, left } = assigned;
+    known.extend(kept_of(db, &left, &known).await?);
+    let mut said = said_by_lead(db, &known).await?;
+    let mut updated = Vec::new();
+    for mut row in known {
+        let calls = said.remove(&row.id).unwrap_or_default();
+        let threshold = settings.threshold(&row.account_sid);
+        let (differs, changes) = lead::recompute(&mut row, &calls, threshold);
+        if differs {
+            row.version += 1;
+            row.updated_at = now;
+            updated.push((row, changes));
+        }
+    }
+    write::leads(db, updated.iter().map(|(lead, _)| lead.clone()).collect()).await?;
+    updated.retain(|(_, changes)| !changes.is_empty());
+    new.append(&mut updated);
+    let history = new
+        .iter()
+        .flat_map(|(lead, changes)| changes.iter().map(|change| history_of(lead, change, now)));
+    write::lead_changes(db, history.collect()).await?;
+    Ok(new.iter().map(|(lead, changes)| announce(lead, changes, calls, now)).unzip())
+}
+
+fn announce(
+    lead: &leads::Model,
+    changes: &[FieldChange],
+    calls: &[Call],
+    now: DateTime<Utc>,
+) -> (Effect, outbox::Model) {
+    let of_batch = calls
+        .iter()
+        .find(|change| change.row.lead_id == Some(lead.id))
+        .map(|change| change.row.call_sid.as_str());
+    let call_sid =
+        of_batch.or_else(|| changes.iter().find_map(|change| change.call_sid.as_deref()));
+    let effect = Effect::LeadUpdated {
+        call_sid: call_sid.unwrap_or_default().to_owned(),
+        lead_id: lead.id,
+        fields: changes.iter().map(|change| change.field).collect(),
+    };
+    (effect, event_out::of_lead(lead, call_sid, now))
+}
+
+fn key_of(call: &call_logs::Model) -> Option<Key> {
+    call::external_party(call).map(|number| (call.account_sid.clone(), number.to_string()))
+}
+
+async fn find<C: ConnectionTrait>(
+    db: &C,
+    keys: &BTreeSet<&Key>,
+) -> Result<Vec<leads::Model>, StoreError> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let accounts: BTreeSet<_> = keys.iter().map(|(account, _)| account.as_str()).collect();
+    let numbers: BTreeSet<_> = keys.iter().map(|(_, number)| number.as_str()).collect();
+    let found = leads::Entity::find()
+        .filter(leads::Column::AccountSid.is_in(accounts))
+        .filter(leads::Column::PhoneE164.is_in(numbers))
+        .all(db)
+        .await?;
+    let is_wanted =
+        |lead: &leads::Model| keys.contains(&(lead.account_sid.clone(), lead.phone_e164.clone()));
+    Ok(found.into_iter().filter(is_wanted).collect())
+}
+
+async fn make<C: ConnectionTrait>(
+    db: &C,
+    calls: &[Call],
+    keys: &[Option<Key>],
+    known: &[leads::Model],
+    settings: &ResultsSettings,
+    now: DateTime<Utc>,
+) -> Result<Vec<(leads::Model, Vec<FieldChange>)>, StoreError> {
+    let mut said = BTreeMap::<&Key, Vec<Said>>::new();
+    for (change, key) in calls.iter().zip(keys) {
+        if let Some(key) = key {
+            said.entry(key).or_default().push(Said::from(&change.row));
+        }
+    }
+    said.retain(|(account, number), _| {
+        !known.iter().any(|lead| lead.account_sid == *account && lead.phone_e164 == *number)
+    });
+    if said.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut changes = BTreeMap::new();
+    let mut rows = Vec::new();
+    for ((account, number), said) in said {
+        let mut row = lead::new(account, number, now);
+        let (_, changed) = lead::recompute(&mut row, &said, settings.threshold(account));
+        changes.insert((account.clone(), number.clone()), changed);
+        rows.push(leads::ActiveModel { id: NotSet, ..row.into_active_model() });
+    }
+    let made = leads::Entity::insert_many(rows).exec_with_returning(db).await?;
+    Ok(made
+        .into_iter()
+        .map(|lead| {
+            let key = (lead.account_sid.clone(), lead.phone_e164.clone());
+            let changed = changes.remove(&key).unwrap_or_default();
+            (lead, changed)
+        })
+        .collect())
+}
+
+/// The leads that lost a call and are to be recomputed. One that has no call left and that no
+/// person has touched was never a lead: it goes.
+async fn kept_of<C: ConnectionTrait>(
+    db: &C,
+    left: &BTreeSet<i64>,
+    known: &[leads::Model],
+) -> Result<Vec<leads::Model>, StoreError> {
+    let mut kept = Vec::new();
+    for id in left.iter().filter(|id| !known.iter().any(|lead| lead.id == **id)) {
+        let Some(lead) = leads::Entity::find_by_id(*id).one(db).await? else { continue };
+        let calls =
+            call_logs::Entity::find().filter(call_logs::Column::LeadId.eq(*id)).count(db).await?;
+        let touched =
+            lead.name.is_some() || lead.name_locked || lead.service_locked || lead.city_locked;
+        if calls > 0 || touched {
+            kept.push(lead);
+        } else {
+            let of_lead = lead_changes::Column::LeadId.eq(*id);
+            lead_changes::Entity::delete_many().filter(of_lead).exec(db).await?;
+            leads::Entity::delete_by_id(*id).exec(db).await?;
+        }
+    }
+    Ok(kept)
+}
+
+async fn said_by_lead<C: ConnectionTrait>(
+    db: &C,
+    leads: &[leads::Model],
+) -> Result<BTreeMap<i64, Vec<Said>>, StoreError> {
+    use call_logs::Column;
+    if leads.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let says_something = Condition::any()
+        .add(Column::ExtractedService.is_not_null())
+        .add(Column::ExtractedCity.is_not_null());
+    let rows: Vec<Said> = call_logs::Entity::find()
+        .select_only()
+        .columns([
+            Column::LeadId,
+            Column::CallSid,
+            Column::StartedAt,
+            Column::CreatedAt,
+            Column::ExtractedService,
+            Column::ServiceId,
+            Column::ServiceConfidence,
+            Column::ExtractedCity,
+            Column::CityId,
+            Column::CityConfidence,
+        ])
+        .filter(Column::LeadId.is_in(leads.iter().map(|lead| lead.id)))
+        .filter(says_something)
+        .into_model()
+        .all(db)
+        .await?;
+    let mut by_lead = BTreeMap::<i64, Vec<Said>>::new();
+    for said in rows {
+        if let Some(lead_id) = said.lead_id {
+            by_lead.entry(lead_id).or_default().push(said);
+        }
+    }
+    Ok(by_lead)
+}
+
+fn history_of(
+    lead: &leads::Model,
+    change: &FieldChange,
+    now: DateTime<Utc>,
+) -> lead_changes::Model {
+    lead_changes::Model {
+        id: 0,
+        lead_id: lead.id,
+        field: change.field.into(),
+        from_value: change.from.clone(),
+        to_value: change.to.clone(),
+        call_sid: change.call_sid.clone(),
+        changed_by: None,
+        changed_at: now,
+    }
+}

@@ -1,0 +1,94 @@
+//! The service, from its start to its end.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use chassis::{Check, Process, serve::Server};
+use queue::{ConsumerOptions, Link, Queue};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Config, api,
+    health::DatabaseHealth,
+    projection::{Projection, Projector},
+    settings::ResultsSettings,
+    store::{Store, StoreError},
+};
+
+/// How often readiness is looked at.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Persists events and serves the API until the process stops. Waits for a database that is away,
+/// at the start as well as later.
+///
+/// # Errors
+/// When the port is taken, or the database's schema does not fit this program.
+pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
+    let settings = Arc::new(config.results);
+    let link = Link::open(&config.redis).await.context("redis")?;
+    let server = Server::bind(&settings.api.http()).await?;
+    let database = process.check("database");
+    let redis = process.check("redis");
+    let Some(store) = open(&settings, &database, process.stop()).await? else { return Ok(()) };
+    let health = DatabaseHealth::new(database);
+
+    let calls = chassis::queues::calls(link.clone());
+    let results = chassis::queues::results(link.clone());
+    let state = api::Api::new(store.clone(), calls, results.clone(), settings.clone());
+    process.announce("results", server.url()?);
+    let serving = server.run(warp::service(api::routes(state)), process.stop().clone());
+    let consuming = consume(results, store.clone(), &settings, health.clone(), process.stop());
+    let watching = health.watch(store.clone(), LOOK, process.stop().clone());
+    let (consumed, (), (), ()) =
+        tokio::join!(consuming, serving, watching, watch_redis(link, redis, process.stop()));
+    consumed?;
+    store.close().await.context("the database could not be closed in order")
+}
+
+/// Opens the database; waits while it is away. `None` when the process stops first.
+async fn open(
+    settings: &ResultsSettings,
+    check: &Check,
+    stop: &CancellationToken,
+) -> Result<Option<Store>, StoreError> {
+    let mut pause = Duration::from_millis(250);
+    loop {
+        match Store::open(&settings.database).await {
+            Ok(store) => return Ok(Some(store)),
+            Err(error) if error.is_transient() => check.not_ready(error.to_string()),
+            Err(error) => return Err(error),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(5)),
+            () = stop.cancelled() => return Ok(None),
+        }
+    }
+}
+
+async fn consume(
+    results: Queue,
+    store: Store,
+    settings: &Arc<ResultsSettings>,
+    health: DatabaseHealth,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let options = ConsumerOptions { concurrency: settings.batch_events, ..Default::default() };
+    let projection = Projection::new(store, settings.clone());
+    let projector = Projector::new(projection, health, stop.clone());
+    tracing::info!(queue = results.name(), batch = settings.batch_events, "worker loop started");
+    queue::consume_batches(results, options, projector, stop.clone()).await?;
+    Ok(())
+}
+
+async fn watch_redis(link: Link, check: Check, stop: &CancellationToken) {
+    loop {
+        match link.ping().await {
+            Ok(()) => check.ready(),
+            Err(error) => check.not_ready(error.to_string()),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The service's settings.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use chassis::{
+    ProcessConfig,
+    config::{OtherService, comma_list, masked, masked_option},
+    ops::OpsSettings,
+    serve::HttpSettings,
+    telemetry::TelemetrySettings,
+};
+use domain::AccountSid;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use crate::store;
+
+/// The configuration of this service, as a process of its own reads it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where Redis is.
+    pub redis: queue::RedisSettings,
+    /// Logs, metrics and traces.
+    pub telemetry: TelemetrySettings,
+    /// The ops listener.
+    pub ops: OpsSettings,
+    /// This service.
+    pub results: ResultsSettings,
+    /// Read by the services that talk to Twilio.
+    pub twilio: OtherService,
+    /// Read by ingest.
+    pub ingest: OtherService,
+    /// Read by the transcriber.
+    pub transcriber: OtherService,
+}
+
+impl ProcessConfig for Config {
+    fn telemetry(&self) -> &TelemetrySettings {
+        &self.telemetry
+    }
+
+    fn ops(&self) -> &OpsSettings {
+        &self.ops
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        self.results.validate()
+    }
+}
+
+/// The results service: rows, leads, API.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ResultsSettings {
+    /// The database.
+    pub database: DatabaseSettings,
+    /// The REST API.
+    pub api: ApiSettings,
+    /// Events persisted in one transaction at most, 1 to 500. Default 200.
+    pub batch_events: usize,
+    /// How sure a field must be to enter a lead, between 0 and 1. Default 0.8.
+    pub lead_threshold: f64,
+    /// The same for single accounts, by AccountSid. Default none.
+    pub lead_thresholds: BTreeMap<AccountSid, f64>,
+}
+
+/// The database.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabaseSettings {
+    /// `sqlite://FOLDER/FILE.db` (`sqlite:///var/lib/callscribe.db` for an absolute path; missing
+    /// folders and file are made) or `postgres://USER:PASSWORD@HOST/DATABASE`, with
+    /// `?sslmode=verify-full` for TLS. Default `sqlite://data/callscribe.db`.
+    #[serde(serialize_with = "masked_url")]
+    pub url: SecretString,
+    /// Connections at once: all of them on Postgres, those that only read on SQLite. Default 8.
+    pub max_connections: u32,
+    /// Seconds to wait for a free connection. Default 10.
+    pub acquire_timeout_seconds: u64,
+    /// Seconds one statement may take on Postgres. Default 30.
+    pub statement_timeout_seconds: u64,
+    /// Milliseconds to wait for another process that writes the same SQLite file. Default 10000.
+    pub busy_timeout_ms: u64,
+    /// Check the SQLite file's integrity at start. Default `true`.
+    pub check_integrity: bool,
+}
+
+/// The REST API.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApiSettings {
+    /// Address and port. Default `127.0.0.1:8081`.
+    pub listen: SocketAddr,
+    /// Bearer tokens that are accepted, several with commas (for a change of token). Without one
+    /// the API listens on loopback only. Default none.
+    #[serde(serialize_with = "masked_option")]
+    pub tokens: Option<SecretString>,
+    /// Connections at once. Default 1024.
+    pub max_connections: usize,
+    /// PEM file with the certificate chain; TLS is on when this and `tls_key` are set.
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file with the private key.
+    pub tls_key: Option<PathBuf>,
+    /// Names by which a browser may reach an API without a token, besides the loopback's own,
+    /// several with commas. Default none.
+    #[serde(deserialize_with = "comma_list")]
+    pub allowed_hosts: Vec<String>,
+}
+
+impl Default for ResultsSettings {
+    fn default() -> Self {
+        Self {
+            database: DatabaseSettings::default(),
+            api: ApiSettings::default(),
+            batch_events: 200,
+            lead_threshold: 0.8,
+            lead_thresholds: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for DatabaseSettings {
+    fn default() -> Self {
+        Self::at("sqlite://data/callscribe.db")
+    }
+}
+
+impl DatabaseSettings {
+    /// The defaults, with a database of one's own.
+    pub fn at(url: impl Into<String>) -> Self {
+        Self {
+            url: SecretString::from(url.into()),
+            max_connections: 8,
+            acquire_timeout_seconds: 10,
+            statement_timeout_seconds: 30,
+            busy_timeout_ms: 10_000,
+            check_integrity: true,
+        }
+    }
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            tokens: None,
+            max_connections: 1024,
+            tls_certificate: None,
+            tls_key: None,
+            allowed_hosts: Vec::new(),
+        }
+    }
+}
+
+impl ApiSettings {
+    /// What the accept loop needs.
+    pub fn http(&self) -> HttpSettings {
+        HttpSettings {
+            max_connections: self.max_connections,
+            tls_certificate: self.tls_certificate.clone(),
+            tls_key: self.tls_key.clone(),
+            ..HttpSettings::at(self.listen)
+        }
+    }
+
+    /// The tokens, one by one.
+    pub fn token_list(&self) -> Vec<&str> {
+        let tokens = self.tokens.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
+        tokens.split(',').map(str::trim).filter(|token| !token.is_empty()).collect()
+    }
+}
+
+impl ResultsSettings {
+    /// Checks what the types cannot say.
+    ///
+    /// # Errors
+    /// A sentence with the setting's name and what is allowed.
+    pub fn validate(&self) -> Result<(), String> {
+        store::kind(self.database.url.expose_secret()).map_err(|error| error.to_string())?;
+        if !(1..=500).contains(&self.batch_events) {
+            return Err(format!(
+                "results.batch_events is {}; allowed is 1 to 500",
+                self.batch_events
+            ));
+        }
+        if self.database.max_connections == 0 {
+            return Err("results.database.max_connections is 0; allowed is 1 or more".into());
+        }
+        let thresholds = self.lead_thresholds.values().chain([&self.lead_threshold]);
+        if let Some(wrong) = thresholds.into_iter().find(|share| !(0.0..=1.0).contains(*share)) {
+            return Err(format!("results.lead_threshold is {wrong}; allowed is 0 to 1"));
+        }
+        if self.api.token_list().iter().any(|token| token.len() < 16) {
+            return Err("results.api.tokens holds a token of fewer than 16 characters".into());
+        }
+        if self.api.token_list().is_empty() && !self.api.listen.ip().is_loopback() {
+            return Err(format!(
+                "results.api.listen is {}; without results.api.tokens only a loopback address such \
+                 as 127.0.0.1:8081 is allowed",
+                self.api.listen
+            ));
+        }
+        Ok(())
+    }
+
+    /// How sure a field must be to enter a lead of this account.
+    pub fn threshold(&self, account_sid: &str) -> f64 {
+        let own =
+            account_sid.parse().ok().and_then(|sid: AccountSid| self.lead_thresholds.get(&sid));
+        own.copied().unwrap_or(self.lead_threshold)
+    }
+}
+
+/// A SQLite file's name is no secret; a server's address may hold a password.
+fn masked_url<S: serde::Serializer>(url: &SecretString, to: S) -> Result<S::Ok, S::Error> {
+    if url.expose_secret().starts_with("sqlite:") {
+        return to.serialize_str(url.expose_secret());
+    }
+    match url::Url::parse(url.expose_secret()) {
+        Ok(mut parsed) if parsed.password().is_some() => {
+            if parsed.set_password(Some("***")).is_err() {
+                return masked(url, to);
+            }
+            to.serialize_str(parsed.as_str())
+        }
+        Ok(parsed) => to.serialize_str(parsed.as_str()),
+        Err(_) => masked(url, to),
+    }
+}

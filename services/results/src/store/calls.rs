@@ -1,0 +1,214 @@
+//! Reading calls.
+
+use chrono::{DateTime, Utc};
+use domain::StageTimings;
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait},
+};
+use serde::Serialize;
+
+use super::{
+    Store, StoreError,
+    entities::{
+        call_logs::{self, Column},
+        recordings,
+    },
+};
+use crate::projection::Status;
+
+/// Which calls, newest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CallQuery {
+    /// Only those in this state.
+    pub status: Option<Status>,
+    /// Only those whose service has this name or identifier.
+    pub service: Option<String>,
+    /// Only those whose city has this name or identifier.
+    pub city: Option<String>,
+    /// Only those of this lead.
+    pub lead_id: Option<i64>,
+    /// Only those to or from this number.
+    pub number: Option<String>,
+    /// Only those in this language.
+    pub language: Option<String>,
+    /// Only those created at or after this time.
+    pub since: Option<DateTime<Utc>>,
+    /// Only those created before this time.
+    pub until: Option<DateTime<Utc>>,
+    /// Only those after this place in the list.
+    pub after: Option<Place>,
+    /// How many at most.
+    pub limit: u64,
+}
+
+/// A place in a list that is sorted by time, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Time of the row.
+    pub created_at: DateTime<Utc>,
+    /// Which of the rows of that time.
+    pub sid: String,
+}
+
+/// A stretch of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// Where the next stretch starts; `None` at the end.
+    pub next: Option<Place>,
+}
+
+/// One call with all its recordings.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CallDetail {
+    /// The call.
+    #[serde(flatten)]
+    pub call: call_logs::Model,
+    /// Its recordings, in the order of their start.
+    pub recordings: Vec<recordings::Model>,
+}
+
+/// How far a call is, for a live table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallProgress {
+    /// The call.
+    pub call: call_logs::Model,
+    /// Length of its recordings in milliseconds, where they were read.
+    pub recorded_ms: Option<i64>,
+    /// Time spent in each stage, summed over its recordings.
+    pub timings: StageTimings,
+}
+
+impl Store {
+    /// Calls, newest first.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn calls(&self, query: &CallQuery) -> Result<Page<call_logs::Model>, StoreError> {
+        let limit = query.limit.clamp(1, 1000);
+        let mut rows = call_logs::Entity::find()
+            .filter(condition(query))
+            .order_by_desc(Column::CreatedAt)
+            .order_by_desc(Column::CallSid)
+            .limit(limit + 1)
+            .all(&self.reader)
+            .await?;
+        let more = rows.len() as u64 > limit;
+        rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        let next = rows
+            .last()
+            .filter(|_| more)
+            .map(|last| Place { created_at: last.created_at, sid: last.call_sid.clone() });
+        Ok(Page { rows, next })
+    }
+
+    /// One call with its recordings.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn call(&self, call_sid: &str) -> Result<Option<CallDetail>, StoreError> {
+        let of_call = Column::CallSid.eq(call_sid);
+        let call = call_logs::Entity::find().filter(of_call).one(&self.reader).await?;
+        let Some(call) = call else { return Ok(None) };
+        let mut recordings = recordings::Entity::find()
+            .filter(recordings::Column::CallSid.eq(call_sid))
+            .all(&self.reader)
+            .await?;
+        recordings.sort_by_key(|recording| {
+            (recording.started_at.unwrap_or(recording.created_at), recording.recording_sid.clone())
+        });
+        Ok(Some(CallDetail { call, recordings }))
+    }
+
+    /// How far the latest calls are, newest first, with the time each stage took.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn progress(&self, limit: u64) -> Result<Vec<CallProgress>, StoreError> {
+        let calls = self.calls(&CallQuery { limit, ..CallQuery::default() }).await?.rows;
+        let sids = calls.iter().map(|call| call.call_sid.as_str());
+        let timed: Vec<Timed> = recordings::Entity::find()
+            .select_only()
+            .columns([
+                recordings::Column::CallSid,
+                recordings::Column::DurationMs,
+                recordings::Column::QueuedMs,
+                recordings::Column::FetchMs,
+                recordings::Column::AudioMs,
+                recordings::Column::TranscribeMs,
+                recordings::Column::ExtractMs,
+            ])
+            .filter(recordings::Column::CallSid.is_in(sids))
+            .into_model()
+            .all(&self.reader)
+            .await?;
+        Ok(calls.into_iter().map(|call| progress_of(call, &timed)).collect())
+    }
+}
+
+#[derive(sea_orm::FromQueryResult)]
+struct Timed {
+    call_sid: String,
+    duration_ms: Option<i64>,
+    queued_ms: Option<i64>,
+    fetch_ms: Option<i64>,
+    audio_ms: Option<i64>,
+    transcribe_ms: Option<i64>,
+    extract_ms: Option<i64>,
+}
+
+fn progress_of(call: call_logs::Model, timed: &[Timed]) -> CallProgress {
+    let own = || timed.iter().filter(|timed| timed.call_sid == call.call_sid);
+    let sum = |stage: fn(&Timed) -> Option<i64>| {
+        own().filter_map(stage).filter_map(|ms| u64::try_from(ms).ok()).sum()
+    };
+    let timings = StageTimings {
+        queued_ms: sum(|timed| timed.queued_ms),
+        fetch_ms: sum(|timed| timed.fetch_ms),
+        audio_ms: sum(|timed| timed.audio_ms),
+        transcribe_ms: sum(|timed| timed.transcribe_ms),
+        extract_ms: sum(|timed| timed.extract_ms),
+    };
+    let lengths: Vec<i64> = own().filter_map(|timed| timed.duration_ms).collect();
+    let recorded_ms = (!lengths.is_empty()).then(|| lengths.iter().sum());
+    CallProgress { call, recorded_ms, timings }
+}
+
+fn condition(query: &CallQuery) -> Condition {
+    let either = |name: Column, id: Column, value: &str| {
+        Condition::any().add(name.eq(value)).add(id.eq(value))
+    };
+    let mut all = Condition::all();
+    if let Some(status) = query.status {
+        all = all.add(Column::Status.eq(status.as_str()));
+    }
+    if let Some(service) = &query.service {
+        all = all.add(either(Column::ExtractedService, Column::ServiceId, service));
+    }
+    if let Some(city) = &query.city {
+        all = all.add(either(Column::ExtractedCity, Column::CityId, city));
+    }
+    if let Some(lead_id) = query.lead_id {
+        all = all.add(Column::LeadId.eq(lead_id));
+    }
+    if let Some(number) = &query.number {
+        all = all.add(either(Column::FromNumber, Column::ToNumber, number));
+    }
+    if let Some(language) = &query.language {
+        all = all.add(Column::TranscriptLanguage.eq(language));
+    }
+    if let Some(since) = query.since {
+        all = all.add(Column::CreatedAt.gte(since));
+    }
+    if let Some(until) = query.until {
+        all = all.add(Column::CreatedAt.lt(until));
+    }
+    if let Some(place) = &query.after {
+        let here = Expr::tuple([Column::CreatedAt.into_expr(), Column::CallSid.into_expr()]);
+        let there = Expr::tuple([Expr::value(place.created_at), Expr::value(place.sid.as_str())]);
+        all = all.add(here.lt(there));
+    }
+    all
+}

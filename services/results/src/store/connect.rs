@@ -1,0 +1,124 @@
+//! From a URL to connections.
+
+use std::{path::Path, time::Duration};
+
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection,
+    sqlx::{
+        self,
+        sqlite::{SqliteJournalMode, SqliteSynchronous},
+    },
+};
+use secrecy::ExposeSecret;
+
+use super::StoreError;
+use crate::settings::DatabaseSettings;
+
+/// Which of the two databases a URL names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A file on this machine.
+    Sqlite {
+        /// The file.
+        path: String,
+    },
+    /// A server.
+    Postgres,
+}
+
+/// Reads what kind of database a URL names.
+///
+/// # Errors
+/// When it is neither.
+pub fn kind(url: &str) -> Result<Kind, StoreError> {
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(Kind::Postgres);
+    }
+    match url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) {
+        Some(path) if !path.is_empty() && !path.starts_with(':') && !path.contains('?') => {
+            Ok(Kind::Sqlite { path: path.to_owned() })
+        }
+        _ => Err(StoreError::Settings(
+            "results.database.url is not usable; allowed are sqlite://FOLDER/FILE.db and \
+             postgres://USER:PASSWORD@HOST:PORT/DATABASE"
+                .into(),
+        )),
+    }
+}
+
+/// The one connection that writes (SQLite), or a pool (Postgres).
+pub async fn writer(
+    settings: &DatabaseSettings,
+    kind: &Kind,
+) -> Result<DatabaseConnection, StoreError> {
+    match kind {
+        Kind::Sqlite { path } => {
+            create_folder(path).await?;
+            connect_sqlite(settings, 1, true).await
+        }
+        Kind::Postgres => connect_postgres(settings).await,
+    }
+}
+
+/// Connections that only read. On Postgres the writer's pool serves reads as well.
+pub async fn sqlite_readers(settings: &DatabaseSettings) -> Result<DatabaseConnection, StoreError> {
+    connect_sqlite(settings, settings.max_connections, false).await
+}
+
+async fn create_folder(path: &str) -> Result<(), StoreError> {
+    let Some(folder) = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty())
+    else {
+        return Ok(());
+    };
+    tokio::fs::create_dir_all(folder).await.map_err(|error| {
+        StoreError::Unavailable(format!("cannot make the folder {}: {error}", folder.display()))
+    })
+}
+
+async fn connect_sqlite(
+    settings: &DatabaseSettings,
+    connections: u32,
+    writes: bool,
+) -> Result<DatabaseConnection, StoreError> {
+    let busy = Duration::from_millis(settings.busy_timeout_ms);
+    let mut options = common(settings, connections);
+    options.map_sqlx_sqlite_opts(move |options| {
+        let options =
+            options.busy_timeout(busy).pragma("query_only", if writes { "0" } else { "1" });
+        if writes {
+            // FULL: an event is acknowledged after its commit, so a commit must survive a loss of
+            // power, which NORMAL does not promise in WAL mode.
+            options
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+        } else {
+            options.create_if_missing(false)
+        }
+    });
+    Ok(Database::connect(options).await?)
+}
+
+async fn connect_postgres(settings: &DatabaseSettings) -> Result<DatabaseConnection, StoreError> {
+    let statement = format!("{}s", settings.statement_timeout_seconds);
+    let mut options = common(settings, settings.max_connections);
+    options.map_sqlx_postgres_opts(move |options: sqlx::postgres::PgConnectOptions| {
+        options.application_name("callscribe-results").options([
+            ("statement_timeout", statement.as_str()),
+            // A replica that hangs in the middle of its transaction must not hold up the others.
+            ("idle_in_transaction_session_timeout", statement.as_str()),
+        ])
+    });
+    Ok(Database::connect(options).await?)
+}
+
+fn common(settings: &DatabaseSettings, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(settings.url.expose_secret());
+    options
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(settings.acquire_timeout_seconds))
+        // Statements carry transcripts and numbers: neither reaches a log.
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false);
+    options
+}

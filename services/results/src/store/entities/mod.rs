@@ -1,0 +1,8 @@
+//! One file a table.
+
+pub mod call_logs;
+pub mod lead_changes;
+pub mod leads;
+pub mod outbox;
+pub mod recordings;
+pub mod tombstones;

@@ -1,0 +1,69 @@
+//! Reading leads.
+
+use sea_orm::{
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::ExprTrait,
+};
+
+use super::{
+    Store, StoreError,
+    entities::leads::{self, Column},
+};
+
+/// Which leads, newest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LeadQuery {
+    /// Only those of this account.
+    pub account_sid: Option<String>,
+    /// Only the one with this number.
+    pub phone: Option<String>,
+    /// Only those who want this.
+    pub service: Option<String>,
+    /// Only those in this city.
+    pub city: Option<String>,
+    /// Only those with a smaller number: where the stretch before ended.
+    pub before_id: Option<i64>,
+    /// How many at most.
+    pub limit: u64,
+}
+
+impl Store {
+    /// Leads, newest first, and the number to go on from.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn leads(
+        &self,
+        query: &LeadQuery,
+    ) -> Result<(Vec<leads::Model>, Option<i64>), StoreError> {
+        let limit = query.limit.clamp(1, 1000);
+        let mut find = leads::Entity::find();
+        if let Some(account_sid) = &query.account_sid {
+            find = find.filter(Column::AccountSid.eq(account_sid));
+        }
+        if let Some(phone) = &query.phone {
+            find = find.filter(Column::PhoneE164.eq(phone));
+        }
+        if let Some(service) = &query.service {
+            find = find.filter(Column::ServiceType.eq(service).or(Column::ServiceId.eq(service)));
+        }
+        if let Some(city) = &query.city {
+            find = find.filter(Column::City.eq(city).or(Column::CityId.eq(city)));
+        }
+        if let Some(id) = query.before_id {
+            find = find.filter(Column::Id.lt(id));
+        }
+        let mut rows = find.order_by_desc(Column::Id).limit(limit + 1).all(&self.reader).await?;
+        let more = rows.len() as u64 > limit;
+        rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        let next = rows.last().filter(|_| more).map(|last| last.id);
+        Ok((rows, next))
+    }
+
+    /// One lead.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn lead(&self, id: i64) -> Result<Option<leads::Model>, StoreError> {
+        Ok(leads::Entity::find_by_id(id).one(&self.reader).await?)
+    }
+}

@@ -1,0 +1,15 @@
+//! The schema's history, forward only. A released migration is never edited: a new one follows.
+
+use sea_orm_migration::prelude::*;
+
+mod m0001_calls_and_leads;
+
+/// All migrations, in order.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_calls_and_leads::Migration)]
+    }
+}

@@ -1,0 +1,125 @@
+//! One channel of a recording, on disk.
+
+use std::{
+    fs::File,
+    io::{BufWriter, Write},
+    os::unix::fs::FileExt,
+    path::Path,
+};
+
+use super::{
+    AudioError, SAMPLES_PER_MS,
+    resample::Resampler,
+    speech::{FRAME_MS, Listener, SpeechSettings, Stretch},
+};
+
+/// One channel at 16 kHz: its samples in a temporary file, and where it holds speech.
+#[derive(Debug)]
+pub struct Channel {
+    samples: File,
+    length: u64,
+    stretches: Vec<Stretch>,
+    levels: Vec<u8>,
+}
+
+impl Channel {
+    /// Its length in milliseconds.
+    pub fn length_ms(&self) -> u64 {
+        self.length / SAMPLES_PER_MS
+    }
+
+    /// Where somebody speaks, in order.
+    pub fn stretches(&self) -> &[Stretch] {
+        &self.stretches
+    }
+
+    /// How much speech it holds, in milliseconds.
+    pub fn speech_ms(&self) -> u64 {
+        self.stretches.iter().map(Stretch::length_ms).sum()
+    }
+
+    /// The samples of a stretch, as far as the channel reaches.
+    ///
+    /// # Errors
+    /// When the temporary file cannot be read.
+    pub fn read(&self, stretch: Stretch) -> std::io::Result<Vec<i16>> {
+        let end = (stretch.end_ms * SAMPLES_PER_MS).min(self.length);
+        let start = (stretch.start_ms * SAMPLES_PER_MS).min(end);
+        let mut bytes = vec![0; usize::try_from((end - start) * 2).unwrap_or(usize::MAX)];
+        self.samples.read_exact_at(&mut bytes, start * 2)?;
+        Ok(bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect())
+    }
+
+    /// The quietest moment between two times, for a cut where there is no silence.
+    pub fn quietest_ms(&self, from_ms: u64, to_ms: u64) -> u64 {
+        let frame = |ms: u64| usize::try_from(ms / FRAME_MS).unwrap_or(usize::MAX);
+        let end = frame(to_ms).min(self.levels.len());
+        let start = frame(from_ms).min(end);
+        let quietest = (start..end).max_by_key(|index| self.levels[*index]);
+        quietest.map_or(to_ms, |index| index as u64 * FRAME_MS + FRAME_MS / 2)
+    }
+}
+
+/// Builds a channel from blocks of samples at the media's rate.
+pub struct ChannelWriter {
+    resampler: Resampler,
+    spill: Spill,
+}
+
+struct Spill {
+    file: BufWriter<File>,
+    listener: Listener,
+    length: u64,
+    rounded: Vec<i16>,
+    bytes: Vec<u8>,
+}
+
+impl ChannelWriter {
+    /// A writer into an unnamed temporary file in `folder`.
+    ///
+    /// # Errors
+    /// When the file cannot be made, or there is no filter for the rate.
+    pub fn new(rate_hz: u32, folder: &Path, speech: SpeechSettings) -> Result<Self, AudioError> {
+        let spill = Spill {
+            file: BufWriter::new(tempfile::tempfile_in(folder)?),
+            listener: Listener::new(speech),
+            length: 0,
+            rounded: Vec::new(),
+            bytes: Vec::new(),
+        };
+        Ok(Self { resampler: Resampler::new(rate_hz)?, spill })
+    }
+
+    /// Takes the next samples.
+    ///
+    /// # Errors
+    /// When the temporary file cannot be written.
+    pub fn push(&mut self, samples: &[f32]) -> Result<(), AudioError> {
+        self.resampler.push(samples, |ready| self.spill.push(ready))
+    }
+
+    /// The finished channel.
+    ///
+    /// # Errors
+    /// When the temporary file cannot be written.
+    pub fn finish(mut self) -> Result<Channel, AudioError> {
+        self.resampler.finish(|ready| self.spill.push(ready))?;
+        let Spill { file, listener, length, .. } = self.spill;
+        let samples = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        let (stretches, levels) = listener.finish();
+        Ok(Channel { samples, length, stretches, levels })
+    }
+}
+
+impl Spill {
+    fn push(&mut self, samples: &[f32]) -> Result<(), AudioError> {
+        self.rounded.clear();
+        self.rounded.extend(samples.iter().map(|sample| (sample * 32767.0).round() as i16));
+        self.bytes.clear();
+        self.bytes.extend(self.rounded.iter().flat_map(|sample| sample.to_le_bytes()));
+        self.file.write_all(&self.bytes)?;
+        self.listener.push(&self.rounded);
+        self.length += samples.len() as u64;
+        Ok(())
+    }
+}

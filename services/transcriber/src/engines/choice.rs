@@ -1,0 +1,122 @@
+//! Which engines there are, from the settings and from what is installed.
+
+use std::sync::Arc;
+
+use chassis::config::comma_list;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Command, CommandSettings, Engine, Openai, OpenaiSettings, PocketSphinx, PocketSphinxSettings,
+};
+
+/// The speech engines.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EnginesSettings {
+    /// Which engines are used, the first one first and the others when it fails: `openai`,
+    /// `command`, `pocketsphinx`; or `auto`, which is the endpoint if one is configured, else the
+    /// command if one is, else PocketSphinx if it is installed. Default `auto`.
+    #[serde(deserialize_with = "comma_list")]
+    pub chain: Vec<String>,
+    /// OpenAI, or a server with the same interface.
+    pub openai: OpenaiSettings,
+    /// A program on this machine.
+    pub command: CommandSettings,
+    /// PocketSphinx.
+    pub pocketsphinx: PocketSphinxSettings,
+}
+
+impl Default for EnginesSettings {
+    fn default() -> Self {
+        Self {
+            chain: vec!["auto".into()],
+            openai: OpenaiSettings::default(),
+            command: CommandSettings::default(),
+            pocketsphinx: PocketSphinxSettings::default(),
+        }
+    }
+}
+
+/// The engines in the order they are tried; never empty.
+///
+/// # Errors
+/// A sentence that names the wrong setting, or the ways to get an engine where there is none.
+pub fn chosen(settings: &EnginesSettings) -> Result<Vec<Arc<dyn Engine>>, String> {
+    let mut engines: Vec<Arc<dyn Engine>> = Vec::new();
+    for name in &settings.chain {
+        engines.push(match name.as_str() {
+            "auto" => automatic(settings)?,
+            "openai" => Arc::new(Openai::new(&settings.openai)?),
+            "command" => Arc::new(Command::new(&settings.command)?),
+            "pocketsphinx" => Arc::new(PocketSphinx::new(&settings.pocketsphinx)?),
+            other => {
+                return Err(format!(
+                    "transcriber.engines.chain contains {other:?}; allowed are auto, openai, \
+                     command, pocketsphinx"
+                ));
+            }
+        });
+    }
+    if engines.is_empty() {
+        return Err("transcriber.engines.chain is empty; allowed are auto, openai, command, \
+                    pocketsphinx"
+            .into());
+    }
+    Ok(engines)
+}
+
+fn automatic(settings: &EnginesSettings) -> Result<Arc<dyn Engine>, String> {
+    if settings.openai.is_configured() {
+        return Ok(Arc::new(Openai::new(&settings.openai)?));
+    }
+    if settings.command.template.is_some() {
+        return Ok(Arc::new(Command::new(&settings.command)?));
+    }
+    match PocketSphinx::new(&settings.pocketsphinx) {
+        Ok(engine) => Ok(Arc::new(engine)),
+        Err(missing) => Err(format!(
+            "no speech engine: set transcriber.engines.openai.api_key \
+             (CALLSCRIBE_TRANSCRIBER__ENGINES__OPENAI__API_KEY) for OpenAI, or \
+             transcriber.engines.openai.base_url for a Whisper server of your own, or \
+             transcriber.engines.command.template for a program on this machine. {missing}"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(settings: &EnginesSettings) -> Vec<String> {
+        chosen(settings).unwrap().iter().map(|engine| engine.identity().name).collect()
+    }
+
+    #[test]
+    fn a_configured_endpoint_is_the_automatic_choice_before_a_program() {
+        chassis::install_tls();
+        let mut settings = EnginesSettings::default();
+        settings.command.template = Some("cat {audio}".into());
+        assert_eq!(names(&settings), ["command"]);
+        settings.openai.base_url = Some("http://127.0.0.1:1/v1".into());
+        assert_eq!(names(&settings), ["openai"]);
+        settings.chain = vec!["command".into(), "openai".into()];
+        assert_eq!(names(&settings), ["command", "openai"]);
+    }
+
+    #[test]
+    fn without_any_engine_the_start_names_the_ways_to_get_one() {
+        let mut settings = EnginesSettings::default();
+        settings.pocketsphinx.program = Some("/no/such/pocketsphinx".into());
+        let sentence = chosen(&settings).err().unwrap();
+        for way in ["api_key", "base_url", "command.template", "apt-get install", "brew"] {
+            assert!(sentence.contains(way), "{way}: {sentence}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_engine_is_named_with_those_that_are_allowed() {
+        let settings = EnginesSettings { chain: vec!["wisper".into()], ..Default::default() };
+        let sentence = chosen(&settings).err().unwrap();
+        assert!(sentence.contains("wisper") && sentence.contains("pocketsphinx"), "{sentence}");
+    }
+}

@@ -1,0 +1,184 @@
+//! Any local program that takes an audio file and prints what was said.
+
+use std::{ffi::OsString, io::Write, time::Duration};
+
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+use super::{Engine, EngineError, Heard, Piece, program, wav};
+use crate::audio::CutRule;
+
+/// The engine `command`.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CommandSettings {
+    /// The program and its arguments, split as a shell splits words, without a shell: `{audio}`
+    /// becomes the path of a WAV file (16 kHz, mono, 16 bits) and `{language}` the language, or
+    /// `auto`. It prints the text. Default none: the engine is off.
+    pub template: Option<String>,
+    /// Name recorded with its transcripts. Default `command`.
+    pub name: String,
+    /// Model recorded with its transcripts. Default none.
+    pub model: Option<String>,
+    /// Time limit for one piece, in seconds. Default 300.
+    pub timeout_seconds: u64,
+    /// Longest piece, in seconds. Default 30.
+    pub longest_piece_seconds: u64,
+    /// Price of a minute of audio in US dollars. Default 0.
+    pub usd_per_minute: f64,
+}
+
+impl Default for CommandSettings {
+    fn default() -> Self {
+        Self {
+            template: None,
+            name: "command".into(),
+            model: None,
+            timeout_seconds: 300,
+            longest_piece_seconds: 30,
+            usd_per_minute: 0.0,
+        }
+    }
+}
+
+/// Runs a program for each piece.
+pub struct Command {
+    settings: CommandSettings,
+    program: String,
+    arguments: Vec<String>,
+}
+
+impl Command {
+    /// The engine, from its settings.
+    ///
+    /// # Errors
+    /// A sentence, when the template is missing, malformed, or names no program that is installed.
+    pub fn new(settings: &CommandSettings) -> Result<Self, String> {
+        let setting = "transcriber.engines.command.template";
+        let template = settings.template.as_deref().unwrap_or_default();
+        let words = shlex::split(template).filter(|words| !words.is_empty()).ok_or_else(|| {
+            format!("{setting} is {template:?}; it names a program, its arguments and {{audio}}")
+        })?;
+        if !words.iter().any(|word| word.contains("{audio}")) {
+            return Err(format!("{setting} is {template:?}; it must contain {{audio}}"));
+        }
+        let program = words[0].clone();
+        if program::find(&program).is_none() {
+            return Err(format!("{setting} names {program}, which is not installed"));
+        }
+        Ok(Self { settings: settings.clone(), program, arguments: words[1..].to_vec() })
+    }
+
+    async fn run(&self, piece: &Piece, language: Option<&str>) -> Result<Heard, EngineError> {
+        let audio = temporary_wav(piece)?;
+        let path = audio.path().to_string_lossy();
+        let arguments: Vec<OsString> = self
+            .arguments
+            .iter()
+            .map(|word| {
+                word.replace("{audio}", &path).replace("{language}", language.unwrap_or("auto"))
+            })
+            .map(OsString::from)
+            .collect();
+        let limit = Duration::from_secs(self.settings.timeout_seconds);
+        let printed = program::output(&self.program, &arguments, limit).await?;
+        let words: Vec<&str> = printed.split_whitespace().collect();
+        Ok(Heard::whole(piece, &words.join(" "), None))
+    }
+}
+
+impl Engine for Command {
+    fn identity(&self) -> domain::Engine {
+        let CommandSettings { name, model, .. } = self.settings.clone();
+        domain::Engine { name, model, version: None }
+    }
+
+    fn cut_rule(&self) -> CutRule {
+        CutRule {
+            longest_ms: self.settings.longest_piece_seconds.max(2) * 1000,
+            at_silence_ms: Some(700),
+        }
+    }
+
+    fn microusd_per_minute(&self) -> Option<u64> {
+        crate::price::microusd(self.settings.usd_per_minute)
+    }
+
+    fn transcribe<'a>(
+        &'a self,
+        piece: &'a Piece,
+        language: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Heard, EngineError>> {
+        Box::pin(self.run(piece, language))
+    }
+}
+
+/// A piece as a file that goes with the value.
+pub(super) fn temporary_wav(piece: &Piece) -> Result<tempfile::NamedTempFile, EngineError> {
+    let failed = |error: std::io::Error| EngineError::Program(format!("temporary file: {error}"));
+    let mut file =
+        tempfile::Builder::new().prefix("callscribe-").suffix(".wav").tempfile().map_err(failed)?;
+    file.write_all(&wav(&piece.samples)).map_err(failed)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::Stretch;
+
+    fn engine(template: &str, timeout_seconds: u64) -> Command {
+        let template = Some(template.into());
+        Command::new(&CommandSettings { template, timeout_seconds, ..Default::default() }).unwrap()
+    }
+
+    fn piece() -> Piece {
+        Piece { at: Stretch { start_ms: 0, end_ms: 1000 }, samples: vec![0; 16_000] }
+    }
+
+    #[tokio::test]
+    async fn a_program_gets_the_audio_file_and_its_output_is_the_text() {
+        // wc prints the size: 44 bytes of header and two for each sample.
+        let heard = engine("sh -c 'wc -c < {audio}; echo {language}'", 20)
+            .transcribe(&piece(), Some("he"))
+            .await
+            .unwrap();
+        assert_eq!(heard.segments[0].text, "32044 he");
+        assert_eq!((heard.segments[0].start_ms, heard.segments[0].end_ms), (0, 1000));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_fails_is_an_error_and_one_that_prints_nothing_heard_nothing() {
+        let error = engine("false {audio}", 20).transcribe(&piece(), None).await.unwrap_err();
+        assert_eq!(error.code(), "engine_program_failed");
+        let heard = engine("true {audio}", 20).transcribe(&piece(), None).await.unwrap();
+        assert_eq!(heard, Heard::default());
+    }
+
+    #[tokio::test]
+    async fn a_program_past_its_limit_is_killed_with_its_children() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("alive");
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        // The grandchild holds the pipe open for writing as long as it lives.
+        let template =
+            format!("sh -c 'sh -c \"exec 3>{}; sleep 600\" & wait; : {{audio}}'", fifo.display());
+        let engine = engine(&template, 1);
+        let reader = tokio::task::spawn_blocking(move || std::fs::read(fifo));
+        let error = engine.transcribe(&piece(), None).await.unwrap_err();
+        assert_eq!(error, EngineError::Timeout { seconds: 1 });
+        // Reading ends only when the grandchild is gone.
+        reader.await.unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_template_without_audio_or_program_is_refused_by_name() {
+        for template in ["", "echo hello", "no-such-program-anywhere {audio}", "'unclosed {audio}"]
+        {
+            let settings =
+                CommandSettings { template: Some(template.into()), ..Default::default() };
+            let sentence = Command::new(&settings).err().unwrap();
+            assert!(sentence.contains("transcriber.engines.command.template"), "{sentence}");
+        }
+    }
+}

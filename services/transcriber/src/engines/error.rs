@@ -1,0 +1,65 @@
+//! How engines fail, told apart by what helps.
+
+use std::time::Duration;
+
+/// Why an engine returned no transcript.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// It cannot be reached, or says that it is broken for now.
+    #[error("the speech engine is not available: {0}")]
+    Unavailable(String),
+    /// It did not answer in time.
+    #[error("the speech engine did not answer within {seconds} s")]
+    Timeout {
+        /// The limit that was passed.
+        seconds: u64,
+    },
+    /// Too many requests for now.
+    #[error("the speech engine takes no more requests for now")]
+    RateLimited {
+        /// How long it asks to wait, where it says so.
+        after: Option<Duration>,
+    },
+    /// The account at the engine's provider has nothing left; a person has to act.
+    #[error("the quota of the account at the speech engine is used up")]
+    QuotaExhausted,
+    /// The key is missing, wrong, or not allowed to do this; a person has to act.
+    #[error("the speech engine refuses the credentials (status {status})")]
+    Credentials {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// It answered, but not as its interface says.
+    #[error("the speech engine's answer cannot be read: {0}")]
+    Malformed(String),
+    /// The piece is larger than it takes.
+    #[error("the piece of audio is larger than the speech engine takes")]
+    TooLarge,
+    /// It does not know the language.
+    #[error("the speech engine does not know the language")]
+    UnsupportedLanguage,
+    /// It refuses the request, and would again.
+    #[error("the speech engine refuses the request: {0}")]
+    Refused(String),
+    /// A program on this machine cannot be started or failed.
+    #[error("{0}")]
+    Program(String),
+}
+
+impl EngineError {
+    /// The code under which an operator finds it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "engine_unavailable",
+            Self::Timeout { .. } => "engine_timeout",
+            Self::RateLimited { .. } => "engine_rate_limited",
+            Self::QuotaExhausted => "engine_quota_exhausted",
+            Self::Credentials { .. } => "engine_credentials",
+            Self::Malformed(_) => "engine_malformed_answer",
+            Self::TooLarge => "engine_too_large",
+            Self::UnsupportedLanguage => "engine_unsupported_language",
+            Self::Refused(_) => "engine_refused",
+            Self::Program(_) => "engine_program_failed",
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Speech engines behind one trait, one file each.
+
+mod choice;
+mod command;
+mod error;
+mod openai;
+mod piece;
+mod pocketsphinx;
+mod program;
+
+pub use choice::{EnginesSettings, chosen};
+pub use command::{Command, CommandSettings};
+pub use error::EngineError;
+pub use openai::{Openai, OpenaiSettings};
+pub use piece::{Heard, HeardSegment, Piece, wav};
+pub use pocketsphinx::{PocketSphinx, PocketSphinxSettings};
+
+use futures_util::future::BoxFuture;
+
+use crate::audio::CutRule;
+
+/// Turns pieces of speech into text.
+pub trait Engine: Send + Sync + 'static {
+    /// Who it is: recorded with every transcript.
+    fn identity(&self) -> domain::Engine;
+
+    /// What pieces it takes.
+    fn cut_rule(&self) -> CutRule;
+
+    /// What a minute of audio costs, in micro-dollars (10⁻⁶ USD); `None` where no price is known.
+    fn microusd_per_minute(&self) -> Option<u64>;
+
+    /// Transcribes one piece. `language` is the one the audio is in, where that is known.
+    fn transcribe<'a>(
+        &'a self,
+        piece: &'a Piece,
+        language: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Heard, EngineError>>;
+}

@@ -1,0 +1,322 @@
+//! OpenAI's transcription endpoint and every server compatible with it.
+//!
+//! Source: the endpoint's OpenAPI description, `POST /v1/audio/transcriptions`; it forbids unknown
+//! fields, and which fields exist depends on the model.
+
+use std::time::Duration;
+
+use chassis::config::masked_option;
+use futures_util::future::BoxFuture;
+use reqwest::{Response, StatusCode, multipart};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{Engine, EngineError, Heard, HeardSegment, Piece, wav};
+use crate::{audio::CutRule, language};
+
+/// The engine `openai`.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OpenaiSettings {
+    /// Base of the API, with its version: `https://api.openai.com/v1`, or a server of your own
+    /// such as `http://127.0.0.1:8000/v1`. Default none: the engine is off unless a key is set.
+    pub base_url: Option<String>,
+    /// The key. Default none; OpenAI itself needs one, a server of your own may not.
+    #[serde(serialize_with = "masked_option")]
+    pub api_key: Option<SecretString>,
+    /// The model. Default `whisper-1`, which gives times and works everywhere.
+    pub model: String,
+    /// Words that set the style, given to the engine with each piece. It tends to hear what stands
+    /// here: no names of cities or services unless that is wanted. Default none.
+    pub prompt: Option<String>,
+    /// Time limit for one piece, in seconds. Default 120.
+    pub timeout_seconds: u64,
+    /// Longest piece, in seconds; its size stays below the 25 MB the endpoint takes. Default 300.
+    pub longest_piece_seconds: u64,
+    /// Price of a minute of audio in US dollars. Default none: no cost is recorded.
+    pub usd_per_minute: Option<f64>,
+}
+
+impl Default for OpenaiSettings {
+    fn default() -> Self {
+        Self {
+            base_url: None,
+            api_key: None,
+            model: "whisper-1".into(),
+            prompt: None,
+            timeout_seconds: 120,
+            longest_piece_seconds: 300,
+            usd_per_minute: None,
+        }
+    }
+}
+
+impl OpenaiSettings {
+    /// Whether there is enough to ask an endpoint.
+    pub fn is_configured(&self) -> bool {
+        let set = |text: &str| !text.trim().is_empty();
+        self.base_url.as_deref().is_some_and(set)
+            || self.api_key.as_ref().is_some_and(|key| set(key.expose_secret()))
+    }
+}
+
+/// What a family of models takes and answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    /// whisper-1 and what servers of one's own run: segments with times.
+    Whisper,
+    /// gpt-4o-transcribe and its kin: text alone.
+    Text,
+    /// gpt-4o-transcribe-diarize: segments with times and speakers, no prompt.
+    Diarize,
+}
+
+impl Family {
+    fn of(model: &str) -> Self {
+        if model.ends_with("-diarize") {
+            Self::Diarize
+        } else if model.starts_with("gpt-") {
+            Self::Text
+        } else {
+            Self::Whisper
+        }
+    }
+
+    fn response_format(self) -> &'static str {
+        match self {
+            Self::Whisper => "verbose_json",
+            Self::Text => "json",
+            Self::Diarize => "diarized_json",
+        }
+    }
+}
+
+/// The most an answer may hold.
+const MAX_ANSWER_BYTES: usize = 8_000_000;
+
+/// The endpoint takes about 25 MB: the longest piece that stays below 25,000,000 bytes.
+const LONGEST_SECONDS: u64 = 780;
+
+/// Asks an endpoint.
+pub struct Openai {
+    settings: OpenaiSettings,
+    family: Family,
+    url: Url,
+    http: reqwest::Client,
+}
+
+impl Openai {
+    /// The engine, from its settings.
+    ///
+    /// # Errors
+    /// A sentence that names the setting that is wrong.
+    pub fn new(settings: &OpenaiSettings) -> Result<Self, String> {
+        let base = settings.base_url.as_deref().unwrap_or("https://api.openai.com/v1");
+        let address = format!("{}/audio/transcriptions", base.trim_end_matches('/'));
+        let url = Url::parse(&address).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let url = url.ok_or_else(|| {
+            format!("transcriber.engines.openai.base_url is {base:?}; it is an http or https address such as https://api.openai.com/v1")
+        })?;
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("callscribe/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(Duration::from_secs(10))
+            .timeout(Duration::from_secs(settings.timeout_seconds.max(1)))
+            // The key goes to the configured host only.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| format!("TLS cannot be set up: {error}"))?;
+        let family = Family::of(&settings.model);
+        Ok(Self { settings: settings.clone(), family, url, http })
+    }
+
+    fn form(&self, piece: &Piece, language: Option<&str>) -> Result<multipart::Form, EngineError> {
+        let file = multipart::Part::bytes(wav(&piece.samples))
+            .file_name("audio.wav")
+            .mime_str("audio/wav")
+            .map_err(|error| EngineError::Refused(error.to_string()))?;
+        let mut form = multipart::Form::new()
+            .part("file", file)
+            .text("model", self.settings.model.clone())
+            .text("response_format", self.family.response_format());
+        if let Some(language) = language {
+            form = form.text("language", language.to_owned());
+        }
+        let prompt = self.settings.prompt.as_ref().filter(|_| self.family != Family::Diarize);
+        if let Some(prompt) = prompt {
+            form = form.text("prompt", prompt.clone());
+        }
+        if self.family == Family::Diarize {
+            // Needed above 30 s, allowed below.
+            form = form.text("chunking_strategy", "auto");
+        }
+        Ok(form)
+    }
+
+    async fn ask(&self, piece: &Piece, language: Option<&str>) -> Result<Heard, EngineError> {
+        let mut request = self.http.post(self.url.clone()).multipart(self.form(piece, language)?);
+        if let Some(key) = &self.settings.api_key {
+            request = request.bearer_auth(key.expose_secret());
+        }
+        let response = request.send().await.map_err(|error| self.no_answer(&error))?;
+        let (status, after) = (response.status(), retry_after(&response));
+        let body = self.body(response).await?;
+        if !status.is_success() {
+            return Err(refusal(status, after, &body));
+        }
+        let answer: Answer = serde_json::from_slice(&body)
+            .map_err(|error| EngineError::Malformed(error.to_string()))?;
+        Ok(answer.into_heard(piece))
+    }
+
+    async fn body(&self, mut response: Response) -> Result<Vec<u8>, EngineError> {
+        let mut body = Vec::new();
+        while let Some(part) = response.chunk().await.map_err(|error| self.no_answer(&error))? {
+            body.extend_from_slice(&part);
+            if body.len() > MAX_ANSWER_BYTES {
+                return Err(EngineError::Malformed("the answer is larger than 8 MB".into()));
+            }
+        }
+        Ok(body)
+    }
+
+    fn no_answer(&self, error: &reqwest::Error) -> EngineError {
+        if error.is_timeout() {
+            return EngineError::Timeout { seconds: self.settings.timeout_seconds };
+        }
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(next) = cause.source() {
+            cause = next;
+        }
+        EngineError::Unavailable(cause.to_string())
+    }
+}
+
+impl Engine for Openai {
+    fn identity(&self) -> domain::Engine {
+        let model = Some(self.settings.model.clone());
+        domain::Engine { name: "openai".into(), model, version: None }
+    }
+
+    fn cut_rule(&self) -> CutRule {
+        let longest = self.settings.longest_piece_seconds.clamp(5, LONGEST_SECONDS) * 1000;
+        match self.family {
+            // Text alone has no times: a piece for each turn of the conversation.
+            Family::Text => CutRule { longest_ms: longest.min(60_000), at_silence_ms: Some(1_000) },
+            Family::Whisper | Family::Diarize => {
+                CutRule { longest_ms: longest, at_silence_ms: None }
+            }
+        }
+    }
+
+    fn microusd_per_minute(&self) -> Option<u64> {
+        self.settings.usd_per_minute.and_then(crate::price::microusd)
+    }
+
+    fn transcribe<'a>(
+        &'a self,
+        piece: &'a Piece,
+        language: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Heard, EngineError>> {
+        Box::pin(self.ask(piece, language))
+    }
+}
+
+/// An answer in any of the formats; every field beyond `text` may be missing.
+#[derive(Deserialize)]
+struct Answer {
+    text: String,
+    #[serde(default)]
+    language: Option<String>,
+    #[serde(default)]
+    segments: Option<Vec<AnswerSegment>>,
+}
+
+#[derive(Deserialize)]
+struct AnswerSegment {
+    start: f64,
+    end: f64,
+    text: String,
+    #[serde(default)]
+    avg_logprob: Option<f64>,
+    #[serde(default)]
+    no_speech_prob: Option<f64>,
+}
+
+impl Answer {
+    fn into_heard(self, piece: &Piece) -> Heard {
+        let language = self.language.as_deref().and_then(language::code);
+        let segments = match self.segments {
+            Some(segments) if !segments.is_empty() => {
+                segments.into_iter().filter_map(|segment| segment.into_heard(piece)).collect()
+            }
+            _ => Heard::whole(piece, &self.text, None).segments,
+        };
+        Heard { segments, language }
+    }
+}
+
+impl AnswerSegment {
+    fn into_heard(self, piece: &Piece) -> Option<HeardSegment> {
+        let text = self.text.trim();
+        let ms = |seconds: f64| ((seconds.max(0.0) * 1000.0).round() as u64).min(piece.length_ms());
+        let start_ms = ms(self.start);
+        (!text.is_empty()).then(|| HeardSegment {
+            start_ms,
+            end_ms: ms(self.end).max(start_ms),
+            text: text.to_owned(),
+            confidence: self.avg_logprob.map(|p| p.exp().clamp(0.0, 1.0) as f32),
+            no_speech: self.no_speech_prob.map(|p| p.clamp(0.0, 1.0) as f32),
+        })
+    }
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    let text = response.headers().get(reqwest::header::RETRY_AFTER)?.to_str().ok()?;
+    let seconds: f64 = text.trim().parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// What a status other than success means. The provider's sentence is not repeated: it may quote
+/// the request, and a key's first letters.
+fn refusal(status: StatusCode, after: Option<Duration>, body: &[u8]) -> EngineError {
+    #[derive(Deserialize, Default)]
+    struct Refusal {
+        #[serde(default)]
+        error: Detail,
+    }
+    #[derive(Deserialize, Default)]
+    struct Detail {
+        #[serde(default)]
+        code: Option<String>,
+        #[serde(default, rename = "type")]
+        kind: Option<String>,
+        #[serde(default)]
+        param: Option<String>,
+    }
+    let Detail { code, kind, param } =
+        serde_json::from_slice::<Refusal>(body).unwrap_or_default().error;
+    let says = |word: &str| [&code, &kind].into_iter().flatten().any(|given| given == word);
+    match status {
+        _ if says("insufficient_quota") => EngineError::QuotaExhausted,
+        StatusCode::TOO_MANY_REQUESTS => EngineError::RateLimited { after },
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            EngineError::Credentials { status: status.as_u16() }
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => EngineError::TooLarge,
+        StatusCode::REQUEST_TIMEOUT => EngineError::Unavailable("status 408".into()),
+        _ if status.is_server_error() => {
+            EngineError::Unavailable(format!("status {}", status.as_u16()))
+        }
+        StatusCode::BAD_REQUEST if param.as_deref() == Some("language") => {
+            EngineError::UnsupportedLanguage
+        }
+        _ => {
+            let code = code.or(kind).unwrap_or_else(|| "no code".into());
+            EngineError::Refused(format!("status {}, {code}", status.as_u16()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

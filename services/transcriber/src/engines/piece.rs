@@ -1,0 +1,79 @@
+//! What goes into an engine and what comes out.
+
+use crate::audio::{SAMPLE_RATE_HZ, SAMPLES_PER_MS, Stretch};
+
+/// A piece of one channel: 16 kHz, mono.
+#[derive(Debug, Clone)]
+pub struct Piece {
+    /// Where in the recording it lies.
+    pub at: Stretch,
+    /// Its samples.
+    pub samples: Vec<i16>,
+}
+
+impl Piece {
+    /// Its length in milliseconds.
+    pub fn length_ms(&self) -> u64 {
+        self.samples.len() as u64 / SAMPLES_PER_MS
+    }
+}
+
+/// What an engine heard in one piece.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Heard {
+    /// In order of their start.
+    pub segments: Vec<HeardSegment>,
+    /// BCP 47 language, where the engine says which it heard.
+    pub language: Option<String>,
+}
+
+/// A stretch of text with its times inside the piece.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct HeardSegment {
+    /// Start, in milliseconds from the beginning of the piece.
+    pub start_ms: u64,
+    /// End.
+    pub end_ms: u64,
+    /// The words.
+    pub text: String,
+    /// The engine's confidence between 0 and 1, where it gives one.
+    pub confidence: Option<f32>,
+    /// How sure the engine is that nobody spoke, between 0 and 1, where it says so.
+    pub no_speech: Option<f32>,
+}
+
+impl Heard {
+    /// One text for the whole piece; nothing heard is no segment.
+    pub fn whole(piece: &Piece, text: &str, confidence: Option<f32>) -> Self {
+        let text = text.trim();
+        let segment = HeardSegment {
+            start_ms: 0,
+            end_ms: piece.length_ms(),
+            text: text.to_owned(),
+            confidence,
+            no_speech: None,
+        };
+        let segments = if text.is_empty() { Vec::new() } else { vec![segment] };
+        Self { segments, language: None }
+    }
+}
+
+/// A piece as a WAV file: PCM, 16 bits, 16 kHz, mono.
+pub fn wav(samples: &[i16]) -> Vec<u8> {
+    let data_bytes = u32::try_from(samples.len() * 2).unwrap_or(u32::MAX);
+    let mut file = Vec::with_capacity(44 + samples.len() * 2);
+    file.extend_from_slice(b"RIFF");
+    file.extend_from_slice(&data_bytes.saturating_add(36).to_le_bytes());
+    file.extend_from_slice(b"WAVEfmt ");
+    file.extend_from_slice(&16_u32.to_le_bytes());
+    file.extend_from_slice(&1_u16.to_le_bytes());
+    file.extend_from_slice(&1_u16.to_le_bytes());
+    file.extend_from_slice(&SAMPLE_RATE_HZ.to_le_bytes());
+    file.extend_from_slice(&(SAMPLE_RATE_HZ * 2).to_le_bytes());
+    file.extend_from_slice(&2_u16.to_le_bytes());
+    file.extend_from_slice(&16_u16.to_le_bytes());
+    file.extend_from_slice(b"data");
+    file.extend_from_slice(&data_bytes.to_le_bytes());
+    file.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+    file
+}

@@ -1,0 +1,358 @@
+//! Reading and checking a catalogue.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    ops::Range,
+    path::Path,
+};
+
+use super::{
+    Catalogue, Entry, Kind, Language, Phrase, Strength,
+    file::{CityRow, File, ServiceRow},
+};
+use crate::extract::{
+    matching::{Pattern, PatternError},
+    text::normalise_name,
+};
+
+/// The catalogue that is built in, one file after the other.
+const BUILT_IN: [(&str, &str); 3] = [
+    ("services.toml", include_str!("../../../data/services.toml")),
+    ("cities-israel.toml", include_str!("../../../data/cities-israel.toml")),
+    ("cities-us.toml", include_str!("../../../data/cities-us.toml")),
+];
+
+/// Why a catalogue cannot be used. Each names the file and the line to look at.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogueError {
+    /// The file cannot be read.
+    #[error("cannot read the catalogue {file}: {source}; check extract.catalogue")]
+    Unreadable {
+        /// The path as configured.
+        file: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Not TOML, or not a catalogue.
+    #[error("{file}, line {line}: {reason}")]
+    Invalid {
+        /// The path as configured.
+        file: String,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong and what is allowed.
+        reason: String,
+    },
+    /// A catalogue without entries of a kind would never find one.
+    #[error("{file} has no [[{kind}]]; a catalogue needs at least one")]
+    Lacking {
+        /// The path as configured.
+        file: String,
+        /// `service` or `city`.
+        kind: &'static str,
+    },
+}
+
+impl Catalogue {
+    /// The built-in catalogue: home and road services, Israel's cities and towns, the largest
+    /// cities of the United States.
+    ///
+    /// # Errors
+    /// Never, as long as the tests of this module pass.
+    pub fn built_in() -> Result<Self, CatalogueError> {
+        let mut loading = Loading::default();
+        for (file, source) in BUILT_IN {
+            loading.read(file, source)?;
+        }
+        loading.finish("the built-in catalogue")
+    }
+
+    /// Reads a catalogue file, which replaces the built-in one.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is not TOML, or an entry is wrong: with its line.
+    pub fn load(path: &Path) -> Result<Self, CatalogueError> {
+        let file = path.display().to_string();
+        let source = std::fs::read_to_string(path)
+            .map_err(|source| CatalogueError::Unreadable { file: file.clone(), source })?;
+        Self::parse(&file, &source)
+    }
+
+    /// Reads a catalogue from a text; `file` is what errors call it.
+    ///
+    /// # Errors
+    /// As [`Catalogue::load`].
+    pub fn parse(file: &str, source: &str) -> Result<Self, CatalogueError> {
+        let mut loading = Loading::default();
+        loading.read(file, source)?;
+        loading.finish(file)
+    }
+}
+
+#[derive(Default)]
+struct Loading {
+    catalogue: Catalogue,
+    /// Where a slug was first used.
+    slugs: HashMap<(Kind, String), String>,
+    /// Which entry a name belongs to; cities of one name in different regions share it.
+    names: HashMap<(Kind, String), usize>,
+}
+
+/// Where in which file an error is.
+struct Place<'a> {
+    file: &'a str,
+    source: &'a str,
+    span: Range<usize>,
+}
+
+impl Place<'_> {
+    /// Counted from 1.
+    fn line(&self) -> usize {
+        let before = self.source.get(..self.span.start).unwrap_or(self.source);
+        before.matches('\n').count() + 1
+    }
+
+    fn error(&self, reason: impl Into<String>) -> CatalogueError {
+        CatalogueError::Invalid {
+            file: self.file.to_owned(),
+            line: self.line(),
+            reason: reason.into(),
+        }
+    }
+
+    /// The same entry, at the line where this text stands in it.
+    fn at(&self, text: &str) -> Place<'_> {
+        let found = self.source.get(self.span.clone()).and_then(|entry| entry.find(text));
+        let start = self.span.start + found.unwrap_or(0);
+        Place { file: self.file, source: self.source, span: start..start }
+    }
+}
+
+impl Loading {
+    fn read(&mut self, file: &str, source: &str) -> Result<(), CatalogueError> {
+        let parsed: File = toml::from_str(source).map_err(|error| {
+            let span = error.span().unwrap_or_default();
+            Place { file, source, span }.error(error.message())
+        })?;
+        for row in parsed.service {
+            let place = Place { file, source, span: row.span() };
+            self.service(row.into_inner(), &place)?;
+        }
+        for row in parsed.city {
+            let place = Place { file, source, span: row.span() };
+            self.city(row.into_inner(), &place)?;
+        }
+        Ok(())
+    }
+
+    fn service(&mut self, row: ServiceRow, place: &Place<'_>) -> Result<(), CatalogueError> {
+        let mut reader = Phrases { place, doubtful: normal(&row.doubtful), read: Vec::new() };
+        reader.names(row.en.iter().chain(&row.he), loosened)?;
+        reader.phrases(&row.said, Strength::Name)?;
+        reader.phrases(&row.signs, Strength::Sign)?;
+        reader.phrases(&row.hints, Strength::Hint)?;
+        let entry = Entry {
+            id: row.id,
+            kind: Kind::Service,
+            names: names(row.en, row.he),
+            region: Vec::new(),
+            weight: row.weight,
+            phrases: reader.read,
+        };
+        self.add(entry, place)
+    }
+
+    fn city(&mut self, row: CityRow, place: &Place<'_>) -> Result<(), CatalogueError> {
+        let mut reader = Phrases { place, doubtful: normal(&row.doubtful), read: Vec::new() };
+        reader.names(row.en.iter().chain(&row.he), |pattern| pattern)?;
+        reader.landmarks(&row.landmarks)?;
+        let entry = Entry {
+            id: row.id,
+            kind: Kind::City,
+            names: names(row.en, row.he),
+            region: row.region.iter().map(|region| normalise_name(region)).collect(),
+            weight: row.weight,
+            phrases: reader.read,
+        };
+        self.add(entry, place)
+    }
+
+    fn add(&mut self, entry: Entry, place: &Place<'_>) -> Result<(), CatalogueError> {
+        if !is_slug(&entry.id) {
+            return Err(place.error(format!(
+                "id \"{}\" is not a slug; use a-z, 0-9 and hyphens",
+                entry.id
+            )));
+        }
+        if entry.names.is_empty() {
+            return Err(place.error(format!("\"{}\" has no name; give en or he", entry.id)));
+        }
+        if !(-2.0..=2.0).contains(&entry.weight) {
+            return Err(place.at("weight").error("weight is outside -2 to 2"));
+        }
+        let here = format!("{}, line {}", place.file, place.line());
+        if let Some(first) = self.slugs.insert((entry.kind, entry.id.clone()), here) {
+            return Err(place.error(format!("id \"{}\" is already used in {first}", entry.id)));
+        }
+        self.claim_names(&entry, place)?;
+        self.catalogue.entries.push(entry);
+        Ok(())
+    }
+
+    /// A name belongs to one entry; cities may share one when their regions tell them apart.
+    fn claim_names(&mut self, entry: &Entry, place: &Place<'_>) -> Result<(), CatalogueError> {
+        let number = self.catalogue.entries.len();
+        for name in entry.names.values().flatten() {
+            let key = (entry.kind, normalise_name(name));
+            let Some(&owner) = self.names.get(&key) else {
+                self.names.insert(key, number);
+                continue;
+            };
+            let owner = self.catalogue.entries.get(owner);
+            let shared = |owner: &Entry| {
+                !owner.region.is_empty() && !entry.region.is_empty() && owner.region != entry.region
+            };
+            if let Some(owner) = owner.filter(|owner| owner.id != entry.id && !shared(owner)) {
+                return Err(place.at(name).error(format!(
+                    "\"{name}\" is already a name of \"{}\"; remove one, or give both a region",
+                    owner.id
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, file: &str) -> Result<Catalogue, CatalogueError> {
+        for (kind, name) in [(Kind::Service, "service"), (Kind::City, "city")] {
+            if self.catalogue.of(kind).next().is_none() {
+                return Err(CatalogueError::Lacking { file: file.to_owned(), kind: name });
+            }
+        }
+        Ok(self.catalogue)
+    }
+}
+
+struct Phrases<'a> {
+    place: &'a Place<'a>,
+    doubtful: HashSet<String>,
+    read: Vec<Phrase>,
+}
+
+impl Phrases<'_> {
+    fn names<'n>(
+        &mut self,
+        names: impl Iterator<Item = &'n String>,
+        shape: fn(Pattern) -> Pattern,
+    ) -> Result<(), CatalogueError> {
+        for name in names {
+            let pattern = self.checked(name, Pattern::name(name))?;
+            self.push(name, shape(pattern), Strength::Name, false);
+        }
+        Ok(())
+    }
+
+    fn phrases(&mut self, phrases: &[String], strength: Strength) -> Result<(), CatalogueError> {
+        for phrase in phrases {
+            let pattern = self.checked(phrase, Pattern::phrase(phrase))?;
+            self.push(phrase, pattern, strength, false);
+        }
+        Ok(())
+    }
+
+    fn landmarks(&mut self, names: &[String]) -> Result<(), CatalogueError> {
+        for name in names {
+            let pattern = self.checked(name, Pattern::name(name))?;
+            self.push(name, pattern, Strength::Name, true);
+        }
+        Ok(())
+    }
+
+    fn checked(
+        &self,
+        phrase: &str,
+        read: Result<Pattern, PatternError>,
+    ) -> Result<Pattern, CatalogueError> {
+        read.map_err(|error| self.place.at(phrase).error(error.to_string()))
+    }
+
+    fn push(&mut self, phrase: &str, pattern: Pattern, strength: Strength, landmark: bool) {
+        let doubtful = self.doubtful.contains(&normalise_name(phrase));
+        self.read.push(Phrase { pattern, strength, doubtful, landmark });
+    }
+}
+
+/// Hebrew puts its article and prepositions inside a service's name: טכנאי המזגנים.
+fn loosened(mut pattern: Pattern) -> Pattern {
+    for slot in &mut pattern.slots {
+        slot.prefixable = true;
+    }
+    pattern
+}
+
+fn names(en: Vec<String>, he: Vec<String>) -> BTreeMap<Language, Vec<String>> {
+    let both = [(Language::En, en), (Language::He, he)];
+    both.into_iter().filter(|(_, names)| !names.is_empty()).collect()
+}
+
+fn normal(names: &[String]) -> HashSet<String> {
+    names.iter().map(|name| normalise_name(name)).collect()
+}
+
+fn is_slug(id: &str) -> bool {
+    let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    !id.is_empty() && id.chars().all(letter) && !id.starts_with('-') && !id.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(source: &str) -> Result<Catalogue, CatalogueError> {
+        Catalogue::parse("own.toml", source)
+    }
+
+    #[test]
+    fn the_built_in_catalogue_is_as_large_as_promised() {
+        let catalogue = Catalogue::built_in().unwrap();
+        let israeli = |entry: &&Entry| entry.region.is_empty();
+        assert!(catalogue.of(Kind::Service).count() >= 40);
+        assert!(catalogue.of(Kind::City).filter(israeli).count() >= 250);
+        assert!(catalogue.of(Kind::City).filter(|city| !israeli(city)).count() >= 300);
+        for entry in &catalogue.entries {
+            assert!(entry.names.contains_key(&Language::En), "{}", entry.id);
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_line_it_is_about() {
+        let head = "[[service]]\nid = \"plumber\"\nen = [\"plumber\"]\n";
+        for (wrong, line, part) in [
+            ("[[city]]\nid = \"Bad Id\"\nen = [\"X\"]\n", 4, "slug"),
+            ("[[city]]\nid = \"x\"\n", 4, "no name"),
+            ("[[city]]\nid = \"x\"\nen = [\"X\",\n \"...\"]\n", 7, "no word"),
+            ("[[service]]\nid = \"b\"\nen = [\"B\", \"plumber\"]\n", 6, "already a name"),
+            ("[[service]]\nid = \"plumber\"\nen = [\"B\"]\n", 4, "already used"),
+            ("[[service]]\nid = \"b\"\nen = [\"B\"]\nsigns = [\"* x\"]\n", 7, "gap"),
+            ("[[city]]\nid = \"x\"\nnames = [\"X\"]\n", 6, "unknown field"),
+            ("[[city]]\nid = \"x\"\nen = [\"X\"\n", 7, ""),
+        ] {
+            let error = parse(&format!("{head}{wrong}")).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("own.toml, line {line}: ")), "{error}");
+            assert!(error.contains(part), "{error}");
+        }
+        assert!(parse(head).unwrap_err().to_string().contains("no [[city]]"));
+    }
+
+    #[test]
+    fn cities_of_one_name_need_a_region_each() {
+        let source = |second: &str| {
+            format!(
+                "[[service]]\nid = \"a\"\nen = [\"A\"]\n\
+                 [[city]]\nid = \"o\"\nen = [\"Ocala\"]\nregion = [\"FL\"]\n\
+                 [[city]]\nid = \"p\"\nen = [\"Ocala\"]\n{second}"
+            )
+        };
+        assert!(parse(&source("")).is_err());
+        assert_eq!(parse(&source("region = [\"ME\"]")).unwrap().of(Kind::City).count(), 2);
+    }
+}

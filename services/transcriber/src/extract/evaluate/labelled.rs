@@ -1,0 +1,99 @@
+//! Labelled calls in JSON Lines.
+
+use std::io::BufRead;
+
+use domain::{Engine, Segment, Speaker, Transcript};
+use serde::Deserialize;
+
+/// One call and what a careful dispatcher would write on its job sheet.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Labelled {
+    /// Names the call in the list of misses.
+    pub id: String,
+    /// `en` or `he`.
+    pub language: String,
+    /// What was said.
+    pub segments: Vec<Spoken>,
+    /// What should be found.
+    pub expect: Expected,
+}
+
+/// A stretch of speech.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Spoken {
+    /// Who spoke.
+    pub speaker: Speaker,
+    /// The words.
+    pub text: String,
+}
+
+/// What should be found: nothing, or one value by any of its names.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Expected {
+    /// The names of the service.
+    pub service: Option<Vec<String>>,
+    /// The names of the city.
+    pub city: Option<Vec<String>>,
+}
+
+/// Why a labelled set cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LabelledError {
+    /// The reader failed.
+    #[error("{name}: {source}")]
+    Io {
+        /// What was read.
+        name: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// A line is not a labelled call.
+    #[error("{name}, line {line}: {source}")]
+    Line {
+        /// What was read.
+        name: String,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+}
+
+/// Reads one call a line, skipping empty lines; `name` is what errors call the reader.
+///
+/// # Errors
+/// When reading fails or a line is not a labelled call.
+pub fn read(name: &str, lines: impl BufRead) -> Result<Vec<Labelled>, LabelledError> {
+    let mut calls = Vec::new();
+    for (index, line) in lines.lines().enumerate() {
+        let line = line.map_err(|source| LabelledError::Io { name: name.to_owned(), source })?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let call = serde_json::from_str(&line).map_err(|source| LabelledError::Line {
+            name: name.to_owned(),
+            line: index + 1,
+            source,
+        })?;
+        calls.push(call);
+    }
+    Ok(calls)
+}
+
+impl Labelled {
+    /// The call as the pipeline would see it, one second a segment.
+    pub fn transcript(&self) -> Transcript {
+        let segments = self.segments.iter().zip(0_u64..).map(|(spoken, second)| Segment {
+            speaker: spoken.speaker,
+            start_ms: second * 1000,
+            end_ms: second * 1000 + 1000,
+            text: spoken.text.clone(),
+            confidence: None,
+        });
+        Transcript {
+            segments: segments.collect(),
+            language: Some(self.language.clone()),
+            engine: Engine { name: "labelled".to_owned(), model: None, version: None },
+        }
+    }
+}

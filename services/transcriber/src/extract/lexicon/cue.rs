@@ -1,0 +1,115 @@
+//! Phrases that tell what a name beside them is doing in the sentence.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::extract::matching::{MatcherBuilder, Pattern, PatternError};
+
+/// What a phrase says about the names around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cue {
+    /// "I need", "מחפש".
+    Need,
+    /// "I live in", "נמצאים".
+    Live,
+    /// Where the work is: "the house is in", "להגיע ל".
+    Site,
+    /// "Do you come out to", "אתם מגיעים".
+    Serve,
+    /// "Near", "ליד".
+    Near,
+    /// "In", "בעיר".
+    Inside,
+    /// "Used to", "לפני שנה".
+    Past,
+    /// Someone else: "my sister", "השכן".
+    Kin,
+    /// Someone else, and the work is theirs: "for my mother".
+    KinNeeds,
+    /// "Recommended you".
+    Recommend,
+    /// "Not", "לא".
+    Negate,
+    /// "Sorry, I meant".
+    Correct,
+    /// "But", "עכשיו".
+    But,
+    /// Before a name that is a street's or an institution's.
+    StreetBefore,
+    /// After such a name.
+    StreetAfter,
+    /// "How can I help".
+    Greeting,
+    /// "Which city?"
+    AskCity,
+    /// "What seems to be the problem?"
+    AskService,
+    /// "Yes".
+    Yes,
+    /// "No", at the beginning of an answer.
+    No,
+    /// The company about itself: "our office", "אנחנו לא מגיעים".
+    Own,
+    /// Before a person's name.
+    Person,
+    /// After a person's name.
+    PersonAfter,
+    /// On the way: "driving from", "בדרך ל".
+    Origin,
+    /// "I work in".
+    Work,
+    /// Looks for a job: "are you hiring".
+    Applicant,
+    /// "My husband is a".
+    TradeOfKin,
+    /// A tradesman who was there already: "the plumber said".
+    Done,
+    /// Wants no work: "wrong number".
+    Idle,
+    /// "As soon as possible".
+    Urgent,
+    /// "No rush".
+    Relaxed,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    phrases: BTreeMap<Cue, Vec<String>>,
+    ordinary: BTreeMap<String, String>,
+}
+
+const SOURCE: &str = include_str!("../../../data/cues.toml");
+
+/// Why the built-in phrases cannot be used; the tests of this module rule it out.
+#[derive(Debug, thiserror::Error)]
+pub enum CueError {
+    /// Not the expected TOML.
+    #[error("the built-in cue phrases: {0}")]
+    Toml(#[from] toml::de::Error),
+    /// A phrase is not a pattern.
+    #[error("the built-in cue phrases: {0}")]
+    Phrase(#[from] PatternError),
+}
+
+/// Adds all cue phrases and the ordinary words that no misspelling is read into.
+///
+/// # Errors
+/// When the embedded file is wrong.
+pub fn add_cues<T: Clone + PartialEq>(
+    builder: &mut MatcherBuilder<T>,
+    target: impl Fn(Cue) -> T,
+) -> Result<(), CueError> {
+    let file: File = toml::from_str(SOURCE)?;
+    for (cue, phrases) in &file.phrases {
+        for phrase in phrases {
+            builder.add(&Pattern::phrase(phrase)?, target(*cue), false);
+        }
+    }
+    for word in file.ordinary.values().flat_map(|words| words.split_whitespace()) {
+        builder.ordinary(&crate::extract::text::normalise_name(word));
+    }
+    Ok(())
+}

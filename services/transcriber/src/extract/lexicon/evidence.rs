@@ -1,0 +1,75 @@
+//! Where it was said, in the caller's own words.
+
+use domain::{Evidence, Field, Transcript};
+
+use super::{
+    decide::Choice,
+    scene::Scene,
+};
+use crate::extract::{
+    catalogue::Language,
+    text::{Break, Script, Text},
+};
+
+/// Words of the quotation on either side of the value.
+const AROUND: usize = 6;
+
+/// The field of a choice.
+pub fn field(scene: &Scene<'_>, transcript: &Transcript, choice: &Choice, language: Language) -> Field {
+    let mention = &scene.mentions[choice.mention];
+    let entry = &scene.catalogue.entries[choice.entry];
+    let spoken = &transcript.segments[mention.segment];
+    let text = &scene.passages[mention.segment].text;
+    let words = &text.tokens[mention.tokens.clone()];
+    let raw = match (words.first(), words.last()) {
+        (Some(first), Some(last)) => spoken.text.get(first.bytes.start..last.bytes.end),
+        _ => None,
+    };
+    let (chars, quote) = quotation(text, &spoken.text, mention.tokens.start, mention.tokens.end);
+    Field {
+        id: entry.id.clone(),
+        value: entry.name(language).to_owned(),
+        raw: raw.unwrap_or_default().to_owned(),
+        confidence: choice.confidence,
+        evidence: Evidence {
+            quote,
+            segment: mention.segment,
+            start_char: chars.start,
+            end_char: chars.end,
+            speaker: spoken.speaker,
+            start_ms: spoken.start_ms,
+        },
+    }
+}
+
+/// The sentence around these words, cut to a few words on either side.
+fn quotation(text: &Text, source: &str, start: usize, end: usize) -> (std::ops::Range<usize>, String) {
+    let ends = |at: &usize| text.tokens[*at].before >= Break::Sentence;
+    let first = (start.saturating_sub(AROUND)..=start).rev().find(|at| *at == 0 || ends(at));
+    let first = first.unwrap_or(start.saturating_sub(AROUND));
+    let limit = text.tokens.len().min(end + AROUND);
+    let last = (end..limit).find(ends).unwrap_or(limit);
+    let (from, to) = (&text.tokens[first], &text.tokens[last - 1]);
+    let quote = source.get(from.bytes.start..to.bytes.end).unwrap_or_default();
+    (from.chars.start..to.chars.end, quote.to_owned())
+}
+
+/// The language of the call: as the engine says, or else the script most words are in.
+pub fn language(transcript: &Transcript) -> Language {
+    match transcript.language.as_deref().map(|tag| tag.split('-').next().unwrap_or_default()) {
+        Some("he" | "iw") => return Language::He,
+        Some("en") => return Language::En,
+        _ => {}
+    }
+    let mut hebrew = 0_i64;
+    for segment in &transcript.segments {
+        for token in &Text::new(&segment.text).tokens {
+            match token.script {
+                Script::Hebrew => hebrew += 1,
+                Script::Latin => hebrew -= 1,
+                Script::Other => {}
+            }
+        }
+    }
+    if hebrew > 0 { Language::He } else { Language::En }
+}

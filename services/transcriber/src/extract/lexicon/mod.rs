@@ -1,0 +1,83 @@
+//! The lexicon extractor: names and signs from the catalogue, judged by the words around them.
+
+mod city;
+mod confidence;
+mod cue;
+mod decide;
+mod evidence;
+mod scene;
+mod service;
+mod stance;
+
+use std::sync::Arc;
+
+use domain::{Extraction, Transcript};
+
+pub use cue::CueError;
+
+use self::{
+    cue::add_cues,
+    scene::{Scene, Target},
+};
+use super::{
+    catalogue::{Catalogue, Entry, Kind, Language, Phrase, Strength},
+    matching::{Matcher, MatcherBuilder, Pattern, Slot},
+};
+
+/// The rules, ready to be applied. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Lexicon {
+    catalogue: Arc<Catalogue>,
+    matcher: Arc<Matcher<Target>>,
+}
+
+impl Lexicon {
+    /// Compiles a catalogue.
+    ///
+    /// # Errors
+    /// When the built-in cue phrases cannot be read.
+    pub fn new(catalogue: Arc<Catalogue>) -> Result<Self, CueError> {
+        let mut builder = MatcherBuilder::new();
+        // Cues first: their words are never read as a misspelt name.
+        add_cues(&mut builder, Target::Cue)?;
+        for (number, entry) in catalogue.entries.iter().enumerate() {
+            for (index, phrase) in entry.phrases.iter().enumerate() {
+                let target = Target::Phrase(id(number), id(index));
+                let forgiving = phrase.strength == Strength::Name && !phrase.doubtful;
+                builder.add(&phrase.pattern, target, forgiving);
+                if let Some(joined) = joined(entry, phrase) {
+                    builder.add(&joined, target, forgiving);
+                }
+            }
+        }
+        Ok(Self { catalogue, matcher: Arc::new(builder.build()) })
+    }
+
+    /// What the caller wants and where. `values` is the language of the values; without it they
+    /// are in the language of the call.
+    pub fn extract(&self, transcript: &Transcript, values: Option<Language>) -> Extraction {
+        let scene = Scene::read(&self.catalogue, &self.matcher, transcript);
+        let language = values.unwrap_or_else(|| evidence::language(transcript));
+        let pick = |kind| {
+            let choice = decide::choose(&scene, kind)?;
+            Some(evidence::field(&scene, transcript, &choice, language))
+        };
+        Extraction { service: pick(Kind::Service), city: pick(Kind::City) }
+    }
+
+    /// The catalogue it was made of.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+}
+
+fn id(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// A city's words written as one, as speech engines sometimes do: "telaviv", "בארשבע".
+fn joined(entry: &Entry, phrase: &Phrase) -> Option<Pattern> {
+    let word = phrase.pattern.joined().filter(|_| entry.kind == Kind::City)?;
+    let slot = Slot { words: vec![word], optional: false, prefixable: true, gap: 0 };
+    Some(Pattern { slots: vec![slot] })
+}

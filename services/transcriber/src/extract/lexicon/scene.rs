@@ -1,0 +1,231 @@
+//! A transcript with everything that was recognised in it, and the questions rules ask of it.
+
+use std::ops::Range;
+
+use domain::{Speaker, Transcript};
+
+use super::cue::Cue;
+use crate::extract::{
+    catalogue::{Catalogue, Kind, Phrase},
+    matching::{Hit, Matcher, Prefix},
+    text::{Break, Text},
+};
+
+/// No phrase covers more words, gaps included; rules look no further than this around one.
+const SPAN: usize = 32;
+
+/// What a pattern of the lexicon stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// A phrase of an entry, both by number.
+    Phrase(u32, u32),
+    /// A cue.
+    Cue(Cue),
+}
+
+/// A name or sign of an entry, somewhere in the transcript.
+#[derive(Debug, Clone)]
+pub struct Mention {
+    /// The entry's number in the catalogue.
+    pub entry: usize,
+    /// The phrase's number in the entry.
+    pub phrase: usize,
+    /// What the entry is.
+    pub kind: Kind,
+    /// The segment's number in the transcript.
+    pub segment: usize,
+    /// The words it covers.
+    pub tokens: Range<usize>,
+    /// Hebrew prefixes before it.
+    pub prefix: Prefix,
+    /// 0 as written, 1 by sound, 2 one letter off.
+    pub distance: u8,
+    /// Whether its words stand side by side.
+    pub contiguous: bool,
+}
+
+/// One segment.
+#[derive(Debug)]
+pub struct Passage {
+    /// Who speaks.
+    pub speaker: Speaker,
+    /// Its words.
+    pub text: Text,
+    /// The cues in it, by their place.
+    pub cues: Vec<(Cue, Range<usize>)>,
+}
+
+/// The transcript.
+#[derive(Debug)]
+pub struct Scene<'c> {
+    /// What can be found.
+    pub catalogue: &'c Catalogue,
+    /// Its segments.
+    pub passages: Vec<Passage>,
+    /// What was found, in order.
+    pub mentions: Vec<Mention>,
+}
+
+impl<'c> Scene<'c> {
+    /// Reads a transcript.
+    pub fn read(catalogue: &'c Catalogue, matcher: &Matcher<Target>, transcript: &Transcript) -> Self {
+        let mut scene = Self { catalogue, passages: Vec::new(), mentions: Vec::new() };
+        for (segment, spoken) in transcript.segments.iter().enumerate() {
+            let text = Text::new(&spoken.text);
+            let (mentions, cues) = scene.sort(segment, matcher.find(&text));
+            scene.mentions.extend(mentions);
+            scene.passages.push(Passage { speaker: spoken.speaker, text, cues });
+        }
+        scene
+    }
+
+    fn sort(&self, segment: usize, hits: Vec<Hit<Target>>) -> (Vec<Mention>, Vec<(Cue, Range<usize>)>) {
+        let mut mentions = Vec::new();
+        let mut cues: Vec<(Cue, Range<usize>, bool)> = Vec::new();
+        for hit in hits {
+            match hit.target {
+                Target::Cue(cue) => cues.push((cue, hit.tokens, hit.contiguous)),
+                Target::Phrase(entry, phrase) => {
+                    let (entry, phrase) = (entry as usize, phrase as usize);
+                    let Some(kind) = self.catalogue.entries.get(entry).map(|e| e.kind) else { continue };
+                    mentions.push(Mention {
+                        entry,
+                        phrase,
+                        kind,
+                        segment,
+                        tokens: hit.tokens,
+                        prefix: hit.prefix,
+                        distance: hit.distance,
+                        contiguous: hit.contiguous,
+                    });
+                }
+            }
+        }
+        self.keep_longest(&mut mentions);
+        (mentions, unmasked(cues))
+    }
+
+    /// A phrase inside a longer one is part of it: "Newport" in "Newport News", "heater" in
+    /// "water heater".
+    fn keep_longest(&self, mentions: &mut Vec<Mention>) {
+        mentions.sort_by_key(|m| (m.tokens.start, m.tokens.end, m.entry));
+        let kept = |(at, mention): (usize, &Mention)| {
+            let earlier = mentions[..at].iter().rev();
+            let later = mentions[at + 1..].iter();
+            let near = |other: &&Mention| other.tokens.start.abs_diff(mention.tokens.start) < SPAN;
+            let hidden = earlier.take_while(near).any(|known| self.hides(known, mention))
+                || later.take_while(near).any(|known| self.hides(known, mention));
+            (!hidden).then(|| mention.clone())
+        };
+        *mentions = mentions.iter().enumerate().filter_map(kept).collect();
+    }
+
+    fn hides(&self, known: &Mention, mention: &Mention) -> bool {
+        if known.kind != mention.kind {
+            return false;
+        }
+        let (outer, inner) = (&known.tokens, &mention.tokens);
+        let overlap = outer.start < inner.end && inner.start < outer.end;
+        let inside = outer.start <= inner.start && inner.end <= outer.end;
+        match mention.kind {
+            // Cities of one name share a span; their regions decide later.
+            Kind::City if outer == inner => known.distance < mention.distance,
+            Kind::City => {
+                overlap && (outer.len(), inner.start) > (inner.len(), outer.start)
+            }
+            Kind::Service => {
+                let stronger = self.phrase(known).strength >= self.phrase(mention).strength;
+                inside && outer != inner && known.contiguous && stronger
+            }
+        }
+    }
+
+    /// The phrase a mention was recognised by.
+    pub fn phrase(&self, mention: &Mention) -> &'c Phrase {
+        &self.catalogue.entries[mention.entry].phrases[mention.phrase]
+    }
+
+    /// The segment of a mention.
+    pub fn passage(&self, mention: &Mention) -> &Passage {
+        &self.passages[mention.segment]
+    }
+
+    /// The nearest earlier segment by the other side, if it directly precedes.
+    pub fn previous(&self, segment: usize) -> Option<&Passage> {
+        let own = self.passages[segment].speaker;
+        self.passages[..segment].iter().rev().take(4).find(|p| !p.text.tokens.is_empty()).filter(|p| p.speaker != own)
+    }
+
+    /// The next segment, if it is by the other side.
+    pub fn next(&self, segment: usize) -> Option<&Passage> {
+        let own = self.passages[segment].speaker;
+        self.passages[segment + 1..].iter().take(4).find(|p| !p.text.tokens.is_empty()).filter(|p| p.speaker != own)
+    }
+}
+
+/// Leaves out cues inside a longer one: the "not" in "not far from".
+fn unmasked(mut cues: Vec<(Cue, Range<usize>, bool)>) -> Vec<(Cue, Range<usize>)> {
+    cues.sort_by_key(|(cue, span, _)| (span.start, span.end, *cue));
+    let kept = |(at, (cue, span, _)): (usize, &(Cue, Range<usize>, bool))| {
+        let covers = |(outer, around, contiguous): &(Cue, Range<usize>, bool)| {
+            *contiguous
+                && around.len() > span.len()
+                && around.start <= span.start
+                && span.end <= around.end
+                && masks(*outer, *cue)
+        };
+        let near = |(_, other, _): &&(Cue, Range<usize>, bool)| other.start.abs_diff(span.start) < SPAN;
+        let masked = cues[..at].iter().rev().take_while(near).any(covers)
+            || cues[at + 1..].iter().take_while(near).any(covers);
+        (!masked).then(|| (*cue, span.clone()))
+    };
+    cues.iter().enumerate().filter_map(kept).collect()
+}
+
+fn masks(outer: Cue, inner: Cue) -> bool {
+    matches!(inner, Cue::Negate | Cue::No | Cue::Past | Cue::Urgent) && outer != inner
+}
+
+impl Passage {
+    /// Whether the phrase stands anywhere in the segment.
+    pub fn has(&self, cue: Cue) -> bool {
+        self.cues.iter().any(|(c, _)| *c == cue)
+    }
+
+    /// Whether the phrase begins among the first words.
+    pub fn opens_with(&self, cue: Cue, words: usize) -> bool {
+        self.cues.iter().take_while(|(_, span)| span.start < words).any(|(c, _)| *c == cue)
+    }
+
+    /// The cues that begin in a range of words.
+    pub fn cues_in(&self, tokens: Range<usize>) -> &[(Cue, Range<usize>)] {
+        let from = self.cues.partition_point(|(_, span)| span.start < tokens.start);
+        let to = self.cues.partition_point(|(_, span)| span.start < tokens.end);
+        self.cues.get(from..to).unwrap_or_default()
+    }
+
+    /// How many words lie between the phrase and a place after it, within the same clause.
+    pub fn before(&self, cue: Cue, place: usize, reach: usize, stop: Break) -> Option<usize> {
+        self.cues_in(place.saturating_sub(reach + SPAN)..place)
+            .iter()
+            .filter(|(c, span)| *c == cue && span.end <= place && place - span.end <= reach)
+            .filter(|(_, span)| self.unbroken(span.end..place + 1, stop))
+            .map(|(_, span)| place - span.end)
+            .min()
+    }
+
+    /// How many words lie between a place and the phrase after it, within the same clause.
+    pub fn after(&self, cue: Cue, place: usize, reach: usize, stop: Break) -> Option<usize> {
+        self.cues_in(place..place + reach + 1)
+            .iter()
+            .filter(|(c, span)| *c == cue && span.start >= place && span.start - place <= reach)
+            .filter(|(_, span)| self.unbroken(place..span.start + 1, stop))
+            .map(|(_, span)| span.start - place)
+            .min()
+    }
+
+    /// Whether nothing as strong as `stop` stands before any of these words.
+    pub fn unbroken(&self, tokens: Range<usize>, stop: Break) -> bool {
+        tokens.filter_map(|at| self.text.tokens.get(at)).all(|token| token.before < stop)
+    }
+}

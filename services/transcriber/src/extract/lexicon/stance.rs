@@ -1,0 +1,38 @@
+//! What weighs for and against a mention.
+
+use super::scene::{Mention, Scene};
+
+/// A judged mention.
+#[derive(Debug, Clone)]
+pub struct Stance {
+    /// The mention's number in the scene.
+    pub mention: usize,
+    /// Evidence in log-odds; above zero speaks for the entry.
+    pub score: f32,
+    /// Said to be wrong, or not about the work at all: never a value, whatever the score.
+    pub excluded: bool,
+}
+
+impl Stance {
+    /// Starts with what is known before the words around it are heard.
+    pub fn new(mention: usize, score: f32) -> Self {
+        Self { mention, score, excluded: false }
+    }
+
+    /// Adds a weight where a condition holds.
+    pub fn weigh(&mut self, holds: bool, weight: f32) {
+        if holds {
+            self.score += weight;
+        }
+    }
+
+    /// Never a value where a condition holds.
+    pub fn exclude(&mut self, holds: bool) {
+        self.excluded |= holds;
+    }
+
+    /// Its mention.
+    pub fn of<'s>(&self, scene: &'s Scene<'_>) -> &'s Mention {
+        &scene.mentions[self.mention]
+    }
+}

@@ -1,0 +1,156 @@
+//! Bounded forgiveness for what a speech engine misspells.
+//!
+//! Candidates come from an index of the vocabulary's words with one letter left out, so that a
+//! look-up costs a few hashes whatever the size of the catalogue; `strsim` then measures them.
+
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+
+use super::vocabulary::{Prefix, Reading, WordId};
+
+/// Shorter words have too many neighbours that are words themselves.
+const MIN_LATIN: usize = 6;
+/// Hebrew writes fewer letters for the same word.
+const MIN_HEBREW: usize = 5;
+/// Shortest word that is recognised by its sound.
+const MIN_SOUND: usize = 4;
+/// No word of a catalogue is longer.
+const MAX: usize = 24;
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Neighbours {
+    words: Vec<(Box<str>, WordId)>,
+    by_deletion: HashMap<Box<str>, Vec<u32>, FixedState>,
+    by_sound: HashMap<Box<str>, Vec<u32>, FixedState>,
+}
+
+impl Neighbours {
+    pub(super) fn add(&mut self, word: &str, id: WordId) {
+        if self.words.iter().any(|(_, known)| *known == id) {
+            return;
+        }
+        let letters: Vec<char> = word.chars().collect();
+        let Ok(index) = u32::try_from(self.words.len()) else { return };
+        self.words.push((word.into(), id));
+        if (MIN_SOUND..=MAX).contains(&letters.len()) {
+            self.by_sound.entry(sound(&letters).into()).or_default().push(index);
+        }
+        if !(least(&letters)..=MAX).contains(&letters.len()) {
+            return;
+        }
+        self.by_deletion.entry(word.into()).or_default().push(index);
+        for shorter in deletions(&letters) {
+            let at = self.by_deletion.entry(shorter.into()).or_default();
+            if at.last() != Some(&index) {
+                at.push(index);
+            }
+        }
+    }
+
+    /// Appends the words that sound like this one, or else those one letter away.
+    pub(super) fn read(&self, word: &str, prefix: Prefix, readings: &mut Vec<Reading>) {
+        let letters: Vec<char> = word.chars().take(MAX + 1).collect();
+        if !(MIN_SOUND..=MAX).contains(&letters.len()) {
+            return;
+        }
+        if let Some(alike) = self.by_sound.get(sound(&letters).as_str()) {
+            readings.extend(alike.iter().map(|index| self.reading(*index, prefix, 1)));
+            return;
+        }
+        if letters.len() < least(&letters) {
+            return;
+        }
+        for index in self.candidates(word, &letters) {
+            let known = &*self.words[index as usize].0;
+            let begins_alike = known.chars().next() == letters.first().copied();
+            if begins_alike && strsim::osa_distance(known, word) == 1 {
+                readings.push(self.reading(index, prefix, 2));
+            }
+        }
+    }
+
+    fn candidates(&self, word: &str, letters: &[char]) -> Vec<u32> {
+        let mut found: Vec<u32> = Vec::new();
+        found.extend(self.by_deletion.get(word).into_iter().flatten());
+        for shorter in deletions(letters) {
+            found.extend(self.by_deletion.get(shorter.as_str()).into_iter().flatten());
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    fn reading(&self, index: u32, prefix: Prefix, distance: u8) -> Reading {
+        Reading { word: self.words[index as usize].1, prefix, distance }
+    }
+}
+
+fn least(letters: &[char]) -> usize {
+    if letters.first().is_some_and(char::is_ascii) { MIN_LATIN } else { MIN_HEBREW }
+}
+
+/// The word with each of its letters left out, in turn.
+fn deletions(letters: &[char]) -> impl Iterator<Item = String> {
+    (0..letters.len()).map(|gone| {
+        letters.iter().enumerate().filter(|(at, _)| *at != gone).map(|(_, c)| *c).collect()
+    })
+}
+
+/// What the word sounds like: Hebrew letters that are pronounced alike are one, and so are the
+/// ways in which Hebrew names are written in Latin letters (Petakh Tiqwa, Petach Tikva).
+fn sound(letters: &[char]) -> String {
+    let mut heard = String::with_capacity(letters.len() * 2);
+    let mut at = 0;
+    while let Some(&letter) = letters.get(at) {
+        let next = letters.get(at + 1).copied().unwrap_or(' ');
+        let last = at + 1 == letters.len();
+        let (voice, taken) = match (letter, next) {
+            ('p', 'h') => ('f', 2),
+            ('k' | 'c', 'h') => ('h', 2),
+            ('t', 'z' | 's') | ('z', 'z') => ('z', 2),
+            ('t', 'h') => ('t', 2),
+            ('q' | 'c', _) => ('k', 1),
+            ('w', _) => ('v', 1),
+            ('e' | 'a', 'i' | 'y') | ('e', 'e') => ('i', 2),
+            ('y', _) => ('i', 1),
+            ('o', 'o' | 'u') => ('u', 2),
+            ('ט', _) => ('ת', 1),
+            ('ק', _) => ('כ', 1),
+            ('ע', _) => ('א', 1),
+            ('א', _) if last => ('ה', 1),
+            _ => (letter, 1),
+        };
+        let silent = letter == 'h' && last;
+        if !silent && !(voice.is_ascii() && heard.ends_with(voice)) {
+            heard.push(voice);
+        }
+        at += taken;
+    }
+    heard
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sounds(word: &str) -> String {
+        sound(&word.chars().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn transliterations_of_one_name_sound_the_same() {
+        for (one, other) in [
+            ("tikvah", "tiqwa"),
+            ("hadera", "chaderah"),
+            ("petach", "petah"),
+            ("raanana", "rananna"),
+            ("tzfat", "tsfat"),
+            ("עפולה", "אפולה"),
+            ("טבריה", "תבריא"),
+        ] {
+            assert_eq!(sounds(one), sounds(other), "{one} {other}");
+        }
+        assert_ne!(sounds("haifa"), sounds("jaffa"));
+    }
+}

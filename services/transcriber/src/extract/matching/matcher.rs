@@ -1,0 +1,243 @@
+//! All patterns against all words, in one pass.
+
+use std::ops::Range;
+
+use super::super::text::{Break, Script, Text};
+use super::{Pattern, Prefix, Reading, Slot, Vocabulary, WordId};
+
+/// A phrase that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit<T> {
+    /// What the phrase stands for.
+    pub target: T,
+    /// The words it covers, as indices into the text's tokens.
+    pub tokens: Range<usize>,
+    /// The Hebrew prefixes before its first word.
+    pub prefix: Prefix,
+    /// How far the spelling is from the catalogue's: 0 exact, 1 by sound, 2 one letter off.
+    pub distance: u8,
+    /// Whether its words stand side by side.
+    pub contiguous: bool,
+}
+
+/// Patterns compiled over one vocabulary.
+#[derive(Debug, Clone)]
+pub struct Matcher<T> {
+    vocabulary: Vocabulary,
+    patterns: Vec<Compiled<T>>,
+    /// For each word, the patterns that begin with it.
+    heads: Vec<Vec<u32>>,
+}
+
+#[derive(Debug, Clone)]
+struct Compiled<T> {
+    target: T,
+    slots: Vec<CompiledSlot>,
+    forgiving: bool,
+}
+
+#[derive(Debug, Clone)]
+struct CompiledSlot {
+    words: Vec<WordId>,
+    optional: bool,
+    prefixable: bool,
+    gap: u8,
+}
+
+/// Collects patterns.
+#[derive(Debug)]
+pub struct MatcherBuilder<T> {
+    vocabulary: Vocabulary,
+    patterns: Vec<Compiled<T>>,
+}
+
+impl<T: Clone + PartialEq> MatcherBuilder<T> {
+    /// Starts with nothing.
+    pub fn new() -> Self {
+        Self { vocabulary: Vocabulary::default(), patterns: Vec::new() }
+    }
+
+    /// A word of the language that no misspelling is to be read into.
+    pub fn ordinary(&mut self, word: &str) {
+        self.vocabulary.intern(word);
+    }
+
+    /// Adds a phrase; a forgiving one is also found when its words are slightly misspelt.
+    pub fn add(&mut self, pattern: &Pattern, target: T, forgiving: bool) {
+        let slots = pattern.slots.iter().map(|slot| self.compile(slot)).collect();
+        if forgiving {
+            for word in pattern.slots.iter().flat_map(|slot| &slot.words) {
+                self.vocabulary.forgive(word);
+            }
+        }
+        self.patterns.push(Compiled { target, slots, forgiving });
+    }
+
+    fn compile(&mut self, slot: &Slot) -> CompiledSlot {
+        let mut words: Vec<_> = slot.words.iter().map(|w| self.vocabulary.intern(w)).collect();
+        words.sort_unstable();
+        words.dedup();
+        CompiledSlot {
+            words,
+            optional: slot.optional,
+            prefixable: slot.prefixable,
+            gap: slot.gap,
+        }
+    }
+
+    /// Ready to match.
+    pub fn build(self) -> Matcher<T> {
+        let mut heads: Vec<Vec<u32>> = Vec::new();
+        for (index, pattern) in self.patterns.iter().enumerate() {
+            for word in &pattern.slots[0].words {
+                let at = word.0 as usize;
+                if heads.len() <= at {
+                    heads.resize_with(at + 1, Vec::new);
+                }
+                heads[at].push(u32::try_from(index).unwrap_or(u32::MAX));
+            }
+        }
+        Matcher { vocabulary: self.vocabulary, patterns: self.patterns, heads }
+    }
+}
+
+/// The readings of every word of a text, and of every pair of neighbours written as one.
+struct Read {
+    all: Vec<Reading>,
+    words: Vec<Range<usize>>,
+    pairs: Vec<Range<usize>>,
+}
+
+impl<T: Clone + PartialEq> Matcher<T> {
+    /// Finds every phrase. Of one target's hits that begin at the same word the longest is given.
+    pub fn find(&self, text: &Text) -> Vec<Hit<T>> {
+        let read = self.read(text);
+        let mut hits = Vec::new();
+        for at in 0..text.tokens.len() {
+            let from = hits.len();
+            for reading in &read.all[read.words[at].clone()] {
+                self.find_at(text, &read, at, at + 1, *reading, from, &mut hits);
+            }
+            for reading in &read.all[read.pairs[at].clone()] {
+                self.find_at(text, &read, at, at + 2, *reading, from, &mut hits);
+            }
+        }
+        hits
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one step of the innermost loop")]
+    fn find_at(
+        &self,
+        text: &Text,
+        read: &Read,
+        at: usize,
+        next: usize,
+        reading: Reading,
+        from: usize,
+        hits: &mut Vec<Hit<T>>,
+    ) {
+        let Some(heads) = self.heads.get(reading.word.0 as usize) else { return };
+        for &index in heads {
+            let pattern = &self.patterns[index as usize];
+            let first = &pattern.slots[0];
+            let allowed = (first.prefixable || !reading.prefix.any)
+                && (pattern.forgiving || reading.distance == 0);
+            if !allowed {
+                continue;
+            }
+            let Some(end) = self.rest(text, read, pattern, next) else { continue };
+            let hit = Hit {
+                target: pattern.target.clone(),
+                tokens: at..end.next,
+                prefix: reading.prefix,
+                distance: reading.distance.max(end.distance),
+                contiguous: !end.gapped,
+            };
+            let known = hits[from..].iter().position(|known| known.target == hit.target);
+            match known.map(|position| &mut hits[from + position]) {
+                Some(known) if known.tokens.end < hit.tokens.end => *known = hit,
+                Some(_) => {}
+                None => hits.push(hit),
+            }
+        }
+    }
+
+    /// Matches the places after the first; the earliest word that fits is taken.
+    fn rest(&self, text: &Text, read: &Read, pattern: &Compiled<T>, next: usize) -> Option<End> {
+        let mut end = End { next, distance: 0, gapped: false };
+        for slot in &pattern.slots[1..] {
+            match self.slot(text, read, pattern, slot, end.next) {
+                Some((found, distance)) => {
+                    end.gapped |= found > end.next;
+                    end.distance = end.distance.max(distance);
+                    end.next = found + 1;
+                }
+                None if slot.optional => {}
+                None => return None,
+            }
+        }
+        Some(end)
+    }
+
+    fn slot(
+        &self,
+        text: &Text,
+        read: &Read,
+        pattern: &Compiled<T>,
+        slot: &CompiledSlot,
+        next: usize,
+    ) -> Option<(usize, u8)> {
+        for at in next..=next + usize::from(slot.gap) {
+            let token = text.tokens.get(at)?;
+            let stop = if slot.gap == 0 { Break::Comma } else { Break::Sentence };
+            if token.before >= stop {
+                return None;
+            }
+            let fits = |reading: &&Reading| {
+                slot.words.binary_search(&reading.word).is_ok()
+                    && (slot.prefixable || !reading.prefix.any)
+                    && (pattern.forgiving || reading.distance == 0)
+            };
+            if let Some(reading) = read.all[read.words[at].clone()].iter().find(fits) {
+                return Some((at, reading.distance));
+            }
+        }
+        None
+    }
+
+    fn read(&self, text: &Text) -> Read {
+        let count = text.tokens.len();
+        let mut read = Read {
+            all: Vec::with_capacity(count),
+            words: Vec::with_capacity(count),
+            pairs: Vec::with_capacity(count),
+        };
+        let mut pair = String::new();
+        for token in &text.tokens {
+            let start = read.all.len();
+            self.vocabulary.read(text.word(token), &mut read.all);
+            read.words.push(start..read.all.len());
+        }
+        for (at, token) in text.tokens.iter().enumerate() {
+            let start = read.all.len();
+            if let Some(next) = text.tokens.get(at + 1)
+                && next.before == Break::None
+                && next.script == token.script
+                && token.script != Script::Other
+            {
+                pair.clear();
+                pair.push_str(text.word(token));
+                pair.push_str(text.word(next));
+                self.vocabulary.read_pair(&pair, &mut read.all);
+            }
+            read.pairs.push(start..read.all.len());
+        }
+        read
+    }
+}
+
+struct End {
+    next: usize,
+    distance: u8,
+    gapped: bool,
+}

@@ -1,0 +1,148 @@
+//! The phrases of a catalogue.
+//!
+//! A phrase is words in order. `a|b` is either word, `a?` may be missing, `*` stands for up to
+//! three words of any kind, `=a` is the word without a Hebrew prefix before it.
+
+use super::super::text::{MAX_WORD_CHARS, normalise_name};
+
+/// How many words `*` may stand for.
+const GAP: u8 = 3;
+/// Longer phrases are sentences, not names.
+const MAX_SLOTS: usize = 8;
+
+/// One place in a phrase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// The words that may stand here, normalised.
+    pub words: Vec<String>,
+    /// Whether the place may stay empty.
+    pub optional: bool,
+    /// Whether Hebrew prefixes (ו ש כ ה ב ל מ) may stand before the word.
+    pub prefixable: bool,
+    /// How many other words may stand before this one.
+    pub gap: u8,
+}
+
+/// A phrase, ready to be matched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    /// Its places, at least one, the first and the last of them not optional.
+    pub slots: Vec<Slot>,
+}
+
+/// Why a phrase is not a pattern.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// Nothing but gaps and punctuation.
+    #[error("\"{0}\" has no word in it")]
+    Empty(String),
+    /// A phrase must begin and end with a word, or it would match anywhere.
+    #[error("\"{0}\" begins or ends with a gap or an optional word")]
+    Edge(String),
+    /// One alternative is several words, or none, or far too long.
+    #[error("\"{alternative}\" in \"{phrase}\" is not one word")]
+    NotOneWord {
+        /// The phrase.
+        phrase: String,
+        /// The part of it that is wrong.
+        alternative: String,
+    },
+    /// More places than any name has.
+    #[error("\"{0}\" has more than {MAX_SLOTS} words")]
+    TooLong(String),
+}
+
+impl Pattern {
+    /// Reads a plain name: every word of it, nothing between, no prefix inside.
+    ///
+    /// # Errors
+    /// When it holds no word or too many.
+    pub fn name(name: &str) -> Result<Self, PatternError> {
+        let normal = normalise_name(name);
+        let slot = |(index, word): (usize, &str)| Slot {
+            words: vec![word.to_owned()],
+            optional: false,
+            prefixable: index == 0,
+            gap: 0,
+        };
+        let words = normal.split(' ').filter(|word| !word.is_empty());
+        Self { slots: words.enumerate().map(slot).collect() }.checked(name)
+    }
+
+    /// Reads a phrase of the pattern language.
+    ///
+    /// # Errors
+    /// When it is empty, has loose ends, or an alternative is not one word.
+    pub fn phrase(phrase: &str) -> Result<Self, PatternError> {
+        let mut slots = Vec::new();
+        let mut gap = 0;
+        for part in phrase.split_whitespace() {
+            if part == "*" {
+                gap = GAP;
+                continue;
+            }
+            let (part, exact) = part.strip_prefix('=').map_or((part, false), |rest| (rest, true));
+            let (part, optional) = part.strip_suffix('?').map_or((part, false), |r| (r, true));
+            let words = part.split('|').map(|word| one_word(phrase, word)).collect::<Result<_, _>>();
+            slots.push(Slot { words: words?, optional, prefixable: !exact, gap });
+            // A place that stays empty hands its gap on.
+            gap = if optional { gap } else { 0 };
+        }
+        if gap > 0 {
+            return Err(PatternError::Edge(phrase.to_owned()));
+        }
+        Self { slots }.checked(phrase)
+    }
+
+    fn checked(self, phrase: &str) -> Result<Self, PatternError> {
+        let (Some(first), Some(last)) = (self.slots.first(), self.slots.last()) else {
+            return Err(PatternError::Empty(phrase.to_owned()));
+        };
+        if first.optional || last.optional || first.gap > 0 {
+            return Err(PatternError::Edge(phrase.to_owned()));
+        }
+        if self.slots.len() > MAX_SLOTS {
+            return Err(PatternError::TooLong(phrase.to_owned()));
+        }
+        Ok(self)
+    }
+
+    /// Its words written as one, where it is a plain name of several: "telaviv", "לוקסמית".
+    pub fn joined(&self) -> Option<String> {
+        let plain = self.slots.len() > 1 && self.slots.iter().all(|s| s.words.len() == 1);
+        plain.then(|| self.slots.iter().map(|slot| slot.words[0].as_str()).collect())
+    }
+}
+
+fn one_word(phrase: &str, word: &str) -> Result<String, PatternError> {
+    let normal = normalise_name(word);
+    if normal.is_empty() || normal.contains(' ') || normal.chars().count() >= MAX_WORD_CHARS {
+        return Err(PatternError::NotOneWord {
+            phrase: phrase.to_owned(),
+            alternative: word.to_owned(),
+        });
+    }
+    Ok(normal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phrase_reads_alternatives_gaps_and_optional_words() {
+        let pattern = Pattern::phrase("locked|shut * my? =out").unwrap();
+        assert_eq!(pattern.slots.len(), 3);
+        assert_eq!(pattern.slots[0].words, ["locked", "shut"]);
+        assert_eq!((pattern.slots[1].gap, pattern.slots[1].optional), (GAP, true));
+        assert!(!pattern.slots[2].prefixable);
+    }
+
+    #[test]
+    fn loose_ends_are_refused() {
+        for phrase in ["", "* out", "out *", "a? out", "...", "lock-smith|x"] {
+            assert!(Pattern::phrase(phrase).is_err(), "{phrase}");
+        }
+        assert!(Pattern::name("Tel Aviv-Yafo").is_ok());
+    }
+}

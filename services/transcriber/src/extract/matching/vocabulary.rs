@@ -1,0 +1,166 @@
+//! The words of the catalogue, and how a word of a text is read as one of them.
+
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+
+use super::fuzzy::Neighbours;
+
+/// A word of the vocabulary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WordId(pub u32);
+
+/// Hebrew prefixes that were taken off a word.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Prefix {
+    /// ב: in.
+    pub within: bool,
+    /// ל: to.
+    pub to: bool,
+    /// מ: from.
+    pub from: bool,
+    /// Any prefix at all, ו ש כ ה included.
+    pub any: bool,
+}
+
+/// One way to read a word of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// The word of the vocabulary.
+    pub word: WordId,
+    /// What stood before it in the same written word.
+    pub prefix: Prefix,
+    /// 0 as written, 1 sounds the same, 2 one letter away.
+    pub distance: u8,
+}
+
+/// Every word the patterns are made of.
+#[derive(Debug, Clone, Default)]
+pub struct Vocabulary {
+    words: HashMap<Box<str>, WordId, FixedState>,
+    neighbours: Neighbours,
+    torn: HashMap<Box<str>, WordId, FixedState>,
+}
+
+/// More letters are never taken off: "וכשבה" is already rare.
+const MAX_PREFIX: usize = 4;
+
+/// Shorter words are not looked for in two halves.
+const MIN_TORN: usize = 6;
+
+impl Vocabulary {
+    /// The word's number, given out now if it is new.
+    pub fn intern(&mut self, word: &str) -> WordId {
+        let next = WordId(u32::try_from(self.words.len()).unwrap_or(u32::MAX));
+        *self.words.entry(word.into()).or_insert(next)
+    }
+
+    /// The word's number.
+    pub fn get(&self, word: &str) -> Option<WordId> {
+        self.words.get(word).copied()
+    }
+
+    /// From now on misspellings of this word are read as it.
+    pub fn forgive(&mut self, word: &str) {
+        let id = self.intern(word);
+        self.neighbours.add(word, id);
+        if word.chars().nth(MIN_TORN - 1).is_some() {
+            self.torn.insert(word.into(), id);
+        }
+    }
+
+    /// Appends the ways to read a word: as it stands, without Hebrew prefixes, and, if it is
+    /// neither, as the word it was probably meant to be.
+    pub fn read(&self, word: &str, readings: &mut Vec<Reading>) {
+        let before = readings.len();
+        self.read_exact(word, Prefix::default(), readings);
+        let stems: Vec<(&str, Prefix)> = stems(word).collect();
+        for (stem, prefix) in &stems {
+            self.read_exact(stem, *prefix, readings);
+        }
+        if readings.len() > before {
+            return;
+        }
+        self.neighbours.read(word, Prefix::default(), readings);
+        for (stem, prefix) in stems {
+            self.neighbours.read(stem, prefix, readings);
+        }
+    }
+
+    /// Appends the reading of two neighbours that a speech engine tore apart: "lock smith". Only
+    /// what may be misspelt may be torn, and only where it is long enough to be no accident.
+    pub fn read_pair(&self, pair: &str, readings: &mut Vec<Reading>) {
+        if let Some(word) = self.torn.get(pair) {
+            readings.push(Reading { word: *word, prefix: Prefix::default(), distance: 1 });
+        }
+    }
+
+    fn read_exact(&self, word: &str, prefix: Prefix, readings: &mut Vec<Reading>) {
+        if let Some(word) = self.get(word) {
+            readings.push(Reading { word, prefix, distance: 0 });
+        }
+    }
+}
+
+/// The word without its first letters, as long as these can be prefixes.
+fn stems(word: &str) -> impl Iterator<Item = (&str, Prefix)> {
+    let mut prefix = Prefix::default();
+    let mut at = 0;
+    let mut letters = word.chars();
+    std::iter::from_fn(move || {
+        let letter = letters.next()?;
+        match letter {
+            'ב' => prefix.within = true,
+            'ל' => prefix.to = true,
+            'מ' => prefix.from = true,
+            'ו' | 'ש' | 'כ' | 'ה' => {}
+            _ => return None,
+        }
+        prefix.any = true;
+        at += letter.len_utf8();
+        Some((&word[at..], prefix))
+    })
+    .take(MAX_PREFIX)
+    .filter(|(stem, _)| stem.chars().nth(1).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(vocabulary: &Vocabulary, word: &str) -> Vec<Reading> {
+        let mut readings = Vec::new();
+        vocabulary.read(word, &mut readings);
+        readings
+    }
+
+    #[test]
+    fn hebrew_prefixes_and_their_pile_ups_come_off() {
+        let mut vocabulary = Vocabulary::default();
+        let haifa = vocabulary.intern("חיפה");
+        for (word, within, to, from) in [
+            ("חיפה", false, false, false),
+            ("בחיפה", true, false, false),
+            ("לחיפה", false, true, false),
+            ("ושמחיפה", false, false, true),
+            ("כשבחיפה", true, false, false),
+        ] {
+            let readings = read(&vocabulary, word);
+            assert_eq!(readings.len(), 1, "{word}");
+            assert_eq!(readings[0].word, haifa);
+            let prefix = readings[0].prefix;
+            assert_eq!((prefix.within, prefix.to, prefix.from), (within, to, from), "{word}");
+        }
+        assert!(read(&vocabulary, "רחיפה").is_empty());
+    }
+
+    #[test]
+    fn a_misspelling_is_read_only_where_no_word_fits() {
+        let mut vocabulary = Vocabulary::default();
+        vocabulary.forgive("netanya");
+        let meadow = vocabulary.intern("netania");
+        assert_eq!(read(&vocabulary, "netania")[0].word, meadow);
+        assert_eq!(read(&vocabulary, "netanyo")[0].distance, 2);
+        assert!(read(&vocabulary, "nothing").is_empty());
+    }
+}

@@ -1,0 +1,13 @@
+//! Which service, which city, how sure, and where it was said.
+
+pub mod catalogue;
+pub mod evaluate;
+mod extractor;
+mod lexicon;
+mod matching;
+mod settings;
+mod text;
+
+pub use extractor::{ExtractError, Extractor};
+pub use lexicon::{CueError, Lexicon};
+pub use settings::ExtractSettings;

@@ -1,0 +1,257 @@
+//! Cutting a segment into words.
+
+use std::ops::Range;
+
+use super::normalise::{MAX_WORD_CHARS, Piece, canonical_word, is_composed, piece, pieces};
+
+/// The letters a word begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Script {
+    /// Hebrew letters.
+    Hebrew,
+    /// Latin letters.
+    Latin,
+    /// Digits, other alphabets.
+    Other,
+}
+
+/// What stands between a word and the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Break {
+    /// White space, a hyphen or a quotation mark.
+    None,
+    /// A comma, a dash between spaces, brackets.
+    Comma,
+    /// The end of a sentence.
+    Sentence,
+    /// The end of a question.
+    Question,
+}
+
+/// One word.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// Where it stands in the text, in characters.
+    pub chars: Range<usize>,
+    /// Where it stands in the text, in bytes.
+    pub bytes: Range<usize>,
+    /// What stands before it.
+    pub before: Break,
+    /// Its alphabet.
+    pub script: Script,
+    /// Whether an English `'s` was taken off.
+    pub possessive: bool,
+    word: Range<usize>,
+}
+
+/// A text cut into words.
+#[derive(Debug, Clone, Default)]
+pub struct Text {
+    /// The words in their order.
+    pub tokens: Vec<Token>,
+    /// What stands after the last word.
+    pub ending: Option<Break>,
+    words: String,
+}
+
+impl Text {
+    /// Cuts a text into words. Linear in its length, whatever it contains.
+    pub fn new(text: &str) -> Self {
+        let mut cutter = Cutter::default();
+        for (at_char, (at_byte, c)) in text.char_indices().enumerate() {
+            cutter.step(c, at_char, at_byte);
+        }
+        cutter.finish()
+    }
+
+    /// The normalised word of a token of this text.
+    pub fn word(&self, token: &Token) -> &str {
+        self.words.get(token.word.clone()).unwrap_or_default()
+    }
+
+    /// Whether the sentence that holds this token ends with a question mark.
+    pub fn is_question(&self, index: usize) -> bool {
+        let next_end = self.tokens.iter().skip(index + 1).map(|t| t.before);
+        next_end.chain(self.ending).find(|b| *b >= Break::Sentence) == Some(Break::Question)
+    }
+}
+
+#[derive(Default)]
+struct Cutter {
+    done: Text,
+    open: Option<Open>,
+    pending: Option<Break>,
+    spaced_dash: bool,
+}
+
+struct Open {
+    start: (usize, usize),
+    end: (usize, usize),
+    word: String,
+    length: usize,
+    /// Byte offset in `word` of the letters after the last apostrophe.
+    after_apostrophe: Option<usize>,
+    quote: bool,
+}
+
+impl Cutter {
+    fn step(&mut self, c: char, at_char: usize, at_byte: usize) {
+        let place = (at_char, at_byte);
+        let after = (at_char + 1, at_byte + c.len_utf8());
+        if is_composed(c) {
+            // A decomposition can hold letters and spaces alike; what ends a word ends it.
+            for p in pieces(c) {
+                self.take(p, c, place, after);
+            }
+        } else {
+            self.take(piece(c), c, place, after);
+        }
+    }
+
+    fn take(&mut self, piece: Piece, c: char, place: (usize, usize), after: (usize, usize)) {
+        match piece {
+            Piece::Letter(letter) => self.letter(letter, place, after),
+            Piece::Silent => {}
+            Piece::Apostrophe => {
+                if let Some(open) = &mut self.open {
+                    open.after_apostrophe = Some(open.word.len());
+                }
+            }
+            Piece::Quote => match &mut self.open {
+                Some(open) if open.word.chars().next_back().is_some_and(is_hebrew) => {
+                    open.quote = true;
+                }
+                _ => self.close(),
+            },
+            Piece::Gap => {
+                self.close();
+                self.gap(c);
+            }
+        }
+    }
+
+    fn letter(&mut self, letter: char, place: (usize, usize), after: (usize, usize)) {
+        let open = self.open.get_or_insert_with(|| Open {
+            start: place,
+            end: after,
+            word: String::new(),
+            length: 0,
+            after_apostrophe: None,
+            quote: false,
+        });
+        open.end = after;
+        if open.length >= MAX_WORD_CHARS {
+            return;
+        }
+        if std::mem::take(&mut open.quote) && is_hebrew(letter) {
+            open.word.push('"');
+        }
+        let doubled = matches!(letter, 'ו' | 'י') && open.word.ends_with(letter);
+        if !doubled {
+            open.word.push(letter);
+            open.length += 1;
+        }
+    }
+
+    fn gap(&mut self, c: char) {
+        let found = match c {
+            '.' | '!' | ';' | '…' | '\n' | '。' => Some(Break::Sentence),
+            '?' | '？' | '؟' => Some(Break::Question),
+            ',' | ':' | '(' | ')' | '[' | ']' | '،' => Some(Break::Comma),
+            '-' | '–' | '—' if self.spaced_dash => Some(Break::Comma),
+            _ => None,
+        };
+        self.spaced_dash = c.is_whitespace();
+        self.pending = self.pending.max(found);
+    }
+
+    fn close(&mut self) {
+        let Some(mut open) = self.open.take() else { return };
+        self.spaced_dash = false;
+        let possessive = open.after_apostrophe.is_some_and(|at| &open.word[at..] == "s");
+        if possessive && open.word.len() > 1 {
+            open.word.pop();
+        }
+        let mut before = self.pending.take().unwrap_or(Break::None);
+        if before == Break::Sentence && self.done.ends_with_abbreviation() {
+            before = Break::None;
+        }
+        let start = self.done.words.len();
+        self.done.words.push_str(canonical_word(&open.word).unwrap_or(&open.word));
+        self.done.tokens.push(Token {
+            chars: open.start.0..open.end.0,
+            bytes: open.start.1..open.end.1,
+            before,
+            script: script(&open.word),
+            possessive,
+            word: start..self.done.words.len(),
+        });
+    }
+
+    fn finish(mut self) -> Text {
+        self.close();
+        self.done.ending = self.pending;
+        self.done
+    }
+}
+
+impl Text {
+    /// "St. Louis", "Mr. Austin": the full stop does not end a sentence.
+    fn ends_with_abbreviation(&self) -> bool {
+        self.tokens.last().is_some_and(|token| {
+            matches!(self.word(token), "st" | "mt" | "ft" | "dr" | "mr" | "mrs" | "ms" | "רח" | "שד")
+        })
+    }
+}
+
+fn is_hebrew(c: char) -> bool {
+    ('א'..='ת').contains(&c)
+}
+
+fn script(word: &str) -> Script {
+    match word.chars().next() {
+        Some(c) if is_hebrew(c) => Script::Hebrew,
+        Some(c) if c.is_ascii_alphabetic() => Script::Latin,
+        _ => Script::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        let text = Text::new(text);
+        text.tokens.iter().map(|t| text.word(t).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_token_knows_its_place_in_characters_and_bytes() {
+        let source = "אני בתל־אביב, כן";
+        let text = Text::new(source);
+        let aviv = &text.tokens[2];
+        assert_eq!(&source[aviv.bytes.clone()], "אביב");
+        let by_char: String = source.chars().skip(8).take(4).collect();
+        assert_eq!((aviv.chars.clone(), by_char.as_str()), (8..12, "אביב"));
+        assert_eq!(text.tokens[3].before, Break::Comma);
+    }
+
+    #[test]
+    fn possessives_hyphens_and_acronyms_are_cut_as_they_are_read() {
+        assert_eq!(words("The plumber's locked-out"), ["the", "plumber", "locked", "out"]);
+        assert_eq!(words("אני בת\"א או ב\"ב\"ש\""), ["אני", "בת\"א", "או", "ב\"ב\"ש"]);
+        assert_eq!(words("don’t I'm"), ["dont", "im"]);
+    }
+
+    #[test]
+    fn an_abbreviation_does_not_end_a_sentence() {
+        let text = Text::new("in St. Louis. Is it? Yes");
+        let breaks: Vec<Break> = text.tokens.iter().map(|t| t.before).collect();
+        assert_eq!(
+            breaks,
+            [Break::None, Break::None, Break::None, Break::Sentence, Break::None, Break::Question]
+        );
+        assert!(text.is_question(4));
+        assert!(!text.is_question(1));
+    }
+}

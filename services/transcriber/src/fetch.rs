@@ -1,0 +1,178 @@
+//! A recording's media, from Twilio to a temporary file.
+
+use std::{io::Read, path::Path, time::Duration};
+
+use domain::{AccountSid, RecordingSid};
+use futures_util::StreamExt;
+use tempfile::{NamedTempFile, TempPath};
+use tokio::io::AsyncWriteExt;
+use twilio::{Client, Media, MediaFormat, TwilioError};
+
+use crate::audio::Container;
+
+/// What a download may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct FetchLimits {
+    /// Largest file, in bytes.
+    pub max_bytes: u64,
+    /// Longest time, from the first request to the last byte.
+    pub timeout: Duration,
+}
+
+/// A download that holds audio.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The file, deleted with the value.
+    pub file: TempPath,
+    /// Whether the file is shorter than its own header says.
+    pub is_cut_off: bool,
+}
+
+/// Why there is no media.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// Twilio does not have it: not yet, or not any more.
+    #[error("the media is not there")]
+    NotThere,
+    /// It is larger than allowed.
+    #[error(
+        "the media is larger than the {max_bytes} bytes allowed by transcriber.max_media_bytes"
+    )]
+    TooLarge {
+        /// The limit.
+        max_bytes: u64,
+    },
+    /// It took too long.
+    #[error("the download took longer than {seconds} s")]
+    Timeout {
+        /// The limit.
+        seconds: u64,
+    },
+    /// The connection ended before all of it had come.
+    #[error("the download ended after {received} of {expected} bytes")]
+    Incomplete {
+        /// Bytes that came.
+        received: u64,
+        /// Bytes that were announced.
+        expected: u64,
+    },
+    /// What came is no audio, whatever it was called.
+    #[error("what Twilio sent is neither a WAV nor an MP3 file ({bytes} bytes)")]
+    NotAudio {
+        /// How much came.
+        bytes: u64,
+    },
+    /// Twilio did not give it.
+    #[error(transparent)]
+    Twilio(TwilioError),
+    /// The temporary file could not be written.
+    #[error("temporary file: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl From<TwilioError> for FetchError {
+    fn from(error: TwilioError) -> Self {
+        match error {
+            TwilioError::NotFound { .. } => Self::NotThere,
+            other => Self::Twilio(other),
+        }
+    }
+}
+
+/// What is asked for, the best first: both channels apart, losslessly.
+const WISHES: [(MediaFormat, Option<u8>); 4] = [
+    (MediaFormat::Wav, Some(2)),
+    (MediaFormat::Wav, None),
+    (MediaFormat::Mp3, Some(2)),
+    (MediaFormat::Mp3, None),
+];
+
+/// Fetches a recording's media. `channels` is what Twilio says the recording has, where it does:
+/// of one that has one only, two are not asked for.
+///
+/// # Errors
+/// When none of the forms of the media can be had whole within the limits.
+pub async fn fetch(
+    client: &Client,
+    account: &AccountSid,
+    recording: &RecordingSid,
+    channels: Option<u16>,
+    folder: &Path,
+    limits: FetchLimits,
+) -> Result<Fetched, FetchError> {
+    let work = async {
+        let mut refused = None;
+        let wishes = WISHES.iter().filter(|(_, asked)| asked.is_none() || channels != Some(1));
+        for (format, asked) in wishes {
+            match attempt(client, account, recording, (*format, *asked), folder, limits).await {
+                Err(error) if is_about_the_form(&error) => refused = Some(error),
+                settled => return settled,
+            }
+        }
+        Err(refused.unwrap_or(FetchError::NotThere))
+    };
+    tokio::time::timeout(limits.timeout, work)
+        .await
+        .unwrap_or(Err(FetchError::Timeout { seconds: limits.timeout.as_secs() }))
+}
+
+/// Whether another form of the same media may be had where this one was not.
+fn is_about_the_form(error: &FetchError) -> bool {
+    matches!(error, FetchError::Twilio(TwilioError::Api { .. }) | FetchError::NotAudio { .. })
+}
+
+async fn attempt(
+    client: &Client,
+    account: &AccountSid,
+    recording: &RecordingSid,
+    (format, channels): (MediaFormat, Option<u8>),
+    folder: &Path,
+    limits: FetchLimits,
+) -> Result<Fetched, FetchError> {
+    let media = client.media(account, recording, format, channels).await?;
+    let file = NamedTempFile::with_prefix_in("callscribe-", folder)?;
+    let (open, file) = file.into_parts();
+    let bytes = save(media, tokio::fs::File::from_std(open), limits.max_bytes).await?;
+    let is_cut_off = examined(&file, bytes)?;
+    Ok(Fetched { file, is_cut_off })
+}
+
+async fn save(media: Media, mut file: tokio::fs::File, max_bytes: u64) -> Result<u64, FetchError> {
+    let expected = media.content_length;
+    if expected.is_some_and(|length| length > max_bytes) {
+        return Err(FetchError::TooLarge { max_bytes });
+    }
+    let mut received = 0;
+    let mut body = media.into_stream();
+    while let Some(part) = body.next().await {
+        let part = part?;
+        received += part.len() as u64;
+        if received > max_bytes {
+            return Err(FetchError::TooLarge { max_bytes });
+        }
+        file.write_all(&part).await?;
+    }
+    file.flush().await?;
+    match expected {
+        Some(expected) if expected != received => {
+            Err(FetchError::Incomplete { received, expected })
+        }
+        _ => Ok(received),
+    }
+}
+
+/// Looks at the first bytes; tells whether a WAV is shorter than it says.
+fn examined(file: &Path, bytes: u64) -> Result<bool, FetchError> {
+    let mut head = Vec::new();
+    std::fs::File::open(file)?.take(12).read_to_end(&mut head)?;
+    match Container::of(&head) {
+        None => Err(FetchError::NotAudio { bytes }),
+        Some(Container::Mp3) => Ok(false),
+        Some(Container::Wav) => {
+            let said = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+            // Files written as a stream say 0 or the largest number there is.
+            let is_known = said != 0 && said < 0xffff_ff00;
+            Ok(is_known && bytes < u64::from(said))
+        }
+    }
+}

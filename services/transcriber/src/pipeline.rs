@@ -1,0 +1,262 @@
+//! One recording's way from its identifier to its fields, top to bottom.
+
+use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
+
+use domain::{
+    AccountSid, CallMetadata, CallSid, EventKind, Extraction, RecordingFacts, RecordingSid,
+    StageTimings, Transcribed, Transcript,
+};
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+use tracing::{Instrument, info, info_span};
+use twilio::{Client, RecordingStatus, TwilioError};
+
+use crate::{
+    audio::{self, AudioError, AudioLimits, Recording},
+    chain::{Chain, Transcription},
+    fetch::{FetchError, FetchLimits, Fetched, fetch},
+    patience::Patience,
+    setback::{Setback, Treatment},
+    settings::TranscriberSettings,
+    speakers::{FirstChannel, speakers},
+};
+
+/// Finds the fields in a transcript.
+pub trait Fields: Send + Sync + 'static {
+    /// What the caller wants and where.
+    fn extract<'a>(&'a self, transcript: &'a Transcript) -> BoxFuture<'a, Extraction>;
+}
+
+/// What the stages need.
+pub struct Pipeline {
+    twilio: Client,
+    chain: Chain,
+    fields: Arc<dyn Fields>,
+    limits: FetchLimits,
+    audio: AudioLimits,
+    folder: PathBuf,
+    language: Option<String>,
+    first_channel: FirstChannel,
+}
+
+/// One attempt at one recording.
+pub struct Attempt<'a> {
+    /// The account.
+    pub account: &'a AccountSid,
+    /// The call.
+    pub call: &'a CallSid,
+    /// The recording.
+    pub recording: &'a RecordingSid,
+    /// How long Twilio is still given to have the media.
+    pub patience: Patience,
+    /// Which attempt it is, counted from 1.
+    pub number: u32,
+    /// From the first enqueue to now, in milliseconds.
+    pub queued_ms: u64,
+}
+
+/// What an attempt came to, and what was learnt of the call on the way.
+#[derive(Debug)]
+pub struct Attempted {
+    /// What Twilio says of the call, where it could be asked.
+    pub observed: Option<CallMetadata>,
+    /// The outcome: `Transcribed`, `NoSpeech` or `NoRecording`.
+    pub outcome: Result<EventKind, Setback>,
+}
+
+/// What Twilio says of the recording, as far as it matters here.
+struct Listed {
+    channels: Option<u16>,
+    started_at_ms: Option<i64>,
+    is_external: bool,
+}
+
+/// A file that is cut off is fetched again in this many attempts; then it is taken as it is.
+const ATTEMPTS_AT_CUT_OFF_MEDIA: u32 = 2;
+
+impl Pipeline {
+    /// The pipeline of a process.
+    pub fn new(
+        settings: &TranscriberSettings,
+        twilio: Client,
+        chain: Chain,
+        fields: Arc<dyn Fields>,
+    ) -> Self {
+        Self {
+            twilio,
+            chain,
+            fields,
+            limits: FetchLimits {
+                max_bytes: settings.max_media_bytes,
+                timeout: Duration::from_secs(settings.media_timeout_seconds),
+            },
+            audio: AudioLimits { max_seconds: settings.max_seconds, speech: settings.speech },
+            folder: settings.folder(),
+            language: settings.language.clone(),
+            first_channel: settings.first_channel,
+        }
+    }
+
+    /// Takes a recording all the way.
+    pub async fn run(&self, attempt: &Attempt<'_>) -> Attempted {
+        let (call, listed) = tokio::join!(
+            self.twilio.call(attempt.account, attempt.call),
+            self.twilio.recording(attempt.account, attempt.recording),
+        );
+        let observed = match call {
+            Ok(details) => Some(CallMetadata::from(details)),
+            // A call that Twilio does not list any more still has its recording.
+            Err(TwilioError::NotFound { .. }) => None,
+            Err(error) => {
+                let outcome = Err(Setback::from_twilio(&error, attempt.account));
+                return Attempted { observed: None, outcome };
+            }
+        };
+        let direction = observed.as_ref().and_then(|call| call.direction.as_deref());
+        let outcome = match self.listed(attempt, listed) {
+            Ok(listed) => self.transcribed(attempt, listed, direction).await,
+            Err(ended) => ended,
+        };
+        Attempted { observed, outcome }
+    }
+
+    /// What Twilio's list says; `Err` holds how the attempt ends there.
+    fn listed(
+        &self,
+        attempt: &Attempt<'_>,
+        answer: Result<twilio::Recording, TwilioError>,
+    ) -> Result<Listed, Result<EventKind, Setback>> {
+        let gone = |code: &str| Err(Ok(EventKind::NoRecording { code: code.into() }));
+        let recording = match answer {
+            Ok(recording) => recording,
+            Err(TwilioError::NotFound { .. }) => {
+                return Err(attempt
+                    .patience
+                    .wait_or("deleted", "Twilio does not list the recording"));
+            }
+            Err(error) => return Err(Err(Setback::from_twilio(&error, attempt.account))),
+        };
+        match &recording.status {
+            RecordingStatus::Deleted => return gone("deleted"),
+            RecordingStatus::Absent => return gone("absent"),
+            RecordingStatus::Failed => return gone("failed"),
+            status if status.is_pending() => {
+                let state = format!("Twilio says the recording is {}", status.as_str());
+                return Err(attempt.patience.wait_or("not_ready", &state));
+            }
+            _ => {}
+        }
+        if recording.encrypted {
+            let message = "the recording is encrypted with a key of the account's owner";
+            return Err(Err(Setback::new(Treatment::GiveUp, "encrypted", message)));
+        }
+        Ok(Listed {
+            channels: recording.channels,
+            started_at_ms: recording.start_time_ms,
+            is_external: recording.external_media,
+        })
+    }
+
+    async fn transcribed(
+        &self,
+        attempt: &Attempt<'_>,
+        listed: Listed,
+        direction: Option<&str>,
+    ) -> Result<EventKind, Setback> {
+        let mut timings = StageTimings { queued_ms: attempt.queued_ms, ..Default::default() };
+        let Listed { channels, started_at_ms, is_external } = listed;
+        let fetched = stage("fetch", &mut timings.fetch_ms, self.fetched(attempt, channels)).await;
+        let media = match fetched {
+            Ok(media) => media,
+            Err(FetchError::NotThere) if is_external => return Err(external()),
+            Err(FetchError::NotThere) => {
+                return attempt.patience.wait_or("not_ready", "the media is not there yet");
+            }
+            Err(error) => return Err(from_fetch(&error, attempt.account)),
+        };
+        if media.is_cut_off && attempt.number <= ATTEMPTS_AT_CUT_OFF_MEDIA {
+            let message = "the media is shorter than its header says";
+            return Err(Setback::new(Treatment::Retry, "media_cut_off", message));
+        }
+        let recording = stage("audio", &mut timings.audio_ms, self.read(media)).await?;
+        let facts = RecordingFacts { started_at_ms, ..recording.facts.clone() };
+        if recording.silent {
+            return Ok(EventKind::NoSpeech { recording: facts, timings });
+        }
+        let speakers = speakers(self.first_channel, direction, recording.channels.len());
+        let work = self.chain.transcribe(&recording, &speakers, self.language.as_deref());
+        let Transcription { transcript, cost_microusd } =
+            stage("transcribe", &mut timings.transcribe_ms, work).await?;
+        info!(call_sid = %attempt.call, recording_sid = %attempt.recording,
+            engine = %transcript.engine.name, chars = transcript.spoken_chars(), "transcript obtained");
+        let work = self.fields.extract(&transcript);
+        let extraction = stage("extract", &mut timings.extract_ms, work).await;
+        log_fields(attempt, &extraction);
+        let flags = if recording.damaged { vec!["damaged_media".into()] } else { Vec::new() };
+        Ok(EventKind::Transcribed(Box::new(Transcribed {
+            transcript,
+            extraction,
+            recording: facts,
+            timings,
+            cost_microusd,
+            flags,
+        })))
+    }
+
+    async fn fetched(
+        &self,
+        attempt: &Attempt<'_>,
+        channels: Option<u16>,
+    ) -> Result<Fetched, FetchError> {
+        let Attempt { account, recording, .. } = attempt;
+        fetch(&self.twilio, account, recording, channels, &self.folder, self.limits).await
+    }
+
+    async fn read(&self, media: Fetched) -> Result<Arc<Recording>, Setback> {
+        let (folder, limits) = (self.folder.clone(), self.audio);
+        let reading =
+            tokio::task::spawn_blocking(move || audio::read(&media.file, &folder, limits));
+        // A decoder that panics on a hostile file costs this recording, not the process.
+        let read = reading.await.unwrap_or_else(|_| {
+            Err(AudioError::Broken("the decoder could not cope with it".into()))
+        });
+        Ok(Arc::new(read?))
+    }
+}
+
+/// Runs a stage in a span of its own and keeps its time.
+async fn stage<T>(name: &'static str, took_ms: &mut u64, work: impl Future<Output = T>) -> T {
+    let start = Instant::now();
+    let done = work.instrument(info_span!("stage", otel.name = name, stage = name)).await;
+    let took = start.elapsed();
+    *took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    metrics::histogram!("transcriber_stage_seconds", "stage" => name).record(took.as_secs_f64());
+    done
+}
+
+fn external() -> Setback {
+    let message = "the account keeps its recordings outside Twilio, where they cannot be fetched";
+    Setback::new(Treatment::GiveUp, "external_media", message)
+}
+
+fn from_fetch(error: &FetchError, account: &AccountSid) -> Setback {
+    let (treatment, code) = match error {
+        FetchError::Twilio(error) => return Setback::from_twilio(error, account),
+        FetchError::NotThere => (Treatment::Retry, "not_ready"),
+        FetchError::TooLarge { .. } => (Treatment::GiveUp, "media_too_large"),
+        FetchError::Timeout { .. } => (Treatment::Retry, "media_timeout"),
+        FetchError::Incomplete { .. } => (Treatment::Retry, "media_incomplete"),
+        FetchError::NotAudio { .. } => (Treatment::Retry, "media_not_audio"),
+        FetchError::Io(_) => (Treatment::Retry, "temporary_file"),
+    };
+    Setback::new(treatment, code, error.to_string())
+}
+
+fn log_fields(attempt: &Attempt<'_>, extraction: &Extraction) {
+    let id = |field: &Option<domain::Field>| {
+        field.as_ref().map_or_else(|| "none".to_owned(), |field| field.id.clone())
+    };
+    info!(call_sid = %attempt.call, recording_sid = %attempt.recording,
+        service = id(&extraction.service), city = id(&extraction.city),
+        confidence = extraction.confidence().unwrap_or(0.0), "extracted");
+}

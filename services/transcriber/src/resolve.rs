@@ -1,0 +1,94 @@
+//! From a call to its recordings.
+
+use domain::{AccountSid, CallJob, CallMetadata, CallSid, EventKind, JobSource};
+use twilio::{Client, Recording, RecordingStatus, TwilioError};
+
+use crate::{
+    patience::Patience,
+    setback::{Setback, Treatment},
+};
+
+/// What became of a call whose recordings were asked for.
+#[derive(Debug)]
+pub struct Resolved {
+    /// What Twilio says of the call.
+    pub observed: Option<CallMetadata>,
+    /// A job for each recording that can be transcribed.
+    pub jobs: Vec<CallJob>,
+    /// How it ends: `None` when the jobs are all there is to do.
+    pub outcome: Result<Option<EventKind>, Setback>,
+}
+
+/// Lists the recordings of a call, or of its parent where the call itself has none: recordings
+/// belong to the parent leg.
+pub async fn resolve(
+    client: &Client,
+    account: &AccountSid,
+    call: &CallSid,
+    source: JobSource,
+    patience: Patience,
+) -> Resolved {
+    let failed = |error: TwilioError, observed| Resolved {
+        observed,
+        jobs: Vec::new(),
+        outcome: Err(Setback::from_twilio(&error, account)),
+    };
+    let (details, own) =
+        tokio::join!(client.call(account, call), client.recordings_of_call(account, call));
+    let observed = match details {
+        Ok(details) => Some(CallMetadata::from(details)),
+        Err(TwilioError::NotFound { .. }) => None,
+        Err(error) => return failed(error, None),
+    };
+    let own = match own {
+        Ok(own) => own,
+        Err(error) => return failed(error, observed),
+    };
+    let parent = observed.as_ref().and_then(|call| call.parent_call_sid.clone());
+    let listed = match parent.filter(|_| own.is_empty()) {
+        None => own,
+        Some(parent) => match client.recordings_of_call(account, &parent).await {
+            Ok(listed) => listed,
+            Err(error) => return failed(error, observed),
+        },
+    };
+    let jobs = listed.iter().filter_map(|recording| job(account, recording, source)).collect();
+    let outcome = outcome(&listed, patience);
+    Resolved { observed, jobs, outcome }
+}
+
+fn job(account: &AccountSid, recording: &Recording, source: JobSource) -> Option<CallJob> {
+    let unknown = matches!(recording.status, RecordingStatus::Other(_));
+    (recording.status == RecordingStatus::Completed || unknown).then(|| CallJob::Transcribe {
+        account_sid: account.clone(),
+        call_sid: recording.call_sid.clone(),
+        recording_sid: recording.sid.clone(),
+        generation: 0,
+        source,
+    })
+}
+
+fn outcome(listed: &[Recording], patience: Patience) -> Result<Option<EventKind>, Setback> {
+    let any = |wanted: fn(&RecordingStatus) -> bool| listed.iter().any(|one| wanted(&one.status));
+    let no_recording = |code: &str| Ok(Some(EventKind::NoRecording { code: code.into() }));
+    if any(RecordingStatus::is_pending)
+        && let Some(wait) = patience.next_wait()
+    {
+        let message = "Twilio is not done with the call's recordings yet";
+        return Err(Setback::new(Treatment::Wait(wait), "not_ready", message));
+    }
+    let ready = |status: &RecordingStatus| {
+        matches!(status, RecordingStatus::Completed | RecordingStatus::Other(_))
+    };
+    if listed.is_empty() {
+        no_recording("none_listed")
+    } else if any(ready) {
+        Ok(None)
+    } else if any(RecordingStatus::is_pending) {
+        no_recording("not_ready")
+    } else if any(|status| *status == RecordingStatus::Deleted) {
+        no_recording("deleted")
+    } else {
+        no_recording("absent")
+    }
+}

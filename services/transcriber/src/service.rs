@@ -1,0 +1,85 @@
+//! The running transcriber.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use chassis::{Process, queues};
+use queue::{ConsumerOptions, Link};
+use tracing::info;
+use twilio::Client;
+
+use crate::{
+    Config, TranscriberSettings,
+    chain::Chain,
+    engines,
+    pipeline::{Fields, Pipeline},
+    worker::Worker,
+};
+
+/// How often readiness is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Works until the process stops, then drains.
+///
+/// # Errors
+/// When a setting is wrong or there is no speech engine; Redis being away is no error.
+pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
+    let settings = &config.transcriber;
+    let engines = engines::chosen(&settings.engines).map_err(anyhow::Error::msg)?;
+    let chain = Chain::new(engines);
+    let names = chain.names().join(", ");
+    let link = Link::open(&config.redis).await.context("Redis")?;
+    let twilio = Client::new(&config.twilio).context("Twilio")?;
+    let fields = fields(settings)?;
+    let worker = Worker {
+        pipeline: Pipeline::new(settings, twilio.clone(), chain, fields),
+        twilio,
+        results: queues::results(link.clone()),
+        not_ready: Duration::from_secs(settings.not_ready_seconds),
+    };
+    let calls = queues::calls(link.clone());
+    watch_redis(link, process.clone());
+    info!(slots = settings.slots, engines = %names, "worker loop started");
+    queue::consume(calls, options(settings), worker, process.stop().clone()).await?;
+    Ok(())
+}
+
+fn options(settings: &TranscriberSettings) -> ConsumerOptions {
+    ConsumerOptions {
+        concurrency: settings.slots,
+        timeout: Duration::from_secs(settings.job_timeout_seconds),
+        max_attempts: settings.max_attempts,
+        grace: Duration::from_secs(settings.grace_seconds),
+        ..Default::default()
+    }
+}
+
+fn watch_redis(link: Link, process: Process) {
+    let check = process.check("redis");
+    tokio::spawn(async move {
+        while !process.stop().is_cancelled() {
+            match link.ping().await {
+                Ok(()) => check.ready(),
+                Err(error) => check.not_ready(error.to_string()),
+            }
+            let stopped = process.stop().cancelled();
+            let _ = tokio::time::timeout(LOOK, stopped).await;
+        }
+    });
+}
+
+/// Finds nothing.
+struct NoFields;
+
+impl Fields for NoFields {
+    fn extract<'a>(
+        &'a self,
+        _: &'a domain::Transcript,
+    ) -> futures_util::future::BoxFuture<'a, domain::Extraction> {
+        Box::pin(async { domain::Extraction::default() })
+    }
+}
+
+fn fields(_: &TranscriberSettings) -> anyhow::Result<Arc<dyn Fields>> {
+    Ok(Arc::new(NoFields))
+}

@@ -1,0 +1,138 @@
+//! The transcriber's configuration.
+
+use std::path::PathBuf;
+
+use chassis::{
+    ProcessConfig, config::OtherService, ops::OpsSettings, telemetry::TelemetrySettings,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{audio::SpeechSettings, engines::EnginesSettings, speakers::FirstChannel};
+
+/// Everything a transcriber process is configured with.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where Redis is.
+    pub redis: queue::RedisSettings,
+    /// Logs, metrics and traces.
+    pub telemetry: TelemetrySettings,
+    /// The ops listener.
+    pub ops: OpsSettings,
+    /// The Twilio accounts.
+    pub twilio: twilio::TwilioSettings,
+    /// The transcriber's own settings.
+    pub transcriber: TranscriberSettings,
+    /// Another service's section, not read here.
+    #[serde(skip_serializing)]
+    pub ingest: Option<OtherService>,
+    /// Another service's section, not read here.
+    #[serde(skip_serializing)]
+    pub results: Option<OtherService>,
+}
+
+/// How recordings become transcripts.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TranscriberSettings {
+    /// Calls in hand at once. Default 4.
+    pub slots: usize,
+    /// Hard limit for one call, in seconds. Default 3600.
+    pub job_timeout_seconds: u64,
+    /// Attempts before a call is given up and stands among the dead letters. Default 16, which is
+    /// about an hour.
+    pub max_attempts: u32,
+    /// How long a stop waits for calls in hand before handing them back, in seconds. Default 20.
+    pub grace_seconds: u64,
+    /// How long media that Twilio does not have yet is waited for, in seconds. Default 1800.
+    pub not_ready_seconds: u64,
+    /// Largest download, in bytes. Default 1,000,000,000.
+    pub max_media_bytes: u64,
+    /// Time limit for one download, in seconds. Default 600.
+    pub media_timeout_seconds: u64,
+    /// Longest recording, in seconds. Default 14,400 (four hours).
+    pub max_seconds: u64,
+    /// Folder for temporary files, about 230 MB for an hour of two channels. Default: the system's.
+    pub temporary_folder: Option<PathBuf>,
+    /// The language spoken, `he` or `en`, where all calls have the same one: engines that guess
+    /// take short Hebrew for English. Default none: the engine decides.
+    pub language: Option<String>,
+    /// Who is on the first channel: `caller`, `agent`, or `by_direction`: the caller of an inbound
+    /// call, the agent of an outbound one. Default `by_direction`.
+    pub first_channel: FirstChannel,
+    /// What counts as speech.
+    pub speech: SpeechSettings,
+    /// The speech engines.
+    pub engines: EnginesSettings,
+}
+
+impl Default for TranscriberSettings {
+    fn default() -> Self {
+        Self {
+            slots: 4,
+            job_timeout_seconds: 3600,
+            max_attempts: 16,
+            grace_seconds: 20,
+            not_ready_seconds: 1800,
+            max_media_bytes: 1_000_000_000,
+            media_timeout_seconds: 600,
+            max_seconds: 14_400,
+            temporary_folder: None,
+            language: None,
+            first_channel: FirstChannel::ByDirection,
+            speech: SpeechSettings::default(),
+            engines: EnginesSettings::default(),
+        }
+    }
+}
+
+impl TranscriberSettings {
+    /// Where temporary files go.
+    pub fn folder(&self) -> PathBuf {
+        self.temporary_folder.clone().unwrap_or_else(std::env::temp_dir)
+    }
+
+    /// Checks what the types cannot say.
+    ///
+    /// # Errors
+    /// A sentence with the setting's name, its value and what is allowed.
+    pub fn validate(&self) -> Result<(), String> {
+        if !(1..=1024).contains(&self.slots) {
+            return Err(format!("transcriber.slots is {}; allowed are 1 to 1024", self.slots));
+        }
+        if self.max_attempts == 0 {
+            return Err("transcriber.max_attempts is 0; at least 1 is needed".into());
+        }
+        let folder = self.folder();
+        if !folder.is_dir() {
+            let folder = folder.display();
+            return Err(format!("transcriber.temporary_folder is {folder}; it is not a folder"));
+        }
+        let language = self.language.as_deref().unwrap_or("en");
+        if crate::language::code(language).as_deref() != Some(language) {
+            return Err(format!(
+                "transcriber.language is {language:?}; it is a code such as en or he"
+            ));
+        }
+        let threshold = self.speech.threshold;
+        if !(0.0..=1.0).contains(&threshold) {
+            return Err(format!("transcriber.speech.threshold is {threshold}; allowed are 0 to 1"));
+        }
+        Ok(())
+    }
+}
+
+impl ProcessConfig for Config {
+    fn telemetry(&self) -> &TelemetrySettings {
+        &self.telemetry
+    }
+
+    fn ops(&self) -> &OpsSettings {
+        &self.ops
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        self.twilio.validate()?;
+        self.transcriber.validate()
+    }
+}

@@ -1,0 +1,185 @@
+//! One delivery of the `calls` queue: what is done, and how it is settled.
+
+use std::time::Duration;
+
+use chassis::{
+    queues::{self, RESULTS, event_entry, event_of, job_entry, now_ms, order_of},
+    telemetry::{continue_trace, traceparent},
+};
+use domain::{CallJob, CallMetadata, EventKind};
+use queue::{Delivery, Failure, Handler, Queue, Settlement, Verdict};
+use tracing::{Instrument, Span, debug, info, info_span, warn};
+use twilio::Client;
+
+use crate::{
+    patience::Patience,
+    pipeline::{Attempt, Attempted, Pipeline},
+    resolve::{Resolved, resolve},
+    setback::Setback,
+};
+
+/// Handles the jobs of a process.
+pub struct Worker {
+    /// The way of one recording.
+    pub pipeline: Pipeline,
+    /// Where recordings are listed.
+    pub twilio: Client,
+    /// Where `Started` goes at once; everything else goes with the settlement.
+    pub results: Queue,
+    /// How long something that is not ready is waited for.
+    pub not_ready: Duration,
+}
+
+/// How long telling that work has started may take: it must not hold the work up.
+const TELLING: Duration = Duration::from_secs(2);
+
+impl Handler for Worker {
+    async fn handle(&self, delivery: Delivery) -> Settlement {
+        let job: CallJob = match serde_json::from_str(&delivery.body) {
+            Ok(job) => job,
+            Err(error) => {
+                warn!(key = %delivery.key, id = %delivery.id, %error, "not a job");
+                let failure = Failure::new("malformed", format!("the entry is no job: {error}"));
+                return Verdict::Dead { failure }.into();
+            }
+        };
+        let span = info_span!(
+            "process calls", otel.kind = "consumer", call_sid = %job.call_sid(),
+            messaging.system = "redis", messaging.destination.name = "calls",
+            attempt = delivery.attempt,
+        );
+        continue_trace(&span, delivery.traceparent.as_deref());
+        self.handled(job, delivery).instrument(span).await
+    }
+}
+
+impl Worker {
+    async fn handled(&self, job: CallJob, delivery: Delivery) -> Settlement {
+        match &job {
+            CallJob::Resolve { account_sid, call_sid, source } => {
+                let patience = self.patience(&delivery);
+                let resolved =
+                    resolve(&self.twilio, account_sid, call_sid, *source, patience).await;
+                self.settled_call(&job, &delivery, resolved)
+            }
+            CallJob::Transcribe { account_sid, call_sid, recording_sid, .. } => {
+                self.tell_started(&job, &delivery).await;
+                info!(%call_sid, %recording_sid, attempt = delivery.attempt, "starting transcription");
+                let attempt = Attempt {
+                    account: account_sid,
+                    call: call_sid,
+                    recording: recording_sid,
+                    patience: self.patience(&delivery),
+                    number: delivery.attempt,
+                    queued_ms: u64::try_from(age(&delivery).as_millis()).unwrap_or(u64::MAX),
+                };
+                let attempted = self.pipeline.run(&attempt).await;
+                self.settled_recording(&job, &delivery, attempted)
+            }
+        }
+    }
+
+    fn patience(&self, delivery: &Delivery) -> Patience {
+        Patience::new(age(delivery), self.not_ready)
+    }
+
+    /// Says that work has begun. The call goes on whether or not it can be said.
+    async fn tell_started(&self, job: &CallJob, delivery: &Delivery) {
+        let event = event_of(job, order_of(delivery), EventKind::Started);
+        let Ok(entry) = event_entry(&event, traceparent(&Span::current())) else { return };
+        match tokio::time::timeout(TELLING, self.results.enqueue(entry)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => debug!(call_sid = %job.call_sid(), %error, "start not told"),
+            Err(_) => debug!(call_sid = %job.call_sid(), "start not told in time"),
+        }
+    }
+
+    fn settled_recording(
+        &self,
+        job: &CallJob,
+        delivery: &Delivery,
+        attempted: Attempted,
+    ) -> Settlement {
+        let Attempted { observed, outcome } = attempted;
+        let settlement = match outcome {
+            Ok(kind) => {
+                completed(job, &kind);
+                with_event(Settlement::done(), job, delivery, kind)
+            }
+            Err(setback) => set_back(job, delivery, setback),
+        };
+        with_observed(settlement, job, delivery, observed)
+    }
+
+    fn settled_call(&self, job: &CallJob, delivery: &Delivery, resolved: Resolved) -> Settlement {
+        let Resolved { observed, jobs, outcome } = resolved;
+        let settlement = match outcome {
+            Ok(None) => {
+                info!(call_sid = %job.call_sid(), recordings = jobs.len(), "recordings found");
+                count("resolved");
+                Settlement::done()
+            }
+            Ok(Some(kind)) => {
+                completed(job, &kind);
+                with_event(Settlement::done(), job, delivery, kind)
+            }
+            Err(setback) => set_back(job, delivery, setback),
+        };
+        let settlement = with_observed(settlement, job, delivery, observed);
+        jobs.iter().fold(settlement, |settlement, found| {
+            match job_entry(found, traceparent(&Span::current())) {
+                Ok(entry) => settlement.emit(queues::CALLS, entry),
+                Err(_) => settlement,
+            }
+        })
+    }
+}
+
+fn age(delivery: &Delivery) -> Duration {
+    Duration::from_millis(u64::try_from(now_ms() - delivery.born_ms).unwrap_or(0))
+}
+
+fn count(outcome: &'static str) {
+    metrics::counter!("transcriber_calls_total", "outcome" => outcome).increment(1);
+}
+
+fn completed(job: &CallJob, kind: &EventKind) {
+    count(kind.name());
+    info!(call_sid = %job.call_sid(), outcome = kind.name(), "completed");
+}
+
+fn set_back(job: &CallJob, delivery: &Delivery, setback: Setback) -> Settlement {
+    let Failure { code, message } = setback.failure.clone();
+    let verdict = setback.verdict();
+    let is_final = matches!(verdict, Verdict::Dead { .. });
+    count(if is_final { "failed" } else { "retried" });
+    warn!(call_sid = %job.call_sid(), attempt = delivery.attempt, %code, error = %message, is_final,
+        "attempt failed");
+    let kind = EventKind::Failed { code, message, attempts: delivery.attempt, is_final };
+    with_event(verdict.into(), job, delivery, kind)
+}
+
+fn with_observed(
+    settlement: Settlement,
+    job: &CallJob,
+    delivery: &Delivery,
+    observed: Option<CallMetadata>,
+) -> Settlement {
+    match observed {
+        Some(metadata) => with_event(settlement, job, delivery, EventKind::Observed(metadata)),
+        None => settlement,
+    }
+}
+
+fn with_event(
+    settlement: Settlement,
+    job: &CallJob,
+    delivery: &Delivery,
+    kind: EventKind,
+) -> Settlement {
+    let event = event_of(job, order_of(delivery), kind);
+    match event_entry(&event, traceparent(&Span::current())) {
+        Ok(entry) => settlement.emit(RESULTS, entry),
+        Err(_) => settlement,
+    }
+}

@@ -1,0 +1,108 @@
+//! Dashboards and alerts, as far as they can be checked without a running system.
+
+use std::collections::BTreeSet;
+
+use callscribe_tests::dashboards::{Query, of_alerts, of_dashboard};
+use serde_json::Value;
+
+use super::{list, read, yaml};
+
+const DASHBOARD: &str = "deploy/grafana/dashboards/queue-lag.json";
+const ALERTS: &str = "deploy/prometheus/alerts.yml";
+
+fn queries() -> Vec<Query> {
+    let mut queries = of_dashboard(&read(DASHBOARD)).unwrap();
+    assert!(queries.len() > 10, "only {} queries in the dashboard", queries.len());
+    queries.extend(of_alerts(&read(ALERTS)).unwrap());
+    queries
+}
+
+#[test]
+fn every_expression_parses_and_names_metrics() {
+    for query in queries() {
+        assert!(!query.uses().unwrap().is_empty(), "{query:?}");
+    }
+}
+
+/// A typing error in a name would show as an empty panel.
+#[test]
+fn every_metric_has_the_prefix_of_a_part_that_exports() {
+    let prefixes = ["queue_", "ingest_", "transcriber_", "results_", "callscribe_"];
+    for used in queries().iter().flat_map(|query| query.uses().unwrap()) {
+        let known = prefixes.iter().any(|prefix| used.metric.starts_with(prefix));
+        assert!(known, "{}", used.metric);
+    }
+}
+
+/// Every process reports the same queues, so gauges added up would count each entry many times.
+#[test]
+fn gauges_of_the_queues_are_never_added_up_over_processes() {
+    let gauges = ["queue_entries", "queue_oldest_", "queue_consumers", "queue_max_deliveries"];
+    for query in queries() {
+        for used in query.uses().unwrap() {
+            if gauges.iter().any(|gauge| used.metric.starts_with(gauge)) {
+                let first = used.aggregated_by.as_deref();
+                let asks_for_absence = query.promql.starts_with("absent(");
+                assert!(first == Some("max") || asks_for_absence, "{query:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_legend_names_only_labels_that_the_query_keeps() {
+    for query in queries() {
+        let kept: BTreeSet<_> =
+            query.uses().unwrap().into_iter().flat_map(|used| used.labels).collect();
+        let legend = query.legend.as_deref().unwrap_or_default();
+        for label in legend.split("{{").skip(1) {
+            let label = label.split("}}").next().unwrap();
+            assert!(kept.contains(label), "{}: {legend}", query.place);
+        }
+    }
+}
+
+#[test]
+fn the_dashboard_shows_what_an_operator_asks_first() {
+    let dashboard: Value = serde_json::from_str(&read(DASHBOARD)).unwrap();
+    assert_eq!(dashboard["title"], "Queue lag");
+    let titles: Vec<_> =
+        list(&dashboard["panels"]).map(|panel| panel["title"].as_str().unwrap()).collect();
+    for asked in [
+        "Waiting",
+        "In flight",
+        "Scheduled",
+        "Dead",
+        "Oldest waiting",
+        "Oldest in flight",
+        "Arrivals against completions",
+    ] {
+        assert!(titles.contains(&asked), "{asked}");
+    }
+    let ids: BTreeSet<_> = list(&dashboard["panels"]).map(|p| p["id"].as_u64().unwrap()).collect();
+    assert_eq!(ids.len(), titles.len(), "every panel has an id of its own");
+}
+
+#[test]
+fn panels_read_the_provisioned_data_source() {
+    let sources = yaml("deploy/grafana/provisioning/datasources/prometheus.yaml");
+    let uid = &sources["datasources"][0]["uid"];
+    let dashboard: Value = serde_json::from_str(&read(DASHBOARD)).unwrap();
+    for panel in list(&dashboard["panels"]).filter(|panel| panel["type"] != "row") {
+        assert_eq!(&panel["datasource"]["uid"], uid, "{}", panel["title"]);
+        for target in list(&panel["targets"]) {
+            assert_eq!(&target["datasource"]["uid"], uid, "{}", panel["title"]);
+        }
+    }
+}
+
+#[test]
+fn every_alert_says_what_happened_and_what_to_do() {
+    let rules = yaml(ALERTS);
+    for alert in list(&rules["groups"]).flat_map(|group| list(&group["rules"])) {
+        for text in ["summary", "action"] {
+            assert!(alert["annotations"][text].is_string(), "{}: {text}", alert["alert"]);
+        }
+        assert!(alert["labels"]["severity"].is_string(), "{}", alert["alert"]);
+    }
+}
