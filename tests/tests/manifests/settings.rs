@@ -198,7 +198,7 @@ fn the_services_take_the_variables_and_ports_that_compose_gives_them() {
             .collect();
         let settings = settings(service, &place, &variables);
         assert_eq!(settings.ops.to_string(), "0.0.0.0:9464", "{place}: prometheus.yml scrapes it");
-        let published: Vec<_> = list(&given["ports"])
+        let published: Vec<u16> = list(&given["ports"])
             .map(|port| port.as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap())
             .collect();
         let listens: Vec<u16> = settings.http.iter().map(SocketAddr::port).collect();
