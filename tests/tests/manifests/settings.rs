@@ -203,6 +203,7 @@ fn the_services_take_the_variables_and_ports_that_compose_gives_them() {
             .collect();
         let listens: Vec<u16> = settings.http.iter().map(SocketAddr::port).collect();
         assert_eq!(published, listens, "{place}");
+        assert!(settings.http.is_none_or(|http| http.ip().is_unspecified()), "{place}");
         let grace = given["stop_grace_period"].as_str().unwrap().trim_end_matches('s');
         assert!(grace.parse::<u64>().unwrap() >= settings.stopping + 5, "{place}: {grace} s");
     }
