@@ -7,7 +7,10 @@ use chassis::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{audio::SpeechSettings, engines::EnginesSettings, speakers::FirstChannel};
+use crate::{
+    audio::SpeechSettings, engines::EnginesSettings, extract::ExtractSettings,
+    speakers::FirstChannel,
+};
 
 /// Everything a transcriber process is configured with.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -64,6 +67,9 @@ pub struct TranscriberSettings {
     pub speech: SpeechSettings,
     /// The speech engines.
     pub engines: EnginesSettings,
+    /// How service and city are found.
+    #[serde(skip_serializing)]
+    pub extract: ExtractSettings,
 }
 
 impl Default for TranscriberSettings {
@@ -82,6 +88,7 @@ impl Default for TranscriberSettings {
             first_channel: FirstChannel::ByDirection,
             speech: SpeechSettings::default(),
             engines: EnginesSettings::default(),
+            extract: ExtractSettings::default(),
         }
     }
 }
