@@ -1,5 +1,6 @@
 //! The database: SQLite in a file, or Postgres.
 
+mod backup;
 pub mod calls;
 mod connect;
 pub mod entities;
@@ -12,6 +13,7 @@ mod transaction;
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, FromQueryResult, Statement};
 use secrecy::ExposeSecret;
 
+pub use backup::backup;
 pub use connect::{Kind, kind};
 pub use error::StoreError;
 
