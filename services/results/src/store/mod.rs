@@ -5,6 +5,7 @@ pub mod calls;
 mod connect;
 pub mod entities;
 mod error;
+pub mod lead_edit;
 pub mod leads;
 pub mod migrations;
 mod schema;
