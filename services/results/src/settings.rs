@@ -27,8 +27,8 @@ pub struct Config {
     pub ops: OpsSettings,
     /// This service.
     pub results: ResultsSettings,
-    /// Read by the services that talk to Twilio.
-    pub twilio: OtherService,
+    /// The Twilio accounts, for what the API fetches from there.
+    pub twilio: twilio::TwilioSettings,
     /// Read by ingest.
     pub ingest: OtherService,
     /// Read by the transcriber.

@@ -24,11 +24,9 @@ pub struct Config {
     /// The transcriber's own settings.
     pub transcriber: TranscriberSettings,
     /// Another service's section, not read here.
-    #[serde(skip_serializing)]
-    pub ingest: Option<OtherService>,
+    pub ingest: OtherService,
     /// Another service's section, not read here.
-    #[serde(skip_serializing)]
-    pub results: Option<OtherService>,
+    pub results: OtherService,
 }
 
 /// How recordings become transcripts.

@@ -84,14 +84,12 @@ pub fn routes(
     api: Api,
 ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
-    warp::method()
-        .and(warp::path::full())
-        .and(query)
-        .and(warp::header::headers_cloned())
-        .then(move |method, path: FullPath, query, headers| {
+    warp::method().and(warp::path::full()).and(query).and(warp::header::headers_cloned()).then(
+        move |method, path: FullPath, query, headers| {
             let request = Request { method, path: path.as_str().to_owned(), query };
             api.clone().answer(request, headers)
-        })
+        },
+    )
 }
 
 fn json(value: &impl serde::Serialize) -> Result<Response, Problem> {

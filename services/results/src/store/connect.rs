@@ -56,13 +56,19 @@ pub async fn writer(
             create_folder(path).await?;
             connect_sqlite(settings, 1, true).await
         }
-        Kind::Postgres => connect_postgres(settings).await,
+        Kind::Postgres => connect_postgres(settings, true).await,
     }
 }
 
-/// Connections that only read. On Postgres the writer's pool serves reads as well.
-pub async fn sqlite_readers(settings: &DatabaseSettings) -> Result<DatabaseConnection, StoreError> {
-    connect_sqlite(settings, settings.max_connections, false).await
+/// Connections that can only read.
+pub async fn readers(
+    settings: &DatabaseSettings,
+    kind: &Kind,
+) -> Result<DatabaseConnection, StoreError> {
+    match kind {
+        Kind::Sqlite { .. } => connect_sqlite(settings, settings.max_connections, false).await,
+        Kind::Postgres => connect_postgres(settings, false).await,
+    }
 }
 
 async fn create_folder(path: &str) -> Result<(), StoreError> {
@@ -99,7 +105,10 @@ async fn connect_sqlite(
     Ok(Database::connect(options).await?)
 }
 
-async fn connect_postgres(settings: &DatabaseSettings) -> Result<DatabaseConnection, StoreError> {
+async fn connect_postgres(
+    settings: &DatabaseSettings,
+    writes: bool,
+) -> Result<DatabaseConnection, StoreError> {
     let statement = format!("{}s", settings.statement_timeout_seconds);
     let mut options = common(settings, settings.max_connections);
     options.map_sqlx_postgres_opts(move |options: sqlx::postgres::PgConnectOptions| {
@@ -107,6 +116,7 @@ async fn connect_postgres(settings: &DatabaseSettings) -> Result<DatabaseConnect
             ("statement_timeout", statement.as_str()),
             // A replica that hangs in the middle of its transaction must not hold up the others.
             ("idle_in_transaction_session_timeout", statement.as_str()),
+            ("default_transaction_read_only", if writes { "off" } else { "on" }),
         ])
     });
     Ok(Database::connect(options).await?)

@@ -38,7 +38,7 @@ impl Store {
         }
         schema::migrate(&writer).await?;
         let reader = match kind {
-            Kind::Sqlite { .. } => connect::sqlite_readers(settings).await?,
+            Kind::Sqlite { .. } => connect::readers(settings, &kind).await?,
             Kind::Postgres => writer.clone(),
         };
         Ok(Self { writer, reader })
@@ -49,10 +49,8 @@ impl Store {
     /// # Errors
     /// When the database is away, or its schema does not fit this program.
     pub async fn open_read(settings: &DatabaseSettings) -> Result<Self, StoreError> {
-        let reader = match kind(settings.url.expose_secret())? {
-            Kind::Sqlite { .. } => connect::sqlite_readers(settings).await?,
-            Kind::Postgres => connect::writer(settings, &Kind::Postgres).await?,
-        };
+        let kind = kind(settings.url.expose_secret())?;
+        let reader = connect::readers(settings, &kind).await?;
         schema::check(&reader).await?;
         Ok(Self { writer: reader.clone(), reader })
     }

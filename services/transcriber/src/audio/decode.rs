@@ -1,12 +1,16 @@
 //! WAV and MP3 to blocks of samples, a vector a channel.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    fs::File,
+    io::{Cursor, Read, Seek, SeekFrom},
+    path::Path,
+};
 
 use symphonia::core::{
     codecs::audio::{AudioDecoder, AudioDecoderOptions},
     errors::Error,
     formats::{FormatOptions, FormatReader, TrackType, probe::Hint},
-    io::MediaSourceStream,
+    io::{MediaSource, MediaSourceStream, ReadOnlySource},
     meta::MetadataOptions,
 };
 
@@ -82,7 +86,7 @@ impl Decoder {
     fn probe(file: File, container: Container) -> Result<Self, AudioError> {
         let mut hint = Hint::new();
         hint.with_extension(container.extension());
-        let stream = MediaSourceStream::new(Box::new(file), Default::default());
+        let stream = MediaSourceStream::new(source(file, container)?, Default::default());
         let reader = symphonia::default::get_probe()
             .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
             .map_err(|error| AudioError::Broken(error.to_string()))?;
@@ -188,6 +192,40 @@ impl Decoder {
                 Ok(None)
             }
         }
+    }
+}
+
+/// How far into a file its format chunk is looked for.
+const HEAD_BYTES: usize = 4096;
+
+/// The file as the decoder wants it: µ-law and A-law may stand in a format chunk of 16 bytes, as
+/// telephony writes them, but the decoder insists on the 18 of the later standard.
+fn source(mut file: File, container: Container) -> std::io::Result<Box<dyn MediaSource>> {
+    if container == Container::Wav {
+        let mut head = vec![0; HEAD_BYTES];
+        let read = read_up_to(&mut file, &mut head)?;
+        head.truncate(read);
+        if let Some(at) = short_g711_chunk(&head) {
+            head.splice(at + 24..at + 24, [0, 0]);
+            head[at + 4] = 18;
+            return Ok(Box::new(ReadOnlySource::new(Cursor::new(head).chain(file))));
+        }
+        file.seek(SeekFrom::Start(0))?;
+    }
+    Ok(Box::new(file))
+}
+
+/// Where a format chunk of 16 bytes for µ-law (7) or A-law (6) begins.
+fn short_g711_chunk(head: &[u8]) -> Option<usize> {
+    let mut at = 12;
+    loop {
+        let chunk = head.get(at..at + 24)?;
+        let size = u32::from_le_bytes([chunk[4], chunk[5], chunk[6], chunk[7]]);
+        if &chunk[..4] == b"fmt " {
+            return (size == 16 && matches!(chunk[8..10], [6 | 7, 0])).then_some(at);
+        }
+        let padded = usize::try_from(size).ok()?.checked_add(size as usize & 1)?;
+        at = at.checked_add(8)?.checked_add(padded)?;
     }
 }
 

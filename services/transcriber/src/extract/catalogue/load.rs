@@ -179,10 +179,9 @@ impl Loading {
 
     fn add(&mut self, entry: Entry, place: &Place<'_>) -> Result<(), CatalogueError> {
         if !is_slug(&entry.id) {
-            return Err(place.error(format!(
-                "id \"{}\" is not a slug; use a-z, 0-9 and hyphens",
-                entry.id
-            )));
+            return Err(
+                place.error(format!("id \"{}\" is not a slug; use a-z, 0-9 and hyphens", entry.id))
+            );
         }
         if entry.names.is_empty() {
             return Err(place.error(format!("\"{}\" has no name; give en or he", entry.id)));

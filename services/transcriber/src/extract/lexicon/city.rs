@@ -64,9 +64,10 @@ impl<'s, 'c> Place<'s, 'c> {
     }
 
     fn answers(&self) -> bool {
-        let asked = self.scene.previous(self.mention.segment).is_some_and(|p| {
-            p.speaker == Speaker::Agent && p.has(Cue::AskCity)
-        });
+        let asked = self
+            .scene
+            .previous(self.mention.segment)
+            .is_some_and(|p| p.speaker == Speaker::Agent && p.has(Cue::AskCity));
         self.passage.speaker == Speaker::Caller && asked && self.start < ANSWER
     }
 

@@ -83,7 +83,8 @@ impl Pattern {
             }
             let (part, exact) = part.strip_prefix('=').map_or((part, false), |rest| (rest, true));
             let (part, optional) = part.strip_suffix('?').map_or((part, false), |r| (r, true));
-            let words = part.split('|').map(|word| one_word(phrase, word)).collect::<Result<_, _>>();
+            let words =
+                part.split('|').map(|word| one_word(phrase, word)).collect::<Result<_, _>>();
             slots.push(Slot { words: words?, optional, prefixable: !exact, gap });
             // A place that stays empty hands its gap on.
             gap = if optional { gap } else { 0 };

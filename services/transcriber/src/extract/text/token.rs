@@ -199,7 +199,10 @@ impl Text {
     /// "St. Louis", "Mr. Austin": the full stop does not end a sentence.
     fn ends_with_abbreviation(&self) -> bool {
         self.tokens.last().is_some_and(|token| {
-            matches!(self.word(token), "st" | "mt" | "ft" | "dr" | "mr" | "mrs" | "ms" | "רח" | "שד")
+            matches!(
+                self.word(token),
+                "st" | "mt" | "ft" | "dr" | "mr" | "mrs" | "ms" | "רח" | "שד"
+            )
         })
     }
 }

@@ -1,0 +1,240 @@
+//! The service from the queue to the API.
+
+use domain::{AttemptOrder, CallJob, EventKind};
+use queue::{BatchHandler, ConsumerOptions, Delivery, Settlement};
+use reqwest::Method;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::support::{
+    Db,
+    events::{call_sid, of_call, of_recording, recording_sid, transcribed, usual},
+    on_both,
+    service::{Service, problem},
+};
+
+const T: i64 = 1_790_000_000_000;
+const CALLER: &str = "+15125550123";
+
+on_both! {
+    async fn what_is_published_stands_in_the_api_and_the_queue_is_empty(db: Db) {
+        let service = Service::start(db).await;
+        service.publish(&usual(1, T, CALLER, "Austin")).await;
+        service.is_idle().await;
+        let call = service.json(&format!("/v1/calls/{}", call_sid(1))).await;
+        assert_eq!(call["status"], "completed");
+        assert_eq!(call["created_at"], "2026-09-21T14:13:20Z");
+        assert_eq!(call["recordings"][0]["segments"], json!([{
+            "speaker": "caller", "start_ms": 0, "end_ms": 1500, "confidence": 0.9,
+            "text": "hello i need a locksmith in Austin",
+        }]));
+        assert_eq!(call["recordings"][0]["extraction"]["city"]["evidence"]["quote"], "Austin");
+        assert!(call.get("fold").is_none());
+        let leads = service.json("/v1/leads?phone=%2B15125550123").await;
+        assert_eq!(leads["leads"][0]["city"], "Austin");
+        assert_eq!(leads["leads"][0]["id"], call["lead_id"]);
+        let queues = service.json("/v1/queues").await;
+        assert_eq!(queues["queues"][1]["name"], "results");
+        assert_eq!(queues["queues"][1]["stats"]["dead"], 0);
+        assert!(service.process.checks().values().all(Result::is_ok));
+        service.stop().await;
+    }
+}
+
+on_both! {
+    async fn calls_are_listed_newest_first_filtered_and_in_stretches(db: Db) {
+        for call in 1..=7u32 {
+            let city = if call % 2 == 0 { "Austin" } else { "Dallas" };
+            // Two calls a time: the order within one is by SID.
+            db.persist(&usual(call, T + i64::from(call / 2), CALLER, city)).await.unwrap();
+        }
+        db.persist(&[of_call(8, T + 90, EventKind::NoRecording { code: "none_listed".into() })])
+            .await
+            .unwrap();
+        let service = Service::start(db).await;
+        let mut seen = Vec::new();
+        let mut path = "/v1/calls?limit=3".to_owned();
+        loop {
+            let page = service.json(&path).await;
+            let rows = page["calls"].as_array().unwrap();
+            seen.extend(rows.iter().map(|call| call["call_sid"].as_str().unwrap().to_owned()));
+            let Some(cursor) = page["next_cursor"].as_str() else { break };
+            path = format!("/v1/calls?limit=3&cursor={cursor}");
+        }
+        assert_eq!(seen, (1..=8).rev().map(call_sid).collect::<Vec<_>>());
+
+        for (filter, count) in [
+            ("status=no_recording", 1),
+            ("status=completed", 7),
+            ("city=Austin", 3),
+            ("city=dallas", 4),
+            ("service=locksmith&city=Austin", 3),
+            ("service=plumber", 0),
+            ("number=%2B15125550123", 7),
+            ("language=en", 7),
+            ("lead=1", 7),
+            ("since=2026-09-21T14:13:20.003Z", 3),
+            ("until=2026-09-21T14:13:20.001Z", 1),
+        ] {
+            let page = service.json(&format!("/v1/calls?{filter}")).await;
+            assert_eq!(page["calls"].as_array().unwrap().len(), count, "{filter}");
+        }
+        service.stop().await;
+    }
+}
+
+on_both! {
+    async fn transcribe_again_gives_out_the_next_generation_and_its_result_stands(db: Db) {
+        let service = Service::start(db).await;
+        service.publish(&usual(1, T, CALLER, "Austin")).await;
+        service.is_idle().await;
+        let path = format!("/v1/calls/{}/transcribe-again", call_sid(1));
+        for generation in 1..=2 {
+            let response = service.request(Method::POST, &path).send().await.unwrap();
+            assert_eq!(response.status(), 202);
+            let answer: serde_json::Value = response.json().await.unwrap();
+            assert_eq!(answer["enqueued"], json!([
+                { "recording_sid": recording_sid(1), "generation": generation }
+            ]));
+        }
+        let jobs = take_jobs(&service, 2).await;
+        let generations: Vec<_> = jobs
+            .iter()
+            .map(|job| match job {
+                CallJob::Transcribe { generation, .. } => *generation,
+                CallJob::Resolve { .. } => panic!("{job:?}"),
+            })
+            .collect();
+        assert_eq!(generations, [1, 2]);
+        service.is_idle().await;
+        let call = service.json(&format!("/v1/calls/{}", call_sid(1))).await;
+        assert_eq!(call["status"], "queued");
+        assert_eq!(call["extracted_city"], "Austin", "kept until there is something better");
+
+        let better = transcribed("in Dallas", None, Some(("Dallas", 0.97)));
+        let mut event = of_recording(1, 1, (2, 0, 1), T + 99, better);
+        event.order = AttemptOrder { generation: 2, redrive: 0, attempt: 1 };
+        service.publish(&[event]).await;
+        service.is_idle().await;
+        let call = service.json(&format!("/v1/calls/{}", call_sid(1))).await;
+        assert_eq!((&call["status"], &call["extracted_city"]), (&json!("completed"), &json!("Dallas")));
+        service.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_without_a_recording_is_searched_again_each_time_somebody_asks() {
+    let service = Service::start(Db::sqlite().await).await;
+    service.publish(&[of_call(1, T, EventKind::NoRecording { code: "none_listed".into() })]).await;
+    service.is_idle().await;
+    let path = format!("/v1/calls/{}/transcribe-again", call_sid(1));
+    for _ in 0..2 {
+        let response = service.request(Method::POST, &path).send().await.unwrap();
+        assert_eq!(response.status(), 202);
+    }
+    let jobs = take_jobs(&service, 2).await;
+    assert!(jobs.iter().all(|job| matches!(job, CallJob::Resolve { .. })), "{jobs:?}");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_requests_are_answered_with_a_problem_that_names_what_is_wrong() {
+    let service = Service::start(Db::sqlite().await).await;
+    for (path, status, word) in [
+        ("/", 404, "/v1"),
+        ("/v1/nothing", 404, "nothing"),
+        ("/v1/calls?colour=red", 400, "colour"),
+        ("/v1/calls?status=done", 400, "observed, queued"),
+        ("/v1/calls?status=failed&status=queued", 400, "more than once"),
+        ("/v1/calls?limit=0", 400, "1 to 200"),
+        ("/v1/calls?limit=201", 400, "1 to 200"),
+        ("/v1/calls?cursor=x", 400, "next_cursor"),
+        (
+            "/v1/calls?cursor=9999999999999999999-CA00000000000000000000000000000001",
+            400,
+            "next_cursor",
+        ),
+        ("/v1/calls?city=", 400, "city"),
+        ("/v1/calls?city=%00", 400, "NUL"),
+        ("/v1/calls?since=yesterday", 400, "since"),
+        ("/v1/calls?lead=one", 400, "lead"),
+        ("/v1/calls/CA1", 400, "32 hexadecimal"),
+        ("/v1/calls/CA00000000000000000000000000000009", 404, "no such call"),
+        ("/v1/leads?phone=12", 400, "phone"),
+        ("/v1/leads/99999999999999999999", 400, "number of a lead"),
+        ("/v1/leads/99", 404, "no such lead"),
+        ("/v1/queues?x=1", 400, "x"),
+    ] {
+        let detail = problem(service.get(path).await, status).await;
+        assert!(detail.contains(word), "{path}: {detail}");
+    }
+    let deleted = service.request(Method::DELETE, "/v1/calls").send().await.unwrap();
+    assert_eq!(deleted.headers()["allow"], "GET");
+    problem(deleted, 405).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_tokens_only_who_knows_one_is_answered() {
+    let token = "a-token-of-enough-length";
+    let service = Service::with(Db::sqlite().await, |settings| {
+        settings.api.tokens = Some(format!("another-long-token-to-rotate, {token}").into());
+    })
+    .await;
+    let bare = service.get("/v1/calls").await;
+    assert_eq!(bare.headers()["www-authenticate"], "Bearer");
+    problem(bare, 401).await;
+    for (token, status) in [("wrong", 401), (token, 200), ("another-long-token-to-rotate", 200)] {
+        let request = service.request(Method::GET, "/v1/calls").bearer_auth(token);
+        assert_eq!(request.send().await.unwrap().status(), status, "{token}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_token_no_page_of_another_site_gets_an_answer() {
+    let service = Service::start(Db::sqlite().await).await;
+    let with = |name: &'static str, value: &'static str| {
+        service.request(Method::GET, "/v1/calls").header(name, value).send()
+    };
+    problem(with("origin", "https://evil.example").await.unwrap(), 403).await;
+    problem(with("host", "evil.example").await.unwrap(), 403).await;
+    assert_eq!(with("host", "localhost:8081").await.unwrap().status(), 200);
+    service.stop().await;
+}
+
+#[test]
+fn without_a_token_the_api_refuses_to_listen_beyond_this_machine() {
+    let mut settings = callscribe_results::ResultsSettings::default();
+    settings.validate().unwrap();
+    settings.api.listen = ([0, 0, 0, 0], 8081).into();
+    let sentence = settings.validate().unwrap_err();
+    assert!(sentence.contains("results.api.listen is 0.0.0.0:8081"), "{sentence}");
+    settings.api.tokens = Some("a-token-of-enough-length".into());
+    settings.validate().unwrap();
+}
+
+/// Takes jobs out of the queue, as a transcriber would.
+async fn take_jobs(service: &Service, count: usize) -> Vec<CallJob> {
+    struct Take(mpsc::UnboundedSender<CallJob>);
+    impl BatchHandler for Take {
+        async fn handle(&self, deliveries: Vec<Delivery>) -> Vec<Settlement> {
+            for delivery in &deliveries {
+                self.0.send(serde_json::from_str(&delivery.body).unwrap()).unwrap();
+            }
+            vec![Settlement::done(); deliveries.len()]
+        }
+    }
+    let (sender, mut jobs) = mpsc::unbounded_channel();
+    let stop = tokio_util::sync::CancellationToken::new();
+    let options = ConsumerOptions::default();
+    let taking = queue::consume_batches(service.calls.clone(), options, Take(sender), stop.clone());
+    let taking = tokio::spawn(taking);
+    let mut taken = Vec::new();
+    while taken.len() < count {
+        taken.push(jobs.recv().await.unwrap());
+    }
+    stop.cancel();
+    taking.await.unwrap().unwrap();
+    taken
+}

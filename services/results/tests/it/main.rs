@@ -1,0 +1,15 @@
+//! The results service against a real SQLite, a real Postgres and a real redis-server.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod api;
+mod leads;
+mod outage;
+mod projection;
+mod schema;
+mod support;

@@ -1,0 +1,200 @@
+//! Databases that refuse, are away, and come back.
+
+use std::{sync::Arc, time::Duration};
+
+use callscribe_results::{
+    DatabaseSettings, ResultsSettings,
+    health::DatabaseHealth,
+    projection::{Projection, Projector},
+    store::{Store, StoreError},
+};
+use chassis::Process;
+use domain::CallEvent;
+use queue::{BatchHandler, Delivery, Lane, Settlement, Verdict};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{
+    Db,
+    database::fresh_postgres_url,
+    events::{call_sid, usual},
+    eventually, on_both,
+    postgres::Postgres,
+};
+
+const T: i64 = 1_790_000_000_000;
+const CALLER: &str = "+15125550123";
+
+fn delivery(body: String) -> Delivery {
+    Delivery {
+        id: "1-0".into(),
+        key: call_sid(1),
+        body,
+        lane: Lane::Live,
+        attempt: 1,
+        redrive: 0,
+        deliveries: 1,
+        born_ms: T,
+        traceparent: None,
+        abandoned: CancellationToken::new(),
+    }
+}
+
+fn deliveries(events: &[CallEvent]) -> Vec<Delivery> {
+    events.iter().map(|event| delivery(serde_json::to_string(event).unwrap())).collect()
+}
+
+struct Bench {
+    process: Process,
+    projector: Arc<Projector>,
+}
+
+impl Bench {
+    fn new(store: Store) -> Self {
+        let process = Process::new(CancellationToken::new());
+        let health = DatabaseHealth::new(process.check("database"));
+        let projection = Projection::new(store, Arc::new(ResultsSettings::default()));
+        let projector = Projector::new(projection, health, process.stop().clone());
+        Self { process, projector: Arc::new(projector) }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.process.checks()["database"].is_ok()
+    }
+
+    fn start(&self, events: &[CallEvent]) -> tokio::task::JoinHandle<Vec<Settlement>> {
+        let (projector, deliveries) = (self.projector.clone(), deliveries(events));
+        tokio::spawn(async move { projector.handle(deliveries).await })
+    }
+}
+
+/// Makes the database refuse one call.
+async fn refuse(db: &Db, call: u32) {
+    use sea_orm::DbBackend;
+    let sid = call_sid(call);
+    if db.store.reader().get_database_backend() == DbBackend::Sqlite {
+        db.execute(&format!(
+            "CREATE TRIGGER refuse BEFORE INSERT ON call_logs WHEN NEW.call_sid = '{sid}' \
+             BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+        ))
+        .await;
+    } else {
+        db.execute(&format!(
+            "CREATE FUNCTION refuse() RETURNS trigger AS $$ BEGIN \
+             IF NEW.call_sid = '{sid}' THEN RAISE EXCEPTION 'not this one'; END IF; \
+             RETURN NEW; END $$ LANGUAGE plpgsql; \
+             CREATE TRIGGER refuse BEFORE INSERT ON call_logs \
+             FOR EACH ROW EXECUTE FUNCTION refuse()"
+        ))
+        .await;
+    }
+}
+
+on_both! {
+    async fn a_row_the_database_refuses_goes_to_the_dead_letters_and_the_others_go_through(db: Db) {
+        refuse(&db, 5).await;
+        let events: Vec<_> = (1..=9).flat_map(|call| usual(call, T, CALLER, "Austin")).collect();
+        let bench = Bench::new(db.store.clone());
+        let settlements = bench.projector.handle(deliveries(&events)).await;
+        for (event, settlement) in events.iter().zip(settlements) {
+            if event.call_sid.as_str() == call_sid(5) {
+                let Verdict::Dead { failure } = settlement.verdict else { panic!("{settlement:?}") };
+                assert_eq!(failure.code, "database_refused");
+                assert!(failure.message.contains("not this one"), "{}", failure.message);
+            } else {
+                assert_eq!(settlement, Settlement::done());
+            }
+        }
+        assert_eq!(db.rows().await.calls.len(), 8);
+        assert!(bench.is_ready());
+    }
+}
+
+on_both! {
+    async fn a_body_that_is_no_event_is_dead_at_once_and_hinders_nobody(db: Db) {
+        let mut batch = deliveries(&usual(1, T, CALLER, "Austin"));
+        batch.insert(1, delivery("{\"event\":\"+15125550123\"}".into()));
+        let settlements = Bench::new(db.store.clone()).projector.handle(batch).await;
+        let Verdict::Dead { failure } = &settlements[1].verdict else { panic!("{settlements:?}") };
+        assert_eq!(failure.code, "malformed_event");
+        assert!(!failure.message.contains("555"), "{}", failure.message);
+        assert!(settlements.iter().enumerate().all(|(place, s)| place == 1 || *s == Settlement::done()));
+        assert_eq!(db.rows().await.calls[0].status, "completed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_postgres_that_goes_away_loses_nothing_and_is_found_again_without_a_restart() {
+    let server = Postgres::start();
+    let url = fresh_postgres_url(&server).await;
+    let settings = DatabaseSettings {
+        acquire_timeout_seconds: 1,
+        max_connections: 2,
+        ..DatabaseSettings::at(url)
+    };
+    let store = Store::open(&settings).await.unwrap();
+    let bench = Bench::new(store.clone());
+    assert_eq!(bench.start(&usual(1, T, CALLER, "Austin")).await.unwrap()[3], Settlement::done());
+    assert!(bench.is_ready());
+
+    server.kill();
+    let waiting = bench.start(&usual(2, T, CALLER, "Dallas"));
+    eventually("readiness is gone", || async { !bench.is_ready() }).await;
+    assert!(!waiting.is_finished(), "nothing is settled while the database is away");
+    server.restart();
+    let settlements = waiting.await.unwrap();
+    assert!(settlements.iter().all(|settlement| *settlement == Settlement::done()));
+    assert!(bench.is_ready());
+    assert!(store.call(&call_sid(2)).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_during_an_outage_hands_the_events_back_uncounted() {
+    let server = Postgres::start();
+    let url = fresh_postgres_url(&server).await;
+    let settings = DatabaseSettings { acquire_timeout_seconds: 1, ..DatabaseSettings::at(url) };
+    let bench = Bench::new(Store::open(&settings).await.unwrap());
+    server.kill();
+    let waiting = bench.start(&usual(1, T, CALLER, "Austin"));
+    eventually("readiness is gone", || async { !bench.is_ready() }).await;
+    bench.process.stop().cancel();
+    for settlement in waiting.await.unwrap() {
+        let Verdict::Retry { counts, failure, .. } = settlement.verdict else {
+            panic!("{settlement:?}")
+        };
+        assert_eq!((counts, failure.code.as_str()), (false, "database_unavailable"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sqlite_file_that_another_process_holds_is_waited_for() {
+    let db = Db::sqlite().await;
+    let settings = DatabaseSettings { busy_timeout_ms: 20, ..db.settings.clone() };
+    let impatient = Store::open(&settings).await.unwrap();
+    let held = db.store.begin().await.unwrap();
+    let error = impatient.begin().await.unwrap_err();
+    assert!(matches!(&error, StoreError::Unavailable(_)), "{error}");
+    let bench = Bench::new(impatient);
+    let waiting = bench.start(&usual(1, T, CALLER, "Austin"));
+    eventually("readiness is gone", || async {
+        bench.process.checks()["database"].clone().is_err_and(|reason| reason.contains("locked"))
+    })
+    .await;
+    held.rollback().await.unwrap();
+    assert!(waiting.await.unwrap().iter().all(|s| *s == Settlement::done()));
+    assert_eq!(db.rows().await.calls.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_on_postgres_ends_at_its_time_limit() {
+    use sea_orm::ConnectionTrait;
+    let url = fresh_postgres_url(Postgres::shared()).await;
+    let settings = DatabaseSettings { statement_timeout_seconds: 1, ..DatabaseSettings::at(url) };
+    let store = Store::open(&settings).await.unwrap();
+    let slow = store.reader().execute_unprepared("SELECT pg_sleep(30)");
+    let outcome = tokio::time::timeout(Duration::from_secs(20), slow).await.expect("it ends");
+    let error = StoreError::from(outcome.unwrap_err());
+    assert!(
+        matches!(&error, StoreError::Unavailable(reason) if reason.contains("57014")),
+        "{error}"
+    );
+}
