@@ -239,7 +239,8 @@ async fn upsert<A>(
         let name = format!("{key:?}");
         let others = <A::Entity as EntityTrait>::Column::iter()
             .filter(|column| format!("{column:?}") != name && !is_row_number(column));
-        statement = statement.on_conflict(OnConflict::column(key).update_columns(others).to_owned());
+        statement =
+            statement.on_conflict(OnConflict::column(key).update_columns(others).to_owned());
     }
     statement.exec_without_returning(db).await.unwrap();
 }

@@ -11,5 +11,6 @@ mod api;
 mod leads;
 mod outage;
 mod projection;
+mod reconcile;
 mod schema;
 mod support;
