@@ -13,5 +13,6 @@ mod api_queues;
 mod leads;
 mod outage;
 mod projection;
+mod reconcile;
 mod schema;
 mod support;
