@@ -40,6 +40,8 @@ pub(crate) struct Reader {
     work: Arc<Work>,
     connection: Option<MultiplexedConnection>,
     blocked: Arc<Blocked>,
+    /// Whether the last wait ended without an entry.
+    idle: bool,
 }
 
 /// Whether the reader waits inside Redis, and under which client id.
@@ -51,7 +53,7 @@ pub(crate) struct Blocked {
 
 impl Reader {
     pub fn new(work: Arc<Work>) -> Self {
-        Self { work, connection: None, blocked: Arc::default() }
+        Self { work, connection: None, blocked: Arc::default(), idle: false }
     }
 
     pub fn blocked(&self) -> Arc<Blocked> {
@@ -100,9 +102,11 @@ impl Reader {
                 return Ok(items);
             }
         }
-        let mut entries = self.poll(room).await?;
+        // After an idle wait there is nothing to poll for: the next wait sees what came meanwhile.
+        let mut entries = if self.idle { Vec::new() } else { self.poll(room).await? };
         if entries.is_empty() {
             entries = self.wait(room, stop).await?;
+            self.idle = entries.is_empty();
         }
         Ok(self.accept(entries, room).await)
     }

@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+pub mod nodes;
+
 use std::{
     future::Future,
     path::PathBuf,
