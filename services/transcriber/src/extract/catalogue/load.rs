@@ -253,8 +253,9 @@ impl Phrases<'_> {
 
     fn phrases(&mut self, phrases: &[String], strength: Strength) -> Result<(), CatalogueError> {
         for phrase in phrases {
-            let pattern = self.checked(phrase, Pattern::phrase(phrase))?;
-            self.push(phrase, pattern, strength, false);
+            for pattern in self.checked(phrase, Pattern::phrase(phrase))? {
+                self.push(phrase, pattern, strength, false);
+            }
         }
         Ok(())
     }
@@ -267,11 +268,11 @@ impl Phrases<'_> {
         Ok(())
     }
 
-    fn checked(
+    fn checked<T>(
         &self,
         phrase: &str,
-        read: Result<Pattern, PatternError>,
-    ) -> Result<Pattern, CatalogueError> {
+        read: Result<T, PatternError>,
+    ) -> Result<T, CatalogueError> {
         read.map_err(|error| self.place.at(phrase).error(error.to_string()))
     }
 

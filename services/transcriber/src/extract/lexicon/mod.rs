@@ -77,7 +77,10 @@ fn id(number: usize) -> u32 {
 
 /// A city's words written as one, as speech engines sometimes do: "telaviv", "בארשבע".
 fn joined(entry: &Entry, phrase: &Phrase) -> Option<Pattern> {
-    let word = phrase.pattern.joined().filter(|_| entry.kind == Kind::City)?;
+    let word = phrase.pattern.joined().filter(|word| word.chars().nth(4).is_some())?;
+    if entry.kind != Kind::City {
+        return None;
+    }
     let slot = Slot { words: vec![word], optional: false, prefixable: true, gap: 0 };
     Some(Pattern { slots: vec![slot] })
 }

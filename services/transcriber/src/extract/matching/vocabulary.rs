@@ -102,21 +102,32 @@ impl Vocabulary {
     }
 }
 
-/// The word without its first letters, as long as these can be prefixes.
+/// The word without its first letters, as long as these are prefixes in an order that Hebrew
+/// allows: ו, then ש (alone or in כש, מש), then one of ב ל מ כ, then ה.
 fn stems(word: &str) -> impl Iterator<Item = (&str, Prefix)> {
     let mut prefix = Prefix::default();
     let mut at = 0;
+    let mut stage = 0;
+    let mut last = ' ';
     let mut letters = word.chars();
     std::iter::from_fn(move || {
         let letter = letters.next()?;
-        match letter {
-            'ב' => prefix.within = true,
-            'ל' => prefix.to = true,
-            'מ' => prefix.from = true,
-            'ו' | 'ש' | 'כ' | 'ה' => {}
+        let conjunction = stage <= 1 || stage == 3 && matches!(last, 'כ' | 'מ');
+        stage = match letter {
+            'ו' if stage == 0 => 1,
+            'ש' if conjunction => 2,
+            'ב' | 'ל' | 'מ' | 'כ' if stage <= 2 => 3,
+            'ה' if stage <= 3 => 4,
             _ => return None,
-        }
-        prefix.any = true;
+        };
+        last = letter;
+        // מש and כש are conjunctions; the מ in them is not "from".
+        prefix = Prefix {
+            within: letter == 'ב' || prefix.within && letter == 'ה',
+            to: letter == 'ל' || prefix.to && letter == 'ה',
+            from: letter == 'מ' || prefix.from && letter == 'ה',
+            any: true,
+        };
         at += letter.len_utf8();
         Some((&word[at..], prefix))
     })
