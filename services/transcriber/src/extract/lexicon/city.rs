@@ -92,15 +92,24 @@ impl<'s, 'c> Place<'s, 'c> {
     fn answers(&self) -> bool {
         let segment = self.mention.segment;
         let asked = self.scene.previous(segment).is_some_and(|p| {
-            p.speaker == Speaker::Agent && (p.has(Cue::AskCity) || p.has(Cue::Guess))
+            let guessed = p.has(Cue::Tag) || p.asks();
+            p.speaker == Speaker::Agent
+                && (p.has(Cue::AskCity) || p.has(Cue::Guess) || guessed && self.guessed().is_some())
         });
-        self.passage.speaker == Speaker::Caller && asked && self.start < ANSWER
+        let first = !self.scene.mentions[..self.number()].iter().rev().take(4).any(|m| {
+            m.segment == segment && m.kind == Kind::City && m.entry != self.mention.entry
+        });
+        let turned = [Cue::But, Cue::Correct, Cue::No].iter().any(|cue| {
+            self.passage.before(*cue, self.start, 4, Break::Question).is_some()
+        });
+        self.passage.speaker == Speaker::Caller && asked && self.start < ANSWER && (first || turned)
     }
 
     /// Words that only a place has around it.
     fn is_placed(&self) -> bool {
         self.within
             || self.beside(Cue::Near, 1)
+            || self.agent && self.is_guess()
             || self.answers && self.start < 5
             || self.region() > 0
             || self.from && (self.before(Cue::Me, 1) || self.before(Cue::Named, 3))
@@ -124,7 +133,11 @@ impl<'s, 'c> Place<'s, 'c> {
     fn weigh_place(&self, stance: &mut Stance) {
         stance.weigh(self.within, 1.4);
         stance.weigh(!self.within && self.beside(Cue::Near, 1), 1.1);
-        stance.weigh(self.answers, 2.4);
+        let aside = self.contrasted() || self.before(Cue::Work, 4);
+        stance.weigh(self.answers, if aside { 0.8 } else { 2.4 });
+        let told = self.is_placed()
+            || [Cue::Site, Cue::Live, Cue::Serve].iter().any(|cue| self.before(*cue, CLAUSE));
+        stance.weigh(!told && !self.answers, -0.8);
         stance.weigh(self.region() > 0, 0.8);
         stance.weigh(self.before(Cue::Site, CLAUSE), 1.0);
         stance.weigh(self.before(Cue::Live, CLAUSE), 0.9);
@@ -156,7 +169,8 @@ impl<'s, 'c> Place<'s, 'c> {
         let beneficiary = self.scene.acts_for_another();
         let kin = self.before(Cue::Kin, 5) && !self.before(Cue::KinNeeds, CLAUSE);
         stance.weigh(kin, if beneficiary { -0.5 } else { -1.8 });
-        let third = self.beside(Cue::Third, 1);
+        // In "the flat is old, it is in Hadera" Hebrew says "she".
+        let third = self.beside(Cue::Third, 1) && !self.before(Cue::Site, CLAUSE);
         stance.weigh(third, if beneficiary { 1.4 } else { -1.5 });
         stance.weigh(beneficiary && self.before(Cue::Me, 1), -1.6);
         stance.weigh(self.before(Cue::Recommend, CLAUSE) || self.after(Cue::Recommend, 3), -2.2);
@@ -194,7 +208,7 @@ impl<'s, 'c> Place<'s, 'c> {
         let placed = self.within || self.from || self.answers;
         let person = self.beside(Cue::Person, 0) || self.after(Cue::PersonAfter, 0);
         stance.exclude(doubtful && person && !placed);
-        stance.exclude(self.beside(Cue::Named, 0) && !self.within && !self.from);
+        stance.deny(self.beside(Cue::Named, 0) && !self.within && !self.from);
         let greeted = self.agent && self.mention.segment < 2 && self.passage.has(Cue::Greeting)
             || self.agent && self.mention.segment == 0;
         let opens = self.start < 5 && self.passage.after(Cue::Greeting, self.end, 4, Break::Question).is_some();
@@ -223,6 +237,14 @@ impl<'s, 'c> Place<'s, 'c> {
             return false;
         };
         let at = self.start - distance;
+        // "Not Minneapolis, Saint Paul": the city right after the denial is the one denied.
+        let number = self.number();
+        let other = self.scene.mentions[..number].iter().rev().take(4).any(|m| {
+            m.segment == self.mention.segment && m.kind == Kind::City && m.tokens.start >= at
+        });
+        if other {
+            return false;
+        }
         // "Not far from"; "no, I'm in Savannah": the denial ended before the city.
         if self.beside(Cue::Near, 1) || distance > 0 && self.passage.before(Cue::Me, self.start, 1, Break::Comma).is_some() {
             return false;

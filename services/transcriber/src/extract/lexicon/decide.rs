@@ -1,6 +1,6 @@
 //! Which entry the evidence speaks for, and how clearly.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use domain::Speaker;
 
@@ -34,6 +34,8 @@ const REPEATED: f32 = 0.35;
 const REPETITIONS: f32 = 1.6;
 /// A corrected mention is as good as gone.
 const CORRECTED: f32 = -6.0;
+/// What a correction adds to the evidence it takes over.
+const INHERITED: f32 = 0.3;
 /// An entry that was denied once is distrusted elsewhere.
 const DENIED: f32 = -2.5;
 /// Words between a correction and the name it brings.
@@ -48,8 +50,10 @@ pub fn choose(scene: &Scene<'_>, kind: Kind) -> Option<Choice> {
     }
     let mut stances: Vec<Stance> = judge_all(scene, kind);
     answer(scene, &mut stances);
+    let denied = distrust(scene, &mut stances, &HashSet::new());
     correct(scene, &mut stances);
-    distrust(scene, &mut stances);
+    distrust(scene, &mut stances, &denied);
+    if std::env::var("DBG").is_ok() { for s in &stances { let m=s.of(scene); let p=&scene.passages[m.segment]; eprintln!("{:?} {} seg{} {:?} {:.2} ex={} den={} d={} | {:?}", kind, scene.catalogue.entries[m.entry].id, m.segment, p.text.tokens[m.tokens.clone()].iter().map(|t| p.text.word(t)).collect::<Vec<_>>(), s.score, s.excluded, s.denied, m.distance, p.cues.iter().filter(|(_,c)| c.end+8>m.tokens.start && c.start<m.tokens.end+4).map(|(c,r)| format!("{c:?}{r:?}")).collect::<Vec<_>>()); } }
     let ranked = rank(scene, &stances);
     let (best, score, mention) = *ranked.first()?;
     let second = ranked.get(1).map_or(0.0, |(_, score, _)| score.max(0.0));
@@ -86,26 +90,43 @@ fn answer(scene: &Scene<'_>, stances: &mut [Stance]) {
             continue;
         }
         let Some(reply) = scene.next(mention.segment) else { continue };
+        // "Okay, so a plumber. Are you still in Haifa?" "No.": the last question is answered.
+        let answered = mention.kind == Kind::City || !names_city(scene, mention.segment);
+        if stance.excluded || !answered {
+            continue;
+        }
         let denied = reply.opens_with(Cue::No, 1);
         stance.deny(denied);
         stance.weigh(!denied && reply.opens_with(Cue::Yes, 2), 2.6);
     }
 }
 
-/// A later name takes back an earlier one when a correction stands between or just before.
+fn names_city(scene: &Scene<'_>, segment: usize) -> bool {
+    let from = scene.mentions.partition_point(|m| m.segment < segment);
+    let own = scene.mentions[from..].iter().take(32).take_while(|m| m.segment == segment);
+    own.into_iter().any(|m| m.kind == Kind::City)
+}
+
+/// A later name takes back an earlier one when a correction stands between or just before, and
+/// takes over what spoke for it.
 fn correct(scene: &Scene<'_>, stances: &mut [Stance]) {
     for later in 1..stances.len() {
         let (earlier, rest) = stances.split_at_mut(later);
-        let Some(stance) = rest.first().filter(|s| !s.excluded && s.score > 0.0) else { continue };
+        let Some(stance) = rest.first_mut() else { continue };
         let mention = stance.of(scene);
         if scene.passage(mention).speaker == Speaker::Agent {
             continue;
         }
-        let Some(at) = correction(scene, mention) else { continue };
+        let Some(at) = correction(scene, mention).filter(|at| is_firm(scene, stance, *at)) else {
+            continue;
+        };
         for old in earlier.iter_mut().rev().take(8) {
             let known = old.of(scene);
-            let before = known.segment < mention.segment || known.tokens.end <= at;
+            let before = known.segment < mention.segment || known.tokens.end <= at + 2;
             if before && known.entry != mention.entry {
+                if known.segment == mention.segment {
+                    stance.score = stance.score.max(old.score + INHERITED);
+                }
                 old.score = old.score.min(CORRECTED);
                 old.denied = true;
             }
@@ -113,11 +134,26 @@ fn correct(scene: &Scene<'_>, stances: &mut [Stance]) {
     }
 }
 
+/// Whether a mention can take another's place: not itself denied, and about the work, unless it
+/// follows the correction at once.
+fn is_firm(scene: &Scene<'_>, stance: &Stance, correction: usize) -> bool {
+    let mention = stance.of(scene);
+    let at_once = mention.tokens.start - correction <= 5;
+    let least = match mention.kind {
+        Kind::City if at_once => -1.0,
+        Kind::City => 0.0,
+        Kind::Service => 1.0,
+    };
+    let named = scene.phrase(mention).strength > Strength::Hint;
+    !stance.excluded && stance.score > least && named
+}
+
 /// Where the correction that brings this name begins.
 fn correction(scene: &Scene<'_>, mention: &Mention) -> Option<usize> {
     let passage = scene.passage(mention);
     let start = mention.tokens.start;
-    let near = passage.cues_in(start.saturating_sub(CORRECTION)..start);
+    let reach = if mention.kind == Kind::City { CORRECTION } else { CORRECTION / 2 };
+    let near = passage.cues_in(start.saturating_sub(reach)..start);
     let corrects = |(cue, span): &&(Cue, std::ops::Range<usize>)| {
         let opens = span.start == 0
             || passage.text.tokens.get(span.start).is_some_and(|t| t.before >= Break::Comma);
@@ -126,14 +162,16 @@ fn correction(scene: &Scene<'_>, mention: &Mention) -> Option<usize> {
     near.iter().rev().find(corrects).map(|(_, span)| span.start)
 }
 
-/// What was denied in one place is not believed in another.
-fn distrust(scene: &Scene<'_>, stances: &mut [Stance]) {
-    let denied: std::collections::HashSet<usize> =
+/// What was denied in one place is not believed in another. Gives all denied entries; those
+/// already `known` were weighed before.
+fn distrust(scene: &Scene<'_>, stances: &mut [Stance], known: &HashSet<usize>) -> HashSet<usize> {
+    let denied: HashSet<usize> =
         stances.iter().filter(|s| s.denied).map(|s| s.of(scene).entry).collect();
     for stance in stances {
         let entry = stance.of(scene).entry;
-        stance.weigh(denied.contains(&entry), DENIED);
+        stance.weigh(denied.contains(&entry) && !known.contains(&entry), DENIED);
     }
+    denied
 }
 
 /// Entries by their evidence, best first, each with the mention that says it best.

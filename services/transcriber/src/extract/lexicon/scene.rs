@@ -261,7 +261,9 @@ fn is_word(region: &str) -> bool {
 }
 
 fn masks(outer: Cue, inner: Cue) -> bool {
-    matches!(inner, Cue::Negate | Cue::No | Cue::Past | Cue::Urgent) && outer != inner
+    let denial = matches!(inner, Cue::Negate | Cue::No);
+    let other = matches!(outer, Cue::Near | Cue::Correct | Cue::Unserved | Cue::Relaxed);
+    denial && other || inner == Cue::Urgent && outer == Cue::Relaxed
 }
 
 impl Passage {
@@ -273,6 +275,11 @@ impl Passage {
     /// Whether the phrase stands anywhere in the segment.
     pub fn has(&self, cue: Cue) -> bool {
         self.kinds & (1 << cue as u64) != 0
+    }
+
+    /// Whether it ends with a question mark.
+    pub fn asks(&self) -> bool {
+        self.text.ending == Some(Break::Question)
     }
 
     /// Whether the phrase begins among the first words.

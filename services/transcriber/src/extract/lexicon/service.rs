@@ -106,6 +106,8 @@ impl Wish<'_, '_> {
         let heard = self.scene.passages[..self.mention.segment].iter().take(8);
         let spoken = heard.clone().any(|p| p.speaker != Speaker::Agent);
         stance.weigh(spoken && concludes, 1.9);
+        // "So a plumber then": a dispatcher's conclusion weighs more than the caller's symptoms.
+        stance.weigh(spoken && self.beside(Cue::Recap, 2), 1.8);
         let number = self.scene.mentions.partition_point(|m| m.segment < self.mention.segment);
         let menu = self.scene.mentions[number..]
             .iter()
