@@ -122,7 +122,10 @@ impl Place<'_> {
 
     /// The same entry, at the line where this text stands in it.
     fn at(&self, text: &str) -> Place<'_> {
-        let found = self.source.get(self.span.clone()).and_then(|entry| entry.find(text));
+        let entry = self.source.get(self.span.start..).unwrap_or_default();
+        // The span of a table is its header; its lines reach to the next header.
+        let entry = entry.get(..entry.find("\n[[").unwrap_or(entry.len())).unwrap_or(entry);
+        let found = entry.find(&format!("\"{text}\"")).or_else(|| entry.find(text));
         let start = self.span.start + found.unwrap_or(0);
         Place { file: self.file, source: self.source, span: start..start }
     }

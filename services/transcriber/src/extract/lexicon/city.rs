@@ -66,6 +66,14 @@ impl<'s, 'c> Place<'s, 'c> {
         place
     }
 
+    /// As [`Place::before`], within what was said since the caller last began to speak of
+    /// himself: in "my neighbour recommended you, I'm from Afula" nobody recommended Afula.
+    fn lately(&self, cue: Cue, reach: usize) -> bool {
+        let found = self.passage.before(cue, self.start, reach, Break::Sentence);
+        let me = self.passage.before(Cue::Me, self.start, reach, Break::Sentence);
+        found.is_some_and(|distance| me.is_none_or(|me| distance < me))
+    }
+
     fn before(&self, cue: Cue, reach: usize) -> bool {
         self.passage.before(cue, self.start, reach, Break::Sentence).is_some()
     }
@@ -112,8 +120,20 @@ impl<'s, 'c> Place<'s, 'c> {
             || self.agent && self.is_guess()
             || self.answers && self.start < 5
             || self.region() > 0
+            || self.is_address()
             || self.from && (self.before(Cue::Me, 1) || self.before(Cue::Named, 3))
             || self.to && (self.before(Cue::Need, CLAUSE) || self.before(Cue::Serve, 3))
+    }
+
+    /// "214 Maple Street, Tampa", or a sentence of nothing but the city.
+    fn is_address(&self) -> bool {
+        let text = &self.passage.text;
+        let opens = text.tokens.get(self.start).is_some_and(|t| t.before >= Break::Sentence);
+        let ends = match text.tokens.get(self.end) {
+            Some(next) => next.before >= Break::Comma,
+            None => text.ending.is_some(),
+        };
+        opens && ends || self.passage.before(Cue::StreetAfter, self.start, 1, Break::Sentence).is_some()
     }
 
     fn region(&self) -> usize {
@@ -134,6 +154,7 @@ impl<'s, 'c> Place<'s, 'c> {
         stance.weigh(self.within, 1.4);
         stance.weigh(!self.within && self.beside(Cue::Near, 1), 1.1);
         let aside = self.contrasted() || self.before(Cue::Work, 4);
+        stance.weigh(self.is_address() && !self.agent, 1.2);
         stance.weigh(self.answers, if aside { 0.8 } else { 2.4 });
         let told = self.is_placed()
             || [Cue::Site, Cue::Live, Cue::Serve].iter().any(|cue| self.before(*cue, CLAUSE));
@@ -165,15 +186,15 @@ impl<'s, 'c> Place<'s, 'c> {
 
     fn weigh_others(&self, stance: &mut Stance) {
         let moved_here = self.to && self.before(Cue::Moved, 6);
-        stance.weigh(self.before(Cue::Past, CLAUSE) && !moved_here, -2.2);
+        stance.weigh(self.lately(Cue::Past, CLAUSE) && !moved_here, -2.2);
         let beneficiary = self.scene.acts_for_another();
-        let kin = self.before(Cue::Kin, 5) && !self.before(Cue::KinNeeds, CLAUSE);
+        let kin = self.lately(Cue::Kin, 5) && !self.before(Cue::KinNeeds, CLAUSE);
         stance.weigh(kin, if beneficiary { -0.5 } else { -1.8 });
         // In "the flat is old, it is in Hadera" Hebrew says "she".
         let third = self.beside(Cue::Third, 1) && !self.before(Cue::Site, CLAUSE);
         stance.weigh(third, if beneficiary { 1.4 } else { -1.5 });
         stance.weigh(beneficiary && self.before(Cue::Me, 1), -1.6);
-        stance.weigh(self.before(Cue::Recommend, CLAUSE) || self.after(Cue::Recommend, 3), -2.2);
+        stance.weigh(self.lately(Cue::Recommend, CLAUSE) || self.after(Cue::Recommend, 3), -2.2);
         stance.weigh(self.before(Cue::Work, 4), -2.2);
         stance.weigh(self.agent && self.passage.has(Cue::Own), -2.0);
         stance.weigh(self.contrasted(), -1.4);
@@ -243,6 +264,10 @@ impl<'s, 'c> Place<'s, 'c> {
             m.segment == self.mention.segment && m.kind == Kind::City && m.tokens.start >= at
         });
         if other {
+            return false;
+        }
+        let corrects = |(cue, _): &(Cue, std::ops::Range<usize>)| *cue == Cue::Correct;
+        if passage.cues_in(at..self.start).iter().any(corrects) {
             return false;
         }
         // "Not far from"; "no, I'm in Savannah": the denial ended before the city.

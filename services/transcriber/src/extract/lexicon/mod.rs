@@ -14,6 +14,7 @@ use std::sync::Arc;
 use domain::{Extraction, Transcript};
 
 pub use cue::CueError;
+pub use evidence::language as language_of;
 
 use self::{
     cue::add_cues,
@@ -62,7 +63,8 @@ impl Lexicon {
             let choice = decide::choose(&scene, kind)?;
             Some(evidence::field(&scene, transcript, &choice, language))
         };
-        Extraction { service: pick(Kind::Service), city: pick(Kind::City) }
+        let (service, city) = (pick(Kind::Service), pick(Kind::City));
+        Extraction { service, city, ..Extraction::default() }
     }
 
     /// The catalogue it was made of.

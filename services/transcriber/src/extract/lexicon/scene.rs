@@ -6,7 +6,7 @@ use domain::{Speaker, Transcript};
 
 use super::cue::Cue;
 use crate::extract::{
-    catalogue::{Catalogue, Kind, Phrase},
+    catalogue::{Catalogue, Kind, Phrase, Strength},
     matching::{Hit, Matcher, Prefix},
     text::{Break, Text},
 };
@@ -82,8 +82,17 @@ impl<'c> Scene<'c> {
         }
         scene.guess_roles();
         let asks_for = |p: &Passage| p.speaker != Speaker::Agent && p.has(Cue::KinNeeds);
-        scene.for_another = scene.passages.iter().any(asks_for);
+        scene.for_another = scene.passages.iter().any(asks_for) || scene.mentions.iter().any(|m| scene.befalls_kin(m));
         scene
+    }
+
+    /// "My mother is locked out": what happened, happened to someone else.
+    fn befalls_kin(&self, mention: &Mention) -> bool {
+        let passage = self.passage(mention);
+        mention.kind == Kind::Service
+            && self.phrase(mention).strength == Strength::Sign
+            && passage.speaker != Speaker::Agent
+            && passage.before(Cue::Kin, mention.tokens.start, 2, Break::Comma).is_some()
     }
 
     /// Where nobody told who speaks, a segment that greets, asks for the city or sends someone

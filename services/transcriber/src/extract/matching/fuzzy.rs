@@ -122,7 +122,7 @@ fn sound(letters: &[char]) -> String {
             ('ה', _) if !last => ('א', 1),
             _ => (letter, 1),
         };
-        let silent = letter == 'h' && last;
+        let silent = voice == 'h' && at + taken == letters.len();
         if !silent && !(voice.is_ascii() && heard.ends_with(voice)) {
             heard.push(voice);
         }

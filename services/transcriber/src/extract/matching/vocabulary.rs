@@ -1,6 +1,6 @@
 //! The words of the catalogue, and how a word of a text is read as one of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
@@ -40,6 +40,7 @@ pub struct Vocabulary {
     words: HashMap<Box<str>, WordId, FixedState>,
     neighbours: Neighbours,
     torn: HashMap<Box<str>, WordId, FixedState>,
+    whole: HashSet<Box<str>, FixedState>,
 }
 
 /// More letters are never taken off: "וכשבה" is already rare.
@@ -53,6 +54,12 @@ impl Vocabulary {
     pub fn intern(&mut self, word: &str) -> WordId {
         let next = WordId(u32::try_from(self.words.len()).unwrap_or(u32::MAX));
         *self.words.entry(word.into()).or_insert(next)
+    }
+
+    /// An everyday word: never read as a name, neither misspelt nor with its first letters off.
+    pub fn keep_whole(&mut self, word: &str) {
+        self.intern(word);
+        self.whole.insert(word.into());
     }
 
     /// The word's number.
@@ -74,6 +81,10 @@ impl Vocabulary {
     pub fn read(&self, word: &str, readings: &mut Vec<Reading>) {
         let before = readings.len();
         self.read_exact(word, Prefix::default(), readings);
+        // מיקום is a word; it is not "from Yakum".
+        if self.whole.contains(word) {
+            return;
+        }
         let stems: Vec<(&str, Prefix)> = stems(word).collect();
         for (stem, prefix) in &stems {
             self.read_exact(stem, *prefix, readings);
