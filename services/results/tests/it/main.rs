@@ -8,6 +8,8 @@
 )]
 
 mod api;
+mod api_leads;
+mod api_queues;
 mod leads;
 mod outage;
 mod projection;
