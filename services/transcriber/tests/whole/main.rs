@@ -4,3 +4,5 @@ mod audio;
 mod hostile;
 mod media;
 mod pocketsphinx;
+mod service;
+mod stage;

@@ -67,7 +67,7 @@ fn a_law(sample: i16) -> u8 {
     let coded = if magnitude < 32 {
         magnitude >> 1
     } else {
-        let exponent = 26 - magnitude.leading_zeros() as i32;
+        let exponent = 27 - magnitude.leading_zeros() as i32;
         (exponent << 4) | ((magnitude >> exponent) & 0x0f)
     };
     (sign | coded as u8) ^ 0x55
