@@ -11,6 +11,7 @@ mod queues;
 mod refusal;
 mod service;
 mod settings;
+mod together;
 
 pub use enqueue::{Intake, Target};
 pub use gate::Gate;

@@ -11,6 +11,7 @@ mod params;
 mod problem;
 mod queues;
 mod request;
+mod statistics;
 mod transcript;
 
 use std::sync::Arc;
@@ -74,6 +75,7 @@ impl Api {
             (["leads", id], "GET") => leads::one(self, request, id).await,
             (["leads", id], "PATCH") => leads::edit(self, request, id).await,
             (["leads", id, "changes"], "GET") => leads::changes(self, request, id).await,
+            (["statistics"], "GET") => statistics::get(self, request).await,
             (["queues"], "GET") => queues::list(self, request).await,
             (["queues", name, "pause"], "PUT") => queues::pause(self, request, name).await,
             (["queues", name, "pause"], "DELETE") => queues::resume(self, request, name).await,
@@ -91,7 +93,7 @@ impl Api {
 
 fn unanswered(segments: &[&str]) -> Problem {
     let allow = match segments {
-        ["calls" | "leads" | "queues"]
+        ["calls" | "leads" | "queues" | "statistics"]
         | ["calls", _]
         | ["calls", _, "transcript"]
         | ["leads", _, "changes"]

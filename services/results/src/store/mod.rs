@@ -9,6 +9,8 @@ pub mod lead_edit;
 pub mod leads;
 pub mod migrations;
 mod schema;
+pub mod search;
+pub mod statistics;
 mod transaction;
 
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, FromQueryResult, Statement};
