@@ -54,6 +54,8 @@ pub enum Cue {
     Own,
     /// Before a person's name: "my name is", "לדבר עם".
     Named,
+    /// Before the caller's own name.
+    Introduced,
     /// Before a person's name or anything else: "hi", "it's".
     Person,
     /// After a person's name.

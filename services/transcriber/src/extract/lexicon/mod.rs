@@ -5,6 +5,7 @@ mod confidence;
 mod cue;
 mod decide;
 mod evidence;
+mod extra;
 mod scene;
 mod service;
 mod stance;
@@ -64,7 +65,8 @@ impl Lexicon {
             Some(evidence::field(&scene, transcript, &choice, language))
         };
         let (service, city) = (pick(Kind::Service), pick(Kind::City));
-        Extraction { service, city, ..Extraction::default() }
+        let extra = extra::extra(&scene, transcript, language);
+        Extraction { service, city, extra, agreement: None }
     }
 
     /// The catalogue it was made of.
