@@ -46,6 +46,8 @@ pub enum Cue {
     AskCity,
     /// "What seems to be the problem?"
     AskService,
+    /// "What's your name?"
+    AskName,
     /// "Yes".
     Yes,
     /// "No", at the beginning of an answer.

@@ -92,7 +92,13 @@ fn answer(scene: &Scene<'_>, stances: &mut [Stance]) {
         let Some(reply) = scene.next(mention.segment) else { continue };
         // "Okay, so a plumber. Are you still in Haifa?" "No.": the last question is answered.
         let answered = mention.kind == Kind::City || !names_city(scene, mention.segment);
-        if stance.excluded || !answered {
+        if stance.excluded {
+            continue;
+        }
+        if !answered {
+            let corrected = reply.opens_with(Cue::No, 1);
+            let guess = scene.passages[mention.segment].has(Cue::Recap);
+            stance.weigh(corrected && guess, 1.2);
             continue;
         }
         let denied = reply.opens_with(Cue::No, 1);

@@ -45,7 +45,7 @@ impl Lexicon {
         for (number, entry) in catalogue.entries.iter().enumerate() {
             for (index, phrase) in entry.phrases.iter().enumerate() {
                 let target = Target::Phrase(id(number), id(index));
-                let forgiving = phrase.strength == Strength::Name && !phrase.doubtful;
+                let forgiving = phrase.strength >= Strength::Said && !phrase.doubtful;
                 builder.add(&phrase.pattern, target, forgiving);
                 if let Some(joined) = joined(entry, phrase) {
                     builder.add(&joined, target, forgiving);
