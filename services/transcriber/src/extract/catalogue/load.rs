@@ -182,10 +182,9 @@ impl Loading {
 
     fn add(&mut self, entry: Entry, place: &Place<'_>) -> Result<(), CatalogueError> {
         if !is_slug(&entry.id) {
-            return Err(place.error(format!(
-                "id \"{}\" is not a slug; use a-z, 0-9 and hyphens",
-                entry.id
-            )));
+            return Err(
+                place.error(format!("id \"{}\" is not a slug; use a-z, 0-9 and hyphens", entry.id))
+            );
         }
         if entry.names.is_empty() {
             return Err(place.error(format!("\"{}\" has no name; give en or he", entry.id)));
@@ -271,11 +270,7 @@ impl Phrases<'_> {
         Ok(())
     }
 
-    fn checked<T>(
-        &self,
-        phrase: &str,
-        read: Result<T, PatternError>,
-    ) -> Result<T, CatalogueError> {
+    fn checked<T>(&self, phrase: &str, read: Result<T, PatternError>) -> Result<T, CatalogueError> {
         read.map_err(|error| self.place.at(phrase).error(error.to_string()))
     }
 

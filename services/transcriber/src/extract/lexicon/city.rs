@@ -107,12 +107,13 @@ impl<'s, 'c> Place<'s, 'c> {
             p.speaker == Speaker::Agent
                 && (p.has(Cue::AskCity) || p.has(Cue::Guess) || guessed && self.guessed().is_some())
         });
-        let first = !self.scene.mentions[..self.number()].iter().rev().take(4).any(|m| {
-            m.segment == segment && m.kind == Kind::City && m.entry != self.mention.entry
-        });
-        let turned = [Cue::But, Cue::Correct, Cue::No].iter().any(|cue| {
-            self.passage.before(*cue, self.start, 4, Break::Question).is_some()
-        });
+        let first =
+            !self.scene.mentions[..self.number()].iter().rev().take(4).any(|m| {
+                m.segment == segment && m.kind == Kind::City && m.entry != self.mention.entry
+            });
+        let turned = [Cue::But, Cue::Correct, Cue::No]
+            .iter()
+            .any(|cue| self.passage.before(*cue, self.start, 4, Break::Question).is_some());
         self.passage.speaker == Speaker::Caller && asked && self.start < ANSWER && (first || turned)
     }
 
@@ -140,7 +141,8 @@ impl<'s, 'c> Place<'s, 'c> {
             Some(next) => next.before >= Break::Comma,
             None => text.ending.is_some(),
         };
-        opens && ends || self.passage.before(Cue::StreetAfter, self.start, 1, Break::Sentence).is_some()
+        opens && ends
+            || self.passage.before(Cue::StreetAfter, self.start, 1, Break::Sentence).is_some()
     }
 
     fn region(&self) -> usize {
@@ -237,11 +239,13 @@ impl<'s, 'c> Place<'s, 'c> {
         let person = self.beside(Cue::Person, 0) || self.after(Cue::PersonAfter, 0);
         stance.exclude(doubtful && person && !placed);
         stance.deny(self.beside(Cue::Named, 0) && !self.within && !self.from);
-        let asked_name = self.scene.previous(self.mention.segment).is_some_and(|p| p.has(Cue::AskName));
+        let asked_name =
+            self.scene.previous(self.mention.segment).is_some_and(|p| p.has(Cue::AskName));
         stance.deny(asked_name && self.start < 4 && !self.within && !self.from);
         let greeted = self.agent && self.mention.segment < 2 && self.passage.has(Cue::Greeting)
             || self.agent && self.mention.segment == 0;
-        let opens = self.start < 5 && self.passage.after(Cue::Greeting, self.end, 4, Break::Question).is_some();
+        let opens = self.start < 5
+            && self.passage.after(Cue::Greeting, self.end, 4, Break::Question).is_some();
         stance.exclude((greeted || opens && self.mention.segment == 0) && !self.is_guess());
     }
 
@@ -269,9 +273,14 @@ impl<'s, 'c> Place<'s, 'c> {
         let at = self.start - distance;
         // "Not in Haifa", but not "it isn't working in Haifa".
         let joins = |token: &Token| {
-            matches!(self.passage.text.word(token), "in" | "at" | "from" | "to" | "near" | "the" | "for")
+            matches!(
+                self.passage.text.word(token),
+                "in" | "at" | "from" | "to" | "near" | "the" | "for"
+            )
         };
-        if !self.passage.text.tokens[at..self.start].iter().all(joins) && !self.beside(Cue::Inside, 0) {
+        if !self.passage.text.tokens[at..self.start].iter().all(joins)
+            && !self.beside(Cue::Inside, 0)
+        {
             return false;
         }
         // "Not Minneapolis, Saint Paul": the city right after the denial is the one denied.
@@ -287,7 +296,9 @@ impl<'s, 'c> Place<'s, 'c> {
             return false;
         }
         // "Not far from"; "no, I'm in Savannah": the denial ended before the city.
-        if self.beside(Cue::Near, 1) || distance > 0 && self.passage.before(Cue::Me, self.start, 1, Break::Comma).is_some() {
+        if self.beside(Cue::Near, 1)
+            || distance > 0 && self.passage.before(Cue::Me, self.start, 1, Break::Comma).is_some()
+        {
             return false;
         }
         // "לא בנשר" answers a guess; it denies that city, not this one.
@@ -300,7 +311,8 @@ impl<'s, 'c> Place<'s, 'c> {
     fn guessed(&self) -> Option<usize> {
         let segment = self.mention.segment;
         let mine = self.scene.mentions.partition_point(|m| m.segment < segment);
-        let last = self.scene.mentions[..mine].iter().rev().take(6).find(|m| m.kind == Kind::City)?;
+        let last =
+            self.scene.mentions[..mine].iter().rev().take(6).find(|m| m.kind == Kind::City)?;
         let recent = segment - last.segment <= 2;
         let theirs = self.scene.passage(last).speaker != self.passage.speaker;
         (recent && theirs).then_some(last.entry)

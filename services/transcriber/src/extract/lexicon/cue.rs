@@ -72,8 +72,10 @@ pub enum Cue {
     TradeOfKin,
     /// A tradesman who was there already: "the plumber said".
     Done,
-    /// Wants no work: "wrong number".
+    /// Wants no work: "cancel my appointment", "press nine to be removed".
     Idle,
+    /// Either side notices: "wrong number".
+    Wrong,
     /// The agent's guess: "are you in", "אתם מ".
     Guess,
     /// After a guess: "right?", "כן?".

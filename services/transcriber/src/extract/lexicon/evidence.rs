@@ -4,10 +4,7 @@ use std::ops::Range;
 
 use domain::{Evidence, Field, Transcript};
 
-use super::{
-    decide::Choice,
-    scene::Scene,
-};
+use super::{decide::Choice, scene::Scene};
 use crate::extract::{
     catalogue::Language,
     text::{Break, Script, Text},
@@ -29,7 +26,12 @@ pub struct Quoted<'a> {
 }
 
 /// The field of a choice.
-pub fn field(scene: &Scene<'_>, transcript: &Transcript, choice: &Choice, language: Language) -> Field {
+pub fn field(
+    scene: &Scene<'_>,
+    transcript: &Transcript,
+    choice: &Choice,
+    language: Language,
+) -> Field {
     let mention = &scene.mentions[choice.mention];
     let entry = &scene.catalogue.entries[choice.entry];
     let (segment, tokens) = (mention.segment, mention.tokens.clone());

@@ -26,7 +26,11 @@ const URGENT: f32 = 0.85;
 const NAME: f32 = 0.75;
 
 /// All further fields that were said.
-pub fn extra(scene: &Scene<'_>, transcript: &Transcript, language: Language) -> BTreeMap<String, Field> {
+pub fn extra(
+    scene: &Scene<'_>,
+    transcript: &Transcript,
+    language: Language,
+) -> BTreeMap<String, Field> {
     let mut found = BTreeMap::new();
     for (segment, passage) in scene.passages.iter().enumerate() {
         if passage.speaker == Speaker::Agent {

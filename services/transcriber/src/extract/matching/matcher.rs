@@ -77,12 +77,7 @@ impl<T: Clone + PartialEq> MatcherBuilder<T> {
         let mut words: Vec<_> = slot.words.iter().map(|w| self.vocabulary.intern(w)).collect();
         words.sort_unstable();
         words.dedup();
-        CompiledSlot {
-            words,
-            optional: slot.optional,
-            prefixable: slot.prefixable,
-            gap: slot.gap,
-        }
+        CompiledSlot { words, optional: slot.optional, prefixable: slot.prefixable, gap: slot.gap }
     }
 
     /// Ready to match.

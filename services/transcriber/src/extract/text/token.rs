@@ -160,7 +160,9 @@ impl Cutter {
     fn close(&mut self) {
         let Some(mut open) = self.open.take() else { return };
         self.spaced_dash = false;
-        if open.after_apostrophe.is_some_and(|at| &open.word[at..] == "s") && !is_contraction(&open.word) {
+        if open.after_apostrophe.is_some_and(|at| &open.word[at..] == "s")
+            && !is_contraction(&open.word)
+        {
             open.word.pop();
         }
         let mut before = self.pending.take().unwrap_or(Break::None);
@@ -189,7 +191,10 @@ impl Text {
     /// "St. Louis", "Mr. Austin": the full stop does not end a sentence.
     fn ends_with_abbreviation(&self) -> bool {
         self.tokens.last().is_some_and(|token| {
-            matches!(self.word(token), "st" | "mt" | "ft" | "dr" | "mr" | "mrs" | "ms" | "רח" | "שד")
+            matches!(
+                self.word(token),
+                "st" | "mt" | "ft" | "dr" | "mr" | "mrs" | "ms" | "רח" | "שד"
+            )
         })
     }
 }
@@ -198,8 +203,21 @@ impl Text {
 fn is_contraction(word: &str) -> bool {
     matches!(
         word,
-        "its" | "hes" | "shes" | "thats" | "whats" | "wheres" | "theres" | "heres" | "whos" | "hows"
-            | "lets" | "whens" | "ones" | "names" | "s"
+        "its"
+            | "hes"
+            | "shes"
+            | "thats"
+            | "whats"
+            | "wheres"
+            | "theres"
+            | "heres"
+            | "whos"
+            | "hows"
+            | "lets"
+            | "whens"
+            | "ones"
+            | "names"
+            | "s"
     )
 }
 
