@@ -10,9 +10,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod complaints;
 mod consuming;
 mod dead;
 mod enqueueing;
+mod observing;
 mod outages;
 mod stopping;
 mod topologies;
