@@ -14,6 +14,7 @@ mod complaints;
 mod consuming;
 mod dead;
 mod enqueueing;
+mod model;
 mod observing;
 mod outages;
 mod stopping;
