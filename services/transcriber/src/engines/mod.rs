@@ -30,6 +30,9 @@ pub trait Engine: Send + Sync + 'static {
     /// What a minute of audio costs, in micro-dollars (10⁻⁶ USD); `None` where no price is known.
     fn microusd_per_minute(&self) -> Option<u64>;
 
+    /// How many pieces it takes at once, from all slots of the process together.
+    fn places(&self) -> usize;
+
     /// Transcribes one piece. `language` is the one the audio is in, where that is known.
     fn transcribe<'a>(
         &'a self,

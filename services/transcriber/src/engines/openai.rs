@@ -34,6 +34,8 @@ pub struct OpenaiSettings {
     pub timeout_seconds: u64,
     /// Longest piece, in seconds; its size stays below the 25 MB the endpoint takes. Default 300.
     pub longest_piece_seconds: u64,
+    /// Pieces at the endpoint at once, from all slots of the process. Default 8.
+    pub max_concurrent: usize,
     /// Price of a minute of audio in US dollars. Default none: no cost is recorded.
     pub usd_per_minute: Option<f64>,
 }
@@ -47,6 +49,7 @@ impl Default for OpenaiSettings {
             prompt: None,
             timeout_seconds: 120,
             longest_piece_seconds: 300,
+            max_concurrent: 8,
             usd_per_minute: None,
         }
     }
@@ -211,6 +214,10 @@ impl Engine for Openai {
 
     fn microusd_per_minute(&self) -> Option<u64> {
         self.settings.usd_per_minute.and_then(crate::price::microusd)
+    }
+
+    fn places(&self) -> usize {
+        self.settings.max_concurrent
     }
 
     fn transcribe<'a>(
