@@ -2,7 +2,10 @@
 
 mod choice;
 mod command;
+mod deepgram;
 mod error;
+mod google;
+mod http;
 mod openai;
 mod piece;
 mod pocketsphinx;
@@ -10,7 +13,9 @@ mod program;
 
 pub use choice::{EnginesSettings, chosen};
 pub use command::{Command, CommandSettings};
+pub use deepgram::{Deepgram, DeepgramSettings};
 pub use error::EngineError;
+pub use google::{Google, GoogleSettings};
 pub use openai::{Openai, OpenaiSettings};
 pub use piece::{Heard, HeardSegment, Piece, wav};
 pub use pocketsphinx::{PocketSphinx, PocketSphinxSettings};
