@@ -72,7 +72,7 @@ impl Config {
             redis: self.redis.clone(),
             telemetry: self.telemetry.clone(),
             ops: self.ops.clone(),
-            twilio: OtherService::default(),
+            twilio: self.twilio.clone(),
             results: self.results.clone(),
             ingest: OtherService::default(),
             transcriber: OtherService::default(),

@@ -313,6 +313,16 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_aliases_can_be_used_as_it_is() {
+        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/aliases.toml");
+        let config: Config = chassis::config::load_from(Some(example.as_ref()), []).unwrap();
+        assert_eq!(config.validate(), Ok(()));
+        let paths: Vec<_> = config.ingest.aliases.iter().map(|alias| alias.path.as_str()).collect();
+        assert_eq!(paths.len(), 4);
+        assert!(paths.contains(&"/webhook/recording_status"));
+    }
+
+    #[test]
     fn an_alias_takes_no_path_that_is_taken() {
         let alias = |path: &str| Alias { path: path.into(), kind: Kind::Call, twiml: false };
         let with = |aliases| IngestSettings { aliases, ..Default::default() };

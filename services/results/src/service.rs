@@ -11,6 +11,7 @@ use crate::{
     Config, api,
     health::DatabaseHealth,
     projection::{Projection, Projector},
+    reconcile::Reconciler,
     settings::ResultsSettings,
     store::{Store, StoreError},
 };
@@ -34,13 +35,14 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
 
     let calls = chassis::queues::calls(link.clone());
     let results = chassis::queues::results(link.clone());
+    let reconciling = reconcile(&config.twilio, &settings, &store, &calls, process.stop())?;
     let state = api::Api::new(store.clone(), calls, results.clone(), settings.clone());
     process.announce("results", server.url()?);
     let serving = server.run(warp::service(api::routes(state)), process.stop().clone());
     let consuming = consume(results, store.clone(), &settings, health.clone(), process.stop());
     let watching = health.watch(store.clone(), LOOK, process.stop().clone());
-    let (consumed, (), (), ()) =
-        tokio::join!(consuming, serving, watching, watch_redis(link, redis, process.stop()));
+    let redis = watch_redis(link, redis, process.stop());
+    let (consumed, (), (), (), ()) = tokio::join!(consuming, serving, watching, redis, reconciling);
     consumed?;
     store.close().await.context("the database could not be closed in order")
 }
@@ -63,6 +65,28 @@ async fn open(
             () = stop.cancelled() => return Ok(None),
         }
     }
+}
+
+/// The comparison with Twilio's lists, where there is an account to compare.
+fn reconcile(
+    twilio: &twilio::TwilioSettings,
+    settings: &ResultsSettings,
+    store: &Store,
+    calls: &Queue,
+    stop: &CancellationToken,
+) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+    let reconciler = if settings.reconcile.enabled && twilio.is_configured() {
+        let client = twilio::Client::new(twilio)?;
+        let settings = settings.reconcile.clone();
+        Some(Reconciler::new(store.clone(), calls.clone(), client, settings, stop.clone()))
+    } else {
+        None
+    };
+    Ok(async move {
+        if let Some(reconciler) = reconciler {
+            reconciler.run().await;
+        }
+    })
 }
 
 async fn consume(

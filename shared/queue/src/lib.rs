@@ -13,6 +13,7 @@ mod pause;
 mod queue;
 mod redis_link;
 mod script;
+mod server;
 mod settings;
 mod settlement;
 mod source;

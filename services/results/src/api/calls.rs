@@ -7,19 +7,19 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, Quer
 use serde_json::json;
 use warp::{http::StatusCode, reply::Response};
 
-use super::{Api, Problem, cursor::Cursor, json, json_with, params::Params};
+use super::{Api, Problem, Request, cursor::Cursor, json, json_with, params::Params};
 use crate::store::{
     calls::CallQuery,
     entities::{call_logs, recordings},
 };
 
 /// `GET /v1/calls`
-pub async fn list(api: &Api, query: &str) -> Result<Response, Problem> {
+pub async fn list(api: &Api, request: &Request) -> Result<Response, Problem> {
     let known = [
         "status", "service", "city", "lead", "number", "language", "since", "until", "limit",
         "cursor",
     ];
-    let params = Params::read(query, &known)?;
+    let params = Params::read(&request.query, &known)?;
     let query = CallQuery {
         status: params.parsed("status")?,
         service: params.text("service")?,
@@ -38,8 +38,8 @@ pub async fn list(api: &Api, query: &str) -> Result<Response, Problem> {
 }
 
 /// `GET /v1/calls/{sid}`
-pub async fn one(api: &Api, sid: &str, query: &str) -> Result<Response, Problem> {
-    Params::read(query, &[])?;
+pub async fn one(api: &Api, request: &Request, sid: &str) -> Result<Response, Problem> {
+    Params::read(&request.query, &[])?;
     let sid = call_sid(sid)?;
     let call = api.store.call(sid.as_str()).await?.ok_or_else(unknown)?;
     json(&call)
@@ -47,8 +47,12 @@ pub async fn one(api: &Api, sid: &str, query: &str) -> Result<Response, Problem>
 
 /// `POST /v1/calls/{sid}/transcribe-again`: every recording of the call gets its next generation,
 /// which is given out here and nowhere else; a call without a known recording is searched again.
-pub async fn transcribe_again(api: &Api, sid: &str, query: &str) -> Result<Response, Problem> {
-    Params::read(query, &[])?;
+pub async fn transcribe_again(
+    api: &Api,
+    request: &Request,
+    sid: &str,
+) -> Result<Response, Problem> {
+    Params::read(&request.query, &[])?;
     let sid = call_sid(sid)?;
     let jobs = next_generation(api, &sid).await?;
     let mut given = Vec::new();
@@ -111,11 +115,11 @@ async fn next_generation(api: &Api, sid: &CallSid) -> Result<Vec<CallJob>, Probl
     Ok(jobs)
 }
 
-fn call_sid(text: &str) -> Result<CallSid, Problem> {
+pub(super) fn call_sid(text: &str) -> Result<CallSid, Problem> {
     text.parse().map_err(|error: domain::SidError| Problem::parameter("sid", error.to_string()))
 }
 
-fn unknown() -> Problem {
+pub(super) fn unknown() -> Problem {
     Problem::not_found("no such call; it may not have been reported yet, or was erased")
 }
 

@@ -1,6 +1,7 @@
 //! The REST API, version 1.
 //!
-//! Every answer is JSON; an error is a problem document (RFC 9457).
+//! Every answer is JSON unless another format was asked for; an error is a problem document
+//! (RFC 9457).
 
 mod auth;
 mod calls;
@@ -9,18 +10,18 @@ mod leads;
 mod params;
 mod problem;
 mod queues;
+mod request;
+mod transcript;
 
-use std::{convert::Infallible, sync::Arc};
+use std::sync::Arc;
 
+use bytes::Buf;
+use futures_util::Stream;
 use queue::Queue;
-use warp::{
-    Filter,
-    http::{HeaderMap, Method, StatusCode},
-    path::FullPath,
-    reply::Response,
-};
+use warp::{Filter, Rejection, http::StatusCode, path::FullPath, reply::Response};
 
 pub use problem::Problem;
+use request::Request;
 
 use crate::{settings::ResultsSettings, store::Store};
 
@@ -30,25 +31,27 @@ pub struct Api {
     store: Store,
     calls: Queue,
     results: Queue,
+    settings: Arc<ResultsSettings>,
     access: Arc<auth::Access>,
-}
-
-/// A request, as far as the handlers look at it.
-struct Request {
-    method: Method,
-    path: String,
-    query: String,
 }
 
 impl Api {
     /// An API over a database and the two queues.
     pub fn new(store: Store, calls: Queue, results: Queue, settings: Arc<ResultsSettings>) -> Self {
-        Self { store, calls, results, access: Arc::new(auth::Access::new(&settings.api)) }
+        let access = Arc::new(auth::Access::new(&settings.api));
+        Self { store, calls, results, settings, access }
     }
 
-    async fn answer(self, request: Request, headers: HeaderMap) -> Response {
-        let answer = match self.access.check(&headers) {
-            Ok(()) => self.dispatch(&request).await,
+    async fn answer<B: Buf>(
+        self,
+        mut request: Request,
+        body: impl Stream<Item = Result<B, warp::Error>>,
+    ) -> Response {
+        let answer = match self.access.check(&request.headers) {
+            Ok(()) => match request.read(body).await {
+                Ok(()) => self.dispatch(&request).await,
+                Err(problem) => Err(problem),
+            },
             Err(problem) => Err(problem),
         };
         answer.unwrap_or_else(|problem| problem.into_response(&request.path))
@@ -60,36 +63,61 @@ impl Api {
         else {
             return Err(Problem::not_found("there is nothing here; the API starts at /v1"));
         };
-        let query = request.query.as_str();
-        match (&request.method, segments) {
-            (&Method::GET, ["calls"]) => calls::list(self, query).await,
-            (&Method::GET, ["calls", sid]) => calls::one(self, sid, query).await,
-            (&Method::POST, ["calls", sid, "transcribe-again"]) => {
-                calls::transcribe_again(self, sid, query).await
+        match (segments, request.method.as_str()) {
+            (["calls"], "GET") => calls::list(self, request).await,
+            (["calls", sid], "GET") => calls::one(self, request, sid).await,
+            (["calls", sid, "transcript"], "GET") => transcript::get(self, request, sid).await,
+            (["calls", sid, "transcribe-again"], "POST") => {
+                calls::transcribe_again(self, request, sid).await
             }
-            (&Method::GET, ["leads"]) => leads::list(self, query).await,
-            (&Method::GET, ["leads", id]) => leads::one(self, id, query).await,
-            (&Method::GET, ["queues"]) => queues::list(self, query).await,
-            (_, ["calls" | "leads"] | ["calls" | "leads", _] | ["queues"]) => {
-                Err(Problem::method_not_allowed("GET"))
+            (["leads"], "GET") => leads::list(self, request).await,
+            (["leads", id], "GET") => leads::one(self, request, id).await,
+            (["leads", id], "PATCH") => leads::edit(self, request, id).await,
+            (["leads", id, "changes"], "GET") => leads::changes(self, request, id).await,
+            (["queues"], "GET") => queues::list(self, request).await,
+            (["queues", name, "pause"], "PUT") => queues::pause(self, request, name).await,
+            (["queues", name, "pause"], "DELETE") => queues::resume(self, request, name).await,
+            (["queues", name, "dead"], "GET") => queues::dead(self, request, name).await,
+            (["queues", name, "dead", "redrive"], "POST") => {
+                queues::redrive(self, request, name).await
             }
-            (_, ["calls", _, "transcribe-again"]) => Err(Problem::method_not_allowed("POST")),
-            _ => Err(Problem::not_found("there is nothing at this path")),
+            (["queues", name, "dead", "discard"], "POST") => {
+                queues::discard(self, request, name).await
+            }
+            (segments, _) => Err(unanswered(segments)),
         }
     }
+}
+
+fn unanswered(segments: &[&str]) -> Problem {
+    let allow = match segments {
+        ["calls" | "leads" | "queues"]
+        | ["calls", _]
+        | ["calls", _, "transcript"]
+        | ["leads", _, "changes"]
+        | ["queues", _, "dead"] => "GET",
+        ["leads", _] => "GET, PATCH",
+        ["queues", _, "pause"] => "PUT, DELETE",
+        ["calls", _, "transcribe-again"] | ["queues", _, "dead", "redrive" | "discard"] => "POST",
+        _ => return Problem::not_found("there is nothing at this path"),
+    };
+    Problem::method_not_allowed(allow)
 }
 
 /// The routes, for [`warp::service`].
 pub fn routes(
     api: Api,
-) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static {
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
-    warp::method().and(warp::path::full()).and(query).and(warp::header::headers_cloned()).then(
-        move |method, path: FullPath, query, headers| {
-            let request = Request { method, path: path.as_str().to_owned(), query };
-            api.clone().answer(request, headers)
-        },
-    )
+    warp::method()
+        .and(warp::path::full())
+        .and(query)
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .then(move |method, path: FullPath, query, headers, body| {
+            let request = Request::new(method, path.as_str(), query, headers);
+            api.clone().answer(request, body)
+        })
 }
 
 fn json(value: &impl serde::Serialize) -> Result<Response, Problem> {

@@ -208,7 +208,8 @@ async fn kept_of<C: ConnectionTrait>(
     Ok(kept)
 }
 
-async fn said_by_lead<C: ConnectionTrait>(
+/// What the calls of leads say, by lead.
+pub(crate) async fn said_by_lead<C: ConnectionTrait>(
     db: &C,
     leads: &[leads::Model],
 ) -> Result<BTreeMap<i64, Vec<Said>>, StoreError> {
@@ -247,7 +248,8 @@ async fn said_by_lead<C: ConnectionTrait>(
     Ok(by_lead)
 }
 
-fn history_of(
+/// The history's row of a change that a call brought about.
+pub(crate) fn history_of(
     lead: &leads::Model,
     change: &FieldChange,
     now: DateTime<Utc>,

@@ -8,13 +8,13 @@ mod body;
 pub(crate) mod call;
 mod handler;
 pub(crate) mod lead;
-mod leads_of_batch;
-mod outbox;
+pub(crate) mod leads_of_batch;
+pub(crate) mod outbox;
 pub(crate) mod recording;
 mod status;
 pub(crate) mod time;
 mod track;
-mod write;
+pub(crate) mod write;
 
 pub use batch::{Effect, Projection};
 pub use body::{MalformedEvent, parse};

@@ -54,7 +54,7 @@ pub async fn writer(
     match kind {
         Kind::Sqlite { path } => {
             create_folder(path).await?;
-            connect_sqlite(settings, 1, true).await
+            connect_sqlite(settings, 1, Access::Write).await
         }
         Kind::Postgres => connect_postgres(settings, true).await,
     }
@@ -66,9 +66,23 @@ pub async fn readers(
     kind: &Kind,
 ) -> Result<DatabaseConnection, StoreError> {
     match kind {
-        Kind::Sqlite { .. } => connect_sqlite(settings, settings.max_connections, false).await,
+        Kind::Sqlite { .. } => {
+            connect_sqlite(settings, settings.max_connections, Access::Read).await
+        }
         Kind::Postgres => connect_postgres(settings, false).await,
     }
+}
+
+/// A connection for `VACUUM INTO`, which a connection that can only read refuses.
+pub async fn sqlite_copier(settings: &DatabaseSettings) -> Result<DatabaseConnection, StoreError> {
+    connect_sqlite(settings, 1, Access::Copy).await
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Access {
+    Write,
+    Read,
+    Copy,
 }
 
 async fn create_folder(path: &str) -> Result<(), StoreError> {
@@ -84,22 +98,20 @@ async fn create_folder(path: &str) -> Result<(), StoreError> {
 async fn connect_sqlite(
     settings: &DatabaseSettings,
     connections: u32,
-    writes: bool,
+    access: Access,
 ) -> Result<DatabaseConnection, StoreError> {
     let busy = Duration::from_millis(settings.busy_timeout_ms);
     let mut options = common(settings, connections);
     options.map_sqlx_sqlite_opts(move |options| {
-        let options =
-            options.busy_timeout(busy).pragma("query_only", if writes { "0" } else { "1" });
-        if writes {
+        let options = options.busy_timeout(busy).create_if_missing(access == Access::Write);
+        match access {
             // FULL: an event is acknowledged after its commit, so a commit must survive a loss of
             // power, which NORMAL does not promise in WAL mode.
-            options
-                .create_if_missing(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-        } else {
-            options.create_if_missing(false)
+            Access::Write => {
+                options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+            }
+            Access::Read => options.pragma("query_only", "1"),
+            Access::Copy => options,
         }
     });
     Ok(Database::connect(options).await?)
@@ -112,12 +124,12 @@ async fn connect_postgres(
     let statement = format!("{}s", settings.statement_timeout_seconds);
     let mut options = common(settings, settings.max_connections);
     options.map_sqlx_postgres_opts(move |options: sqlx::postgres::PgConnectOptions| {
-        options.application_name("callscribe-results").options([
-            ("statement_timeout", statement.as_str()),
+        let options = options.application_name("callscribe-results").options([
+            ("statement_timeout", &statement),
             // A replica that hangs in the middle of its transaction must not hold up the others.
-            ("idle_in_transaction_session_timeout", statement.as_str()),
-            ("default_transaction_read_only", if writes { "off" } else { "on" }),
-        ])
+            ("idle_in_transaction_session_timeout", &statement),
+        ]);
+        if writes { options } else { options.options([("default_transaction_read_only", "on")]) }
     });
     Ok(Database::connect(options).await?)
 }

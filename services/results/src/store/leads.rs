@@ -6,7 +6,10 @@ use sea_orm::{
 
 use super::{
     Store, StoreError,
-    entities::leads::{self, Column},
+    entities::{
+        lead_changes,
+        leads::{self, Column},
+    },
 };
 
 /// Which leads, newest first.
@@ -65,5 +68,28 @@ impl Store {
     /// When the database is away.
     pub async fn lead(&self, id: i64) -> Result<Option<leads::Model>, StoreError> {
         Ok(leads::Entity::find_by_id(id).one(&self.reader).await?)
+    }
+
+    /// What changed in a lead, newest first, and the number to go on from.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn lead_changes(
+        &self,
+        lead_id: i64,
+        before_id: Option<i64>,
+        limit: u64,
+    ) -> Result<(Vec<lead_changes::Model>, Option<i64>), StoreError> {
+        let mut find =
+            lead_changes::Entity::find().filter(lead_changes::Column::LeadId.eq(lead_id));
+        if let Some(id) = before_id {
+            find = find.filter(lead_changes::Column::Id.lt(id));
+        }
+        let newest_first = find.order_by_desc(lead_changes::Column::Id).limit(limit + 1);
+        let mut rows = newest_first.all(&self.reader).await?;
+        let more = rows.len() as u64 > limit;
+        rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        let next = rows.last().filter(|_| more).map(|last| last.id);
+        Ok((rows, next))
     }
 }

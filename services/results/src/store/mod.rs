@@ -1,9 +1,11 @@
 //! The database: SQLite in a file, or Postgres.
 
+mod backup;
 pub mod calls;
 mod connect;
 pub mod entities;
 mod error;
+pub mod lead_edit;
 pub mod leads;
 pub mod migrations;
 mod schema;
@@ -12,6 +14,7 @@ mod transaction;
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, FromQueryResult, Statement};
 use secrecy::ExposeSecret;
 
+pub use backup::backup;
 pub use connect::{Kind, kind};
 pub use error::StoreError;
 

@@ -164,6 +164,9 @@ async fn wrong_requests_are_answered_with_a_problem_that_names_what_is_wrong() {
         ("/v1/leads/99999999999999999999", 400, "number of a lead"),
         ("/v1/leads/99", 404, "no such lead"),
         ("/v1/queues?x=1", 400, "x"),
+        ("/v1/queues/nothing/dead", 404, "calls and results"),
+        ("/v1/queues/calls/dead?cursor=x", 400, "1790000000000-0"),
+        ("/v1/calls/CA00000000000000000000000000000009/transcript?format=pdf", 400, "srt, vtt"),
     ] {
         let detail = problem(service.get(path).await, status).await;
         assert!(detail.contains(word), "{path}: {detail}");
@@ -212,6 +215,34 @@ fn without_a_token_the_api_refuses_to_listen_beyond_this_machine() {
     assert!(sentence.contains("results.api.listen is 0.0.0.0:8081"), "{sentence}");
     settings.api.tokens = Some("a-token-of-enough-length".into());
     settings.validate().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transcript_is_read_as_text_subtitles_or_json() {
+    let db = Db::sqlite().await;
+    db.persist(&usual(1, T, CALLER, "Austin")).await.unwrap();
+    let second = transcribed("and a ladder", None, None);
+    db.persist(&[of_recording(1, 2, (0, 0, 1), T + 500, second)]).await.unwrap();
+    db.persist(&[of_call(3, T, EventKind::Started)]).await.unwrap();
+    let service = Service::start(db).await;
+    let path = format!("/v1/calls/{}/transcript", call_sid(1));
+    for (query, content_type, text) in [
+        ("", "text/plain", "caller: hello i need a locksmith in Austin\ncaller: and a ladder\n"),
+        ("?format=srt", "application/x-subrip", "2\n00:00:12,000 --> 00:00:13,500\ncaller: and"),
+        ("?format=vtt", "text/vtt", "00:00:12.000 --> 00:00:13.500\n<v caller>and a ladder"),
+    ] {
+        let response = service.get(&format!("{path}{query}")).await;
+        assert!(response.headers()["content-type"].to_str().unwrap().starts_with(content_type));
+        let body = response.text().await.unwrap();
+        assert!(body.contains(text), "{body}");
+    }
+    let one = format!("{path}?format=json&recording={}", recording_sid(2));
+    let json = service.json(&one).await;
+    assert_eq!(json["segments"][0]["text"], "and a ladder");
+    assert_eq!(json["segments"][0]["start_ms"], 0);
+    let none = service.get(&format!("/v1/calls/{}/transcript", call_sid(3))).await;
+    assert!(problem(none, 404).await.contains("the call is queued"));
+    service.stop().await;
 }
 
 /// Takes jobs out of the queue, as a transcriber would.

@@ -8,8 +8,11 @@
 )]
 
 mod api;
+mod api_leads;
+mod api_queues;
 mod leads;
 mod outage;
 mod projection;
+mod reconcile;
 mod schema;
 mod support;

@@ -11,6 +11,7 @@ use callscribe_results::{
 use chassis::Process;
 use domain::CallEvent;
 use queue::{BatchHandler, Delivery, Lane, Settlement, Verdict};
+use sea_orm::ConnectionTrait as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{
@@ -186,7 +187,6 @@ async fn a_sqlite_file_that_another_process_holds_is_waited_for() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_statement_on_postgres_ends_at_its_time_limit() {
-    use sea_orm::ConnectionTrait;
     let url = fresh_postgres_url(Postgres::shared()).await;
     let settings = DatabaseSettings { statement_timeout_seconds: 1, ..DatabaseSettings::at(url) };
     let store = Store::open(&settings).await.unwrap();
@@ -197,4 +197,49 @@ async fn a_statement_on_postgres_ends_at_its_time_limit() {
         matches!(&error, StoreError::Unavailable(reason) if reason.contains("57014")),
         "{error}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_holds_the_events_until_there_is_room() {
+    let db = Db::sqlite().await;
+    db.execute("PRAGMA max_page_count = 60").await;
+    let events: Vec<_> = (1..200).flat_map(|call| usual(call, T, CALLER, "Austin")).collect();
+    let bench = Bench::new(db.store.clone());
+    let waiting = bench.start(&events);
+    eventually("readiness is gone", || async {
+        bench.process.checks()["database"].clone().is_err_and(|reason| reason.contains("full"))
+    })
+    .await;
+    db.store.ping().await.unwrap();
+    assert!(!waiting.is_finished());
+    db.execute("PRAGMA max_page_count = 100000").await;
+    assert!(waiting.await.unwrap().iter().all(|s| *s == Settlement::done()));
+    assert!(bench.is_ready());
+    assert_eq!(db.rows().await.calls.len(), 199);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_postgres_that_turns_read_only_is_waited_for() {
+    let server = Postgres::start();
+    let url = fresh_postgres_url(&server).await;
+    let store = Store::open(&DatabaseSettings::at(url)).await.unwrap();
+    let turn = async |read_only: &str| {
+        let db = store.reader();
+        let alter = format!("ALTER SYSTEM SET default_transaction_read_only = {read_only}");
+        db.execute_unprepared(&alter).await.unwrap();
+        db.execute_unprepared("SELECT pg_reload_conf()").await.unwrap();
+    };
+    turn("on").await;
+    let bench = Bench::new(store.clone());
+    eventually("the projection meets the refusal", || async {
+        let projection = Projection::new(store.clone(), Arc::new(ResultsSettings::default()));
+        let outcome = projection.persist(&usual(1, T, CALLER, "Austin")).await;
+        outcome.is_err_and(|error| error.is_transient() && error.to_string().contains("25006"))
+    })
+    .await;
+    let waiting = bench.start(&usual(2, T, CALLER, "Dallas"));
+    eventually("readiness is gone", || async { !bench.is_ready() }).await;
+    turn("off").await;
+    assert!(waiting.await.unwrap().iter().all(|s| *s == Settlement::done()));
+    assert!(store.call(&call_sid(2)).await.unwrap().is_some());
 }

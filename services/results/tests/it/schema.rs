@@ -2,7 +2,7 @@
 
 use callscribe_results::{
     DatabaseSettings,
-    store::{Store, StoreError},
+    store::{self, Store, StoreError},
 };
 
 use sea_orm::ConnectionTrait as _;
@@ -90,4 +90,25 @@ async fn a_damaged_file_stops_the_start_and_says_what_to_do() {
     let error = Store::open(&settings).await.unwrap_err();
     assert!(matches!(&error, StoreError::Damaged(_)), "{error}");
     assert!(error.to_string().contains("restore a backup"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_made_during_writes_is_a_whole_database_and_overwrites_nothing() {
+    let db = Db::sqlite().await;
+    db.persist(&usual(1, T, "+15125550123", "Austin")).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("backup.db");
+    let writing = db.store.begin().await.unwrap();
+    writing.execute_unprepared("UPDATE call_logs SET status = 'half'").await.unwrap();
+    let bytes = store::backup(&db.settings, &file).await.unwrap();
+    writing.rollback().await.unwrap();
+    assert_eq!(bytes, std::fs::metadata(&file).unwrap().len());
+
+    let url = format!("sqlite://{}", file.display());
+    let copy = Store::open(&DatabaseSettings::at(url)).await.unwrap();
+    assert_eq!(copy.progress(10).await.unwrap()[0].call.status, "completed");
+    let error = store::backup(&db.settings, &file).await.unwrap_err().to_string();
+    assert!(error.contains("exists already"), "{error}");
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap()).collect();
+    assert!(left.iter().all(|entry| !entry.file_name().to_string_lossy().contains("unfinished")));
 }

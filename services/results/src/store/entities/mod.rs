@@ -4,5 +4,6 @@ pub mod call_logs;
 pub mod lead_changes;
 pub mod leads;
 pub mod outbox;
+pub mod reconcile_marks;
 pub mod recordings;
 pub mod tombstones;

@@ -6,7 +6,7 @@ use domain::{Speaker, Transcript};
 
 use super::cue::Cue;
 use crate::extract::{
-    catalogue::{Catalogue, Kind, Phrase},
+    catalogue::{Catalogue, Kind, Phrase, Strength},
     matching::{Hit, Matcher, Prefix},
     text::{Break, Text},
 };
@@ -53,6 +53,8 @@ pub struct Passage {
     pub text: Text,
     /// The cues in it, by their place.
     pub cues: Vec<(Cue, Range<usize>)>,
+    /// One bit for each kind of cue that is in it.
+    kinds: u64,
 }
 
 /// The transcript.
@@ -64,30 +66,94 @@ pub struct Scene<'c> {
     pub passages: Vec<Passage>,
     /// What was found, in order.
     pub mentions: Vec<Mention>,
+    for_another: bool,
 }
 
 impl<'c> Scene<'c> {
     /// Reads a transcript.
-    pub fn read(
-        catalogue: &'c Catalogue,
-        matcher: &Matcher<Target>,
-        transcript: &Transcript,
-    ) -> Self {
-        let mut scene = Self { catalogue, passages: Vec::new(), mentions: Vec::new() };
+    pub fn read(catalogue: &'c Catalogue, matcher: &Matcher<Target>, transcript: &Transcript) -> Self {
+        let mut scene = Self { catalogue, passages: Vec::new(), mentions: Vec::new(), for_another: false };
         for (segment, spoken) in transcript.segments.iter().enumerate() {
             let text = Text::new(&spoken.text);
-            let (mentions, cues) = scene.sort(segment, matcher.find(&text));
+            let (mut mentions, cues) = scene.sort(segment, matcher.find(&text));
+            scene.settle_regions(&text, &mut mentions);
             scene.mentions.extend(mentions);
-            scene.passages.push(Passage { speaker: spoken.speaker, text, cues });
+            scene.passages.push(Passage::new(spoken.speaker, text, cues));
         }
+        scene.guess_roles();
+        let asks_for = |p: &Passage| p.speaker != Speaker::Agent && p.has(Cue::KinNeeds);
+        scene.for_another = scene.passages.iter().any(asks_for) || scene.mentions.iter().any(|m| scene.befalls_kin(m));
         scene
     }
 
-    fn sort(
-        &self,
-        segment: usize,
-        hits: Vec<Hit<Target>>,
-    ) -> (Vec<Mention>, Vec<(Cue, Range<usize>)>) {
+    /// "My mother is locked out": what happened, happened to someone else.
+    fn befalls_kin(&self, mention: &Mention) -> bool {
+        let passage = self.passage(mention);
+        mention.kind == Kind::Service
+            && self.phrase(mention).strength == Strength::Sign
+            && passage.speaker != Speaker::Agent
+            && passage.before(Cue::Kin, mention.tokens.start, 2, Break::Comma).is_some()
+    }
+
+    /// Where nobody told who speaks, a segment that greets, asks for the city or sends someone
+    /// is the company's. One single segment holds both sides and stays unknown.
+    fn guess_roles(&mut self) {
+        let unknown = |p: &Passage| p.speaker == Speaker::Unknown;
+        if self.passages.len() < 2 || !self.passages.iter().all(unknown) {
+            return;
+        }
+        for passage in &mut self.passages {
+            let words = passage.text.tokens.len();
+            let wish = passage.has(Cue::Me) && passage.has(Cue::Need);
+            let company = passage.has(Cue::Greeting)
+                || passage.has(Cue::Guess)
+                || (passage.has(Cue::AskCity) || passage.has(Cue::Dispatch)) && words < 16;
+            passage.speaker = if company && !wish { Speaker::Agent } else { Speaker::Caller };
+        }
+    }
+
+    /// Of cities of one name the one whose region is said is meant, or else the first; and a
+    /// region said after its city is not a city ("Buffalo, New York").
+    fn settle_regions(&self, text: &Text, mentions: &mut Vec<Mention>) {
+        let mut settled: Vec<Mention> = Vec::with_capacity(mentions.len());
+        for mention in mentions.drain(..) {
+            let Some(last) = settled.iter_mut().rev().take(4).find(|m| m.kind == Kind::City) else {
+                settled.push(mention);
+                continue;
+            };
+            if mention.kind == Kind::City && last.tokens == mention.tokens {
+                let better = self.region_after(text, &mention) > self.region_after(text, last);
+                if better {
+                    *last = mention;
+                }
+                continue;
+            }
+            let is_region = mention.kind == Kind::City
+                && last.tokens.end == mention.tokens.start
+                && self.region_after(text, last) > 0;
+            if !is_region {
+                settled.push(mention);
+            }
+        }
+        *mentions = settled;
+    }
+
+    /// How many words after a city name its region; 0 where it is not said.
+    pub fn region_after(&self, text: &Text, mention: &Mention) -> usize {
+        let region = &self.catalogue.entries[mention.entry].region;
+        let said = |name: &&String| {
+            let mut tokens = text.tokens.iter().skip(mention.tokens.end);
+            name.split(' ').enumerate().all(|(index, word)| {
+                tokens.next().is_some_and(|token| {
+                    let apart = index > 0 || token.before == Break::Comma || !is_word(word);
+                    token.before < Break::Sentence && apart && text.word(token) == word
+                })
+            })
+        };
+        region.iter().filter(said).map(|name| name.split(' ').count()).max().unwrap_or(0)
+    }
+
+    fn sort(&self, segment: usize, hits: Vec<Hit<Target>>) -> (Vec<Mention>, Vec<(Cue, Range<usize>)>) {
         let mut mentions = Vec::new();
         let mut cues: Vec<(Cue, Range<usize>, bool)> = Vec::new();
         for hit in hits {
@@ -95,9 +161,7 @@ impl<'c> Scene<'c> {
                 Target::Cue(cue) => cues.push((cue, hit.tokens, hit.contiguous)),
                 Target::Phrase(entry, phrase) => {
                     let (entry, phrase) = (entry as usize, phrase as usize);
-                    let Some(kind) = self.catalogue.entries.get(entry).map(|e| e.kind) else {
-                        continue;
-                    };
+                    let Some(kind) = self.catalogue.entries.get(entry).map(|e| e.kind) else { continue };
                     mentions.push(Mention {
                         entry,
                         phrase,
@@ -140,12 +204,19 @@ impl<'c> Scene<'c> {
         match mention.kind {
             // Cities of one name share a span; their regions decide later.
             Kind::City if outer == inner => known.distance < mention.distance,
-            Kind::City => overlap && (outer.len(), inner.start) > (inner.len(), outer.start),
+            Kind::City => {
+                overlap && (outer.len(), inner.start) > (inner.len(), outer.start)
+            }
             Kind::Service => {
                 let stronger = self.phrase(known).strength >= self.phrase(mention).strength;
                 inside && outer != inner && known.contiguous && stronger
             }
         }
+    }
+
+    /// Whether the caller wants the work for someone else: "for my mother".
+    pub fn acts_for_another(&self) -> bool {
+        self.for_another
     }
 
     /// The phrase a mention was recognised by.
@@ -161,22 +232,13 @@ impl<'c> Scene<'c> {
     /// The nearest earlier segment by the other side, if it directly precedes.
     pub fn previous(&self, segment: usize) -> Option<&Passage> {
         let own = self.passages[segment].speaker;
-        self.passages[..segment]
-            .iter()
-            .rev()
-            .take(4)
-            .find(|p| !p.text.tokens.is_empty())
-            .filter(|p| p.speaker != own)
+        self.passages[..segment].iter().rev().take(4).find(|p| !p.text.tokens.is_empty()).filter(|p| p.speaker != own)
     }
 
     /// The next segment, if it is by the other side.
     pub fn next(&self, segment: usize) -> Option<&Passage> {
         let own = self.passages[segment].speaker;
-        self.passages[segment + 1..]
-            .iter()
-            .take(4)
-            .find(|p| !p.text.tokens.is_empty())
-            .filter(|p| p.speaker != own)
+        self.passages[segment + 1..].iter().take(4).find(|p| !p.text.tokens.is_empty()).filter(|p| p.speaker != own)
     }
 }
 
@@ -191,8 +253,7 @@ fn unmasked(mut cues: Vec<(Cue, Range<usize>, bool)>) -> Vec<(Cue, Range<usize>)
                 && span.end <= around.end
                 && masks(*outer, *cue)
         };
-        let near =
-            |(_, other, _): &&(Cue, Range<usize>, bool)| other.start.abs_diff(span.start) < SPAN;
+        let near = |(_, other, _): &&(Cue, Range<usize>, bool)| other.start.abs_diff(span.start) < SPAN;
         let masked = cues[..at].iter().rev().take_while(near).any(covers)
             || cues[at + 1..].iter().take_while(near).any(covers);
         (!masked).then(|| (*cue, span.clone()))
@@ -200,14 +261,34 @@ fn unmasked(mut cues: Vec<(Cue, Range<usize>, bool)>) -> Vec<(Cue, Range<usize>)
     cues.iter().enumerate().filter_map(kept).collect()
 }
 
+/// Abbreviations of states that are words when they are heard.
+fn is_word(region: &str) -> bool {
+    matches!(
+        region,
+        "in" | "or" | "me" | "ok" | "hi" | "oh" | "ma" | "pa" | "id" | "al" | "de" | "la" | "co"
+    )
+}
+
 fn masks(outer: Cue, inner: Cue) -> bool {
-    matches!(inner, Cue::Negate | Cue::No | Cue::Past | Cue::Urgent) && outer != inner
+    let denial = matches!(inner, Cue::Negate | Cue::No);
+    let other = matches!(outer, Cue::Near | Cue::Correct | Cue::Unserved | Cue::Relaxed);
+    denial && other || inner == Cue::Urgent && outer == Cue::Relaxed
 }
 
 impl Passage {
+    fn new(speaker: Speaker, text: Text, cues: Vec<(Cue, Range<usize>)>) -> Self {
+        let kinds = cues.iter().fold(0, |kinds, (cue, _)| kinds | 1 << *cue as u64);
+        Self { speaker, text, cues, kinds }
+    }
+
     /// Whether the phrase stands anywhere in the segment.
     pub fn has(&self, cue: Cue) -> bool {
-        self.cues.iter().any(|(c, _)| *c == cue)
+        self.kinds & (1 << cue as u64) != 0
+    }
+
+    /// Whether it ends with a question mark.
+    pub fn asks(&self) -> bool {
+        self.text.ending == Some(Break::Question)
     }
 
     /// Whether the phrase begins among the first words.

@@ -57,9 +57,9 @@ impl<T: Clone + PartialEq> MatcherBuilder<T> {
         Self { vocabulary: Vocabulary::default(), patterns: Vec::new() }
     }
 
-    /// A word of the language that no misspelling is to be read into.
+    /// An everyday word, which is never read as a name.
     pub fn ordinary(&mut self, word: &str) {
-        self.vocabulary.intern(word);
+        self.vocabulary.keep_whole(word);
     }
 
     /// Adds a phrase; a forgiving one is also found when its words are slightly misspelt.
