@@ -5,6 +5,7 @@
 pub mod api;
 pub mod erasure;
 pub mod health;
+pub mod outbound;
 pub mod projection;
 mod service;
 pub mod settings;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Config, api,
     health::DatabaseHealth,
+    outbound,
     projection::{Projection, Projector},
     settings::ResultsSettings,
     store::{Store, StoreError},
@@ -32,16 +33,23 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let Some(store) = open(&settings, &database, process.stop()).await? else { return Ok(()) };
     let health = DatabaseHealth::new(database);
 
-    let calls = chassis::queues::calls(link.clone());
     let results = chassis::queues::results(link.clone());
-    let state = api::Api::new(store.clone(), calls, results.clone(), settings.clone());
+    let state = api::Api::new(store.clone(), &link, settings.clone());
+    let webhooks = Arc::new(settings.webhooks.clone());
+    let telling = outbound::run(
+        store.clone(),
+        outbound::queue(link.clone()),
+        webhooks,
+        process.stop().clone(),
+    );
     process.announce("results", server.url()?);
     let serving = server.run(warp::service(api::routes(state)), process.stop().clone());
     let consuming = consume(results, store.clone(), &settings, health.clone(), process.stop());
     let watching = health.watch(store.clone(), LOOK, process.stop().clone());
-    let (consumed, (), (), ()) =
-        tokio::join!(consuming, serving, watching, watch_redis(link, redis, process.stop()));
+    let looking = watch_redis(link, redis, process.stop());
+    let (consumed, told, (), (), ()) = tokio::join!(consuming, telling, serving, watching, looking);
     consumed?;
+    told?;
     store.close().await.context("the database could not be closed in order")
 }
 

@@ -15,3 +15,4 @@ mod outage;
 mod projection;
 mod schema;
 mod support;
+mod webhooks;
