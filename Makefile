@@ -22,7 +22,7 @@ fmt: ## format the code
 	cargo fmt --all
 
 samples: ## make the sample calls' recordings anew (needs flite and sox)
-	services/callscribe/samples/make-samples.sh
+	services/callscribe/samples/make-samples.py
 
 clean: ## remove what was built (your data stays)
 	cargo clean

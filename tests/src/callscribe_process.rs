@@ -5,11 +5,14 @@ use std::{
     process::{Child, Command, ExitStatus, Output, Stdio},
 };
 
+use serde_json::Value;
+
 use crate::signal;
 
 /// A running `callscribe`.
 pub struct CallscribeProcess {
     child: Child,
+    data: PathBuf,
 }
 
 impl CallscribeProcess {
@@ -27,7 +30,7 @@ impl CallscribeProcess {
             .env("CALLSCRIBE_DATA", data)
             .env("CALLSCRIBE_OPS__LISTEN", "127.0.0.1:0")
             .env("CALLSCRIBE_INGEST__HTTP__LISTEN", "127.0.0.1:0")
-            .env("CALLSCRIBE_RESULTS__HTTP__LISTEN", "127.0.0.1:0")
+            .env("CALLSCRIBE_RESULTS__API__LISTEN", "127.0.0.1:0")
             .stdin(Stdio::null());
         command
     }
@@ -41,21 +44,64 @@ impl CallscribeProcess {
         command.args(["up", "--once"]).output().expect("callscribe starts")
     }
 
-    /// Starts `callscribe up` with more arguments; what it prints goes to files in the folder.
+    /// Starts `callscribe up` with more arguments and variables; what it prints goes to files in
+    /// the folder.
     ///
     /// # Panics
     /// When the binary cannot be started.
-    pub fn start(binary: &str, data: &Path, arguments: &[&str]) -> Self {
+    pub fn start(
+        binary: &str,
+        data: &Path,
+        arguments: &[&str],
+        variables: &[(&str, String)],
+    ) -> Self {
+        Self::start_verb(binary, data, &[&["up"], arguments].concat(), variables)
+    }
+
+    /// As [`Self::start`], with any verb.
+    ///
+    /// # Panics
+    /// When the binary cannot be started.
+    pub fn start_verb(
+        binary: &str,
+        data: &Path,
+        arguments: &[&str],
+        variables: &[(&str, String)],
+    ) -> Self {
         let output = |name: &str| std::fs::File::create(data.join(name)).expect("an output file");
         let mut command = Self::command(binary, data);
         let child = command
-            .arg("up")
             .args(arguments)
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdout(output("stdout"))
             .stderr(output("stderr"))
             .spawn()
             .expect("callscribe starts");
-        Self { child }
+        Self { child, data: data.to_owned() }
+    }
+
+    /// Waits until it says in its log that it listens, and returns where.
+    ///
+    /// # Panics
+    /// When it says nothing for a minute.
+    pub async fn listener(&self, name: &str) -> String {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        loop {
+            let log = std::fs::read_to_string(self.data.join("stderr")).unwrap_or_default();
+            let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let said = |line: &Value| line["message"] == "listening" && line["listener"] == name;
+            if let Some(line) = lines.into_iter().find(said) {
+                return line["url"].as_str().unwrap_or_default().to_owned();
+            }
+            assert!(std::time::Instant::now() < deadline, "no listener {name}: {}", self.printed());
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// What it has printed so far, to both outputs.
+    pub fn printed(&self) -> String {
+        let read = |name: &str| std::fs::read_to_string(self.data.join(name)).unwrap_or_default();
+        read("stdout") + &read("stderr")
     }
 
     /// Sends it a signal.
@@ -85,15 +131,22 @@ impl Drop for CallscribeProcess {
     }
 }
 
-/// The SQLite database of a data folder, read as an outsider reads it.
+/// A database, read as an outsider reads it.
 pub struct Database {
-    path: PathBuf,
+    url: String,
+    file: Option<PathBuf>,
 }
 
 impl Database {
-    /// The database in a data folder; it need not be there yet.
+    /// The SQLite database in a data folder; it need not be there yet.
     pub fn of(data: &Path) -> Self {
-        Self { path: data.join("callscribe.db") }
+        let path = data.join("callscribe.db");
+        Self { url: format!("sqlite://{}?mode=ro", path.display()), file: Some(path) }
+    }
+
+    /// The database of a server.
+    pub fn at(url: String) -> Self {
+        Self { url, file: None }
     }
 
     /// The rows a query answers with; every value as text, NULL as `None`.
@@ -101,11 +154,10 @@ impl Database {
     /// Empty while the database or its tables are not there yet.
     pub async fn rows(&self, query: &str) -> Vec<Vec<Option<String>>> {
         use sea_orm::{ConnectionTrait, Database, Statement};
-        if !self.path.is_file() {
+        if self.file.as_ref().is_some_and(|file| !file.is_file()) {
             return Vec::new();
         }
-        let url = format!("sqlite://{}?mode=ro", self.path.display());
-        let Ok(connection) = Database::connect(url).await else { return Vec::new() };
+        let Ok(connection) = Database::connect(&self.url).await else { return Vec::new() };
         let statement = Statement::from_string(connection.get_database_backend(), query);
         let rows = connection.query_all_raw(statement).await.unwrap_or_default();
         let values = |row: &sea_orm::QueryResult| {

@@ -91,9 +91,5 @@ fn run(command: &mut Command) {
         .stdin(Stdio::null())
         .output()
         .expect("Postgres is installed (package postgresql)");
-    assert!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

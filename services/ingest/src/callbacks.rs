@@ -24,6 +24,16 @@ pub struct Work {
     pub news: News,
 }
 
+impl Work {
+    /// The job it brings, if any.
+    pub fn job(&self) -> Option<&CallJob> {
+        match &self.news {
+            News::Recorded { job, .. } | News::Ended { job, .. } => Some(job),
+            News::Nothing | News::Happened(_) => None,
+        }
+    }
+}
+
 /// What happened, and what is to be done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum News {
@@ -126,6 +136,7 @@ fn observed(
 }
 
 #[cfg(test)]
+#[expect(clippy::panic, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

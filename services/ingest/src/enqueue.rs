@@ -1,9 +1,9 @@
-//! From what a callback means to entries in Redis, each callback in one script.
+//! From what a callback means to the entry that says so, and whoever takes it.
 
 use std::{future::Future, time::Duration};
 
 use chassis::queues::{self, CALLS, RESULTS};
-use queue::{Enqueued, Entry, Queue, QueueError};
+use queue::{Enqueued, Entry, QueueError};
 
 use crate::callbacks::News;
 
@@ -18,28 +18,13 @@ pub enum Target {
 
 /// Whatever takes entries: the queues, or a double of them.
 pub trait Intake: Clone + Send + Sync + 'static {
-    /// Stores an entry; durable when this returns.
+    /// Stores an entry with all it brings along, in one script; as durable as is configured when
+    /// this returns.
     fn enqueue(
         &self,
         target: Target,
         entry: Entry,
     ) -> impl Future<Output = Result<Enqueued, QueueError>> + Send;
-}
-
-/// The real queues.
-#[derive(Clone)]
-pub(crate) struct Queues {
-    pub(crate) calls: Queue,
-    pub(crate) results: Queue,
-}
-
-impl Intake for Queues {
-    async fn enqueue(&self, target: Target, entry: Entry) -> Result<Enqueued, QueueError> {
-        match target {
-            Target::Calls => self.calls.enqueue(entry).await,
-            Target::Results => self.results.enqueue(entry).await,
-        }
-    }
 }
 
 /// The entry for some news, with everything it brings along; `None` when there are none.

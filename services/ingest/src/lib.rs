@@ -7,13 +7,15 @@ pub mod callbacks;
 mod enqueue;
 mod gate;
 mod http;
+mod queues;
 mod refusal;
 mod service;
 mod settings;
+mod together;
 
 pub use enqueue::{Intake, Target};
 pub use gate::Gate;
 pub use http::routes;
 pub use refusal::Refusal;
 pub use service::{Ingest, run};
-pub use settings::{Alias, Config, IngestSettings, Kind, PublicUrl};
+pub use settings::{Alias, Config, Durability, IngestSettings, Kind, PublicUrl};

@@ -2,21 +2,20 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use chassis::{Check, Process, queues, serve::Server, telemetry};
+use chassis::{Process, queues::now_ms, serve::Server, telemetry};
 use queue::{Enqueued, Link};
-use tokio_util::sync::CancellationToken;
 use tracing::Span;
 use twilio::Form;
 
 use crate::{
-    Config, Gate, IngestSettings, Intake, Kind, Refusal,
-    callbacks::{self, News, Work},
-    enqueue::{self, Queues},
-    http,
+    Config, Durability, Gate, IngestSettings, Intake, Kind, Refusal,
+    callbacks::{self, Work},
+    enqueue, http,
+    queues::Queues,
 };
 
-/// How often readiness looks at Redis.
-const READINESS_INTERVAL: Duration = Duration::from_secs(1);
+/// How much longer than Redis's answer the disk may take, with `durability = "aof"`.
+const DISK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Takes callbacks and stores their entries.
 #[derive(Clone)]
@@ -57,7 +56,12 @@ impl<Q: Intake> Ingest<Q> {
             gate,
             intake,
             resolve_delay: Duration::from_secs(settings.resolve_delay_seconds),
-            enqueue_timeout: Duration::from_millis(settings.enqueue_timeout_ms),
+            enqueue_timeout: Duration::from_millis(settings.enqueue_timeout_ms)
+                + if settings.durability == Durability::Aof {
+                    DISK_TIMEOUT
+                } else {
+                    Duration::ZERO
+                },
         }
     }
 
@@ -81,7 +85,7 @@ impl<Q: Intake> Ingest<Q> {
     ) -> Result<Taken, Refusal> {
         let form = Form::parse(body);
         self.gate.admit(&form, signature, path_and_query)?;
-        let work = callbacks::read(kind, &form, queues::now_ms())?;
+        let work = callbacks::read(kind, &form, now_ms())?;
         let outcome = self.store(&work).await?;
         Ok(Taken { work, outcome })
     }
@@ -95,25 +99,11 @@ impl<Q: Intake> Ingest<Q> {
         let stored = tokio::time::timeout(self.enqueue_timeout, self.intake.enqueue(target, entry));
         match stored.await {
             Ok(Ok(Enqueued::Duplicate)) => Ok("duplicate"),
-            Ok(Ok(Enqueued::Added(_) | Enqueued::Scheduled)) => {
-                say_enqueued(work);
-                Ok("accepted")
-            }
+            Ok(Ok(Enqueued::Added(_) | Enqueued::Scheduled)) => Ok("accepted"),
             Ok(Err(error)) => Err(unavailable(error.to_string())),
             Err(_) => Err(unavailable("Redis did not answer in time".into())),
         }
     }
-}
-
-fn say_enqueued(work: &Work) {
-    let (News::Recorded { job, .. } | News::Ended { job, .. }) = &work.news else { return };
-    let recording = work.recording_sid.as_ref().map(tracing::field::display);
-    tracing::info!(
-        call_sid = %work.call_sid,
-        recording_sid = recording,
-        source = job.source().as_str(),
-        "job enqueued"
-    );
 }
 
 /// Runs the service until the process stops.
@@ -130,11 +120,11 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
         None => url.parse().map_err(anyhow::Error::msg)?,
     };
     say_where(&config, &public_url.to_string());
-    let intake =
-        Queues { calls: queues::calls(link.clone()), results: queues::results(link.clone()) };
+    let intake = Queues::new(link, settings);
+    let (check, stop) = (process.check("redis"), process.stop().clone());
+    tokio::spawn(intake.clone().watch(settings.redis_high_water, check, stop));
     let gate = Gate::new(&config.twilio, public_url, settings.accept_unsigned);
     let ingest = Arc::new(Ingest::new(settings, gate, intake));
-    tokio::spawn(report_readiness(link, process.check("redis"), process.stop().clone()));
     process.announce("ingest", url);
     server.run(warp::service(http::routes(ingest)), process.stop().clone()).await;
     Ok(())
@@ -153,19 +143,5 @@ fn say_where(config: &Config, public_url: &str) {
             "no auth token is configured, so every callback will be refused: set \
              twilio.account_sid and twilio.auth_token"
         );
-    }
-}
-
-async fn report_readiness(link: Link, check: Check, stop: CancellationToken) {
-    let mut interval = tokio::time::interval(READINESS_INTERVAL);
-    loop {
-        tokio::select! {
-            _ = interval.tick() => {}
-            () = stop.cancelled() => return,
-        }
-        match link.ping().await {
-            Ok(()) => check.ready(),
-            Err(error) => check.not_ready(error.to_string()),
-        }
     }
 }

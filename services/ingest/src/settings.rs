@@ -47,11 +47,29 @@ pub struct IngestSettings {
     /// Milliseconds Redis may take to store an entry before the callback is answered 503.
     /// Default 900.
     pub enqueue_timeout_ms: u64,
+    /// When a callback counts as stored: `written`, once Redis has acknowledged it (with
+    /// `appendfsync everysec` a crash of the machine or of Redis can still lose about two seconds,
+    /// which reconciliation brings back); `aof`, once it is on Redis's disk, which takes Redis 7.2
+    /// and answers up to a second later with `everysec`. Default `written`.
+    pub durability: Durability,
+    /// The share of Redis's `maxmemory` above which callbacks are refused with 503, so that the
+    /// work already there can finish. Only where `maxmemory` is set. Default 0.85.
+    pub redis_high_water: f64,
     /// Further paths that callbacks may come to, such as those of a predecessor. Default: none.
     pub aliases: Vec<Alias>,
     /// Takes callbacks without looking at their signature. For development: refused unless the
     /// listener is on a loopback address. Default `false`.
     pub accept_unsigned: bool,
+}
+
+/// When a callback counts as stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// Redis has acknowledged it.
+    Written,
+    /// It is on Redis's disk.
+    Aof,
 }
 
 /// One further path.
@@ -107,6 +125,8 @@ impl Default for IngestSettings {
             public_url: None,
             resolve_delay_seconds: 60,
             enqueue_timeout_ms: 900,
+            durability: Durability::Written,
+            redis_high_water: 0.85,
             aliases: Vec::new(),
             accept_unsigned: false,
         }
@@ -143,6 +163,12 @@ impl IngestSettings {
         }
         if self.enqueue_timeout_ms == 0 {
             return Err("ingest.enqueue_timeout_ms is 0; allowed is 1 and more".into());
+        }
+        if !(self.redis_high_water > 0.0 && self.redis_high_water <= 1.0) {
+            return Err(format!(
+                "ingest.redis_high_water is {}; allowed is more than 0, up to 1",
+                self.redis_high_water
+            ));
         }
         for (index, alias) in self.aliases.iter().enumerate() {
             let path = &alias.path;
@@ -277,11 +303,23 @@ mod tests {
             ("CALLSCRIBE_INGEST__PUBLIC_URL", "calls.example.com", "public_url"),
             ("CALLSCRIBE_INGEST__PUBLIC_URL", "https://example.com/x?y=1", "public_url"),
             ("CALLSCRIBE_INGEST__ENQUEUE_TIMEOUT_MS", "0", "enqueue_timeout_ms"),
+            ("CALLSCRIBE_INGEST__REDIS_HIGH_WATER", "85", "redis_high_water"),
+            ("CALLSCRIBE_INGEST__DURABILITY", "always", "durability"),
             ("CALLSCRIBE_INGEST__RESOLVE_DELAY_SECONDS", "soon", "resolve_delay_seconds"),
         ] {
             let error = load(&[(name, value)]).unwrap_err();
             assert!(error.contains(named), "{error}");
         }
+    }
+
+    #[test]
+    fn the_example_of_aliases_can_be_used_as_it_is() {
+        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/aliases.toml");
+        let config: Config = chassis::config::load_from(Some(example.as_ref()), []).unwrap();
+        assert_eq!(config.validate(), Ok(()));
+        let paths: Vec<_> = config.ingest.aliases.iter().map(|alias| alias.path.as_str()).collect();
+        assert_eq!(paths.len(), 4);
+        assert!(paths.contains(&"/webhook/recording_status"));
     }
 
     #[test]

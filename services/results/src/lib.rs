@@ -1,12 +1,14 @@
 //! Events in, rows, leads and an API out.
 //!
-//! [`projection`] writes what happened to calls into [`store`]; [`api`] serves it.
+//! [`projection`] writes what happened to calls into [`store`]; [`api`] serves it; [`reconcile`]
+//! looks for what Twilio lists and the database lacks.
 
 pub mod api;
 pub mod erasure;
 pub mod health;
 pub mod outbound;
 pub mod projection;
+pub mod reconcile;
 mod service;
 pub mod settings;
 pub mod store;

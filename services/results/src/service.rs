@@ -12,6 +12,7 @@ use crate::{
     health::DatabaseHealth,
     outbound,
     projection::{Projection, Projector},
+    reconcile::Reconciler,
     settings::ResultsSettings,
     store::{Store, StoreError},
 };
@@ -34,12 +35,13 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let health = DatabaseHealth::new(database);
 
     let results = chassis::queues::results(link.clone());
+    let calls = chassis::queues::calls(link.clone());
+    let reconciling = reconcile(&config.twilio, &settings, &store, &calls, process.stop())?;
     let state = api::Api::new(store.clone(), &link, settings.clone());
-    let webhooks = Arc::new(settings.webhooks.clone());
     let telling = outbound::run(
         store.clone(),
         outbound::queue(link.clone()),
-        webhooks,
+        Arc::new(settings.webhooks.clone()),
         process.stop().clone(),
     );
     process.announce("results", server.url()?);
@@ -47,9 +49,11 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let consuming = consume(results, store.clone(), &settings, health.clone(), process.stop());
     let watching = health.watch(store.clone(), LOOK, process.stop().clone());
     let looking = watch_redis(link, redis, process.stop());
-    let (consumed, told, (), (), ()) = tokio::join!(consuming, telling, serving, watching, looking);
-    consumed?;
-    told?;
+    let lookouts = async {
+        tokio::join!(serving, watching, looking, reconciling);
+        Ok(())
+    };
+    tokio::try_join!(consuming, telling, lookouts)?;
     store.close().await.context("the database could not be closed in order")
 }
 
@@ -71,6 +75,28 @@ async fn open(
             () = stop.cancelled() => return Ok(None),
         }
     }
+}
+
+/// The comparison with Twilio's lists, where there is an account to compare.
+fn reconcile(
+    twilio: &twilio::TwilioSettings,
+    settings: &ResultsSettings,
+    store: &Store,
+    calls: &Queue,
+    stop: &CancellationToken,
+) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+    let reconciler = if settings.reconcile.enabled && twilio.is_configured() {
+        let client = twilio::Client::new(twilio)?;
+        let settings = settings.reconcile.clone();
+        Some(Reconciler::new(store.clone(), calls.clone(), client, settings, stop.clone()))
+    } else {
+        None
+    };
+    Ok(async move {
+        if let Some(reconciler) = reconciler {
+            reconciler.run().await;
+        }
+    })
 }
 
 async fn consume(

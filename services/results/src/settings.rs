@@ -13,7 +13,7 @@ use domain::AccountSid;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::{outbound::WebhookSettings, store};
+use crate::{outbound::WebhookSettings, reconcile::ReconcileSettings, store};
 
 /// The configuration of this service, as a process of its own reads it.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -27,7 +27,8 @@ pub struct Config {
     pub ops: OpsSettings,
     /// This service.
     pub results: ResultsSettings,
-    /// The Twilio accounts, for what the API fetches from there.
+    /// The Twilio accounts, for what the API fetches from there and what the database is compared
+    /// with.
     pub twilio: twilio::TwilioSettings,
     /// Read by ingest.
     pub ingest: OtherService,
@@ -45,6 +46,7 @@ impl ProcessConfig for Config {
     }
 
     fn validate(&self) -> Result<(), String> {
+        self.twilio.validate()?;
         self.results.validate()
     }
 }
@@ -65,6 +67,8 @@ pub struct ResultsSettings {
     pub lead_threshold: f64,
     /// The same for single accounts, by AccountSid. Default none.
     pub lead_thresholds: BTreeMap<AccountSid, f64>,
+    /// The comparison with Twilio's own list of recordings.
+    pub reconcile: ReconcileSettings,
 }
 
 /// The database.
@@ -119,6 +123,7 @@ impl Default for ResultsSettings {
             batch_events: 200,
             lead_threshold: 0.8,
             lead_thresholds: BTreeMap::new(),
+            reconcile: ReconcileSettings::default(),
         }
     }
 }
@@ -180,6 +185,7 @@ impl ResultsSettings {
     /// # Errors
     /// A sentence with the setting's name and what is allowed.
     pub fn validate(&self) -> Result<(), String> {
+        self.reconcile.validate()?;
         store::kind(self.database.url.expose_secret()).map_err(|error| error.to_string())?;
         if !(1..=500).contains(&self.batch_events) {
             return Err(format!(

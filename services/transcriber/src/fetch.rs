@@ -105,7 +105,9 @@ pub async fn fetch(
         let wishes = WISHES.iter().filter(|(_, asked)| asked.is_none() || channels != Some(1));
         for (format, asked) in wishes {
             match attempt(client, account, recording, (*format, *asked), folder, limits).await {
-                Err(error) if is_about_the_form(&error) => refused = Some(error),
+                Err(error) if is_about_the_form(&error) => refused = refused.or(Some(error)),
+                // One form that is not there says less than another that was refused.
+                Err(FetchError::NotThere) if refused.is_some() => {}
                 settled => return settled,
             }
         }

@@ -4,9 +4,8 @@ use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 
 use domain::{
     AccountSid, CallMetadata, CallSid, EventKind, Extraction, RecordingFacts, RecordingSid,
-    StageTimings, Transcribed, Transcript,
+    StageTimings, Transcribed,
 };
-use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tracing::{Instrument, info, info_span};
 use twilio::{Client, RecordingStatus, TwilioError};
@@ -14,6 +13,7 @@ use twilio::{Client, RecordingStatus, TwilioError};
 use crate::{
     audio::{self, AudioError, AudioLimits, Recording},
     chain::{Chain, Transcription},
+    extract::Extractor,
     fetch::{FetchError, FetchLimits, Fetched, fetch},
     patience::Patience,
     setback::{Setback, Treatment},
@@ -21,17 +21,11 @@ use crate::{
     speakers::{FirstChannel, speakers},
 };
 
-/// Finds the fields in a transcript.
-pub trait Fields: Send + Sync + 'static {
-    /// What the caller wants and where.
-    fn extract<'a>(&'a self, transcript: &'a Transcript) -> BoxFuture<'a, Extraction>;
-}
-
 /// What the stages need.
 pub struct Pipeline {
     twilio: Client,
     chain: Chain,
-    fields: Arc<dyn Fields>,
+    extractor: Extractor,
     limits: FetchLimits,
     audio: AudioLimits,
     folder: PathBuf,
@@ -80,12 +74,12 @@ impl Pipeline {
         settings: &TranscriberSettings,
         twilio: Client,
         chain: Chain,
-        fields: Arc<dyn Fields>,
+        extractor: Extractor,
     ) -> Self {
         Self {
             twilio,
             chain,
-            fields,
+            extractor,
             limits: FetchLimits {
                 max_bytes: settings.max_media_bytes,
                 timeout: Duration::from_secs(settings.media_timeout_seconds),
@@ -189,7 +183,7 @@ impl Pipeline {
             stage("transcribe", &mut timings.transcribe_ms, work).await?;
         info!(call_sid = %attempt.call, recording_sid = %attempt.recording,
             engine = %transcript.engine.name, chars = transcript.spoken_chars(), "transcript obtained");
-        let work = self.fields.extract(&transcript);
+        let work = self.extractor.extract(&transcript);
         let extraction = stage("extract", &mut timings.extract_ms, work).await;
         log_fields(attempt, &extraction);
         let flags = if recording.damaged { vec!["damaged_media".into()] } else { Vec::new() };

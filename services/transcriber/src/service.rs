@@ -1,6 +1,6 @@
 //! The running transcriber.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context;
 use chassis::{Process, queues};
@@ -9,10 +9,7 @@ use tracing::info;
 use twilio::Client;
 
 use crate::{
-    Config, TranscriberSettings,
-    chain::Chain,
-    engines,
-    pipeline::{Fields, Pipeline},
+    Config, TranscriberSettings, chain::Chain, engines, extract::Extractor, pipeline::Pipeline,
     worker::Worker,
 };
 
@@ -30,9 +27,9 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let names = chain.names().join(", ");
     let link = Link::open(&config.redis).await.context("Redis")?;
     let twilio = Client::new(&config.twilio).context("Twilio")?;
-    let fields = fields(settings)?;
+    let extractor = Extractor::from_settings(&settings.extract)?;
     let worker = Worker {
-        pipeline: Pipeline::new(settings, twilio.clone(), chain, fields),
+        pipeline: Pipeline::new(settings, twilio.clone(), chain, extractor),
         twilio,
         results: queues::results(link.clone()),
         not_ready: Duration::from_secs(settings.not_ready_seconds),
@@ -66,20 +63,4 @@ fn watch_redis(link: Link, process: Process) {
             let _ = tokio::time::timeout(LOOK, stopped).await;
         }
     });
-}
-
-/// Finds nothing.
-struct NoFields;
-
-impl Fields for NoFields {
-    fn extract<'a>(
-        &'a self,
-        _: &'a domain::Transcript,
-    ) -> futures_util::future::BoxFuture<'a, domain::Extraction> {
-        Box::pin(async { domain::Extraction::default() })
-    }
-}
-
-fn fields(_: &TranscriberSettings) -> anyhow::Result<Arc<dyn Fields>> {
-    Ok(Arc::new(NoFields))
 }

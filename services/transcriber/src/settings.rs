@@ -7,7 +7,10 @@ use chassis::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{audio::SpeechSettings, engines::EnginesSettings, speakers::FirstChannel};
+use crate::{
+    audio::SpeechSettings, engines::EnginesSettings, extract::ExtractSettings,
+    speakers::FirstChannel,
+};
 
 /// Everything a transcriber process is configured with.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -24,11 +27,9 @@ pub struct Config {
     /// The transcriber's own settings.
     pub transcriber: TranscriberSettings,
     /// Another service's section, not read here.
-    #[serde(skip_serializing)]
-    pub ingest: Option<OtherService>,
+    pub ingest: OtherService,
     /// Another service's section, not read here.
-    #[serde(skip_serializing)]
-    pub results: Option<OtherService>,
+    pub results: OtherService,
 }
 
 /// How recordings become transcripts.
@@ -64,6 +65,9 @@ pub struct TranscriberSettings {
     pub speech: SpeechSettings,
     /// The speech engines.
     pub engines: EnginesSettings,
+    /// How service and city are found.
+    #[serde(skip_serializing)]
+    pub extract: ExtractSettings,
 }
 
 impl Default for TranscriberSettings {
@@ -82,6 +86,7 @@ impl Default for TranscriberSettings {
             first_channel: FirstChannel::ByDirection,
             speech: SpeechSettings::default(),
             engines: EnginesSettings::default(),
+            extract: ExtractSettings::default(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What the caller wants and where, as far as the transcript says so.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Speaker;
@@ -11,6 +13,21 @@ pub struct Extraction {
     pub service: Option<Field>,
     /// Where.
     pub city: Option<Field>,
+    /// Further fields by name, such as `caller_name`, `callback_number` or `urgency`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extra: BTreeMap<String, Field>,
+    /// Whether rules and language model found the same; absent where only the rules ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<Agreement>,
+}
+
+/// Whether two extractors found the same; `None` for a field that neither found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agreement {
+    /// The same service.
+    pub service: Option<bool>,
+    /// The same city.
+    pub city: Option<bool>,
 }
 
 /// One value, how sure we are of it, and where it was said.
@@ -79,10 +96,18 @@ mod tests {
 
     #[test]
     fn the_confidence_is_the_lower_of_those_present() {
-        let both = Extraction { service: field(0.9), city: field(0.7) };
+        let both =
+            Extraction { service: field(0.9), city: field(0.7), ..Extraction::default() };
         assert_eq!(both.confidence(), Some(0.7));
-        let one = Extraction { service: field(0.9), city: None };
+        let one = Extraction { service: field(0.9), ..Extraction::default() };
         assert_eq!(one.confidence(), Some(0.9));
         assert_eq!(Extraction::default().confidence(), None);
+    }
+
+    #[test]
+    fn an_extraction_written_before_there_were_extra_fields_can_still_be_read() {
+        let old: Extraction = serde_json::from_str(r#"{"service":null,"city":null}"#).unwrap();
+        assert_eq!(old, Extraction::default());
+        assert_eq!(serde_json::to_string(&old).unwrap(), r#"{"service":null,"city":null}"#);
     }
 }

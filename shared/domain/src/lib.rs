@@ -13,7 +13,7 @@ mod transcript;
 pub use event::{
     AttemptOrder, CallEvent, CallMetadata, EventKind, RecordingFacts, StageTimings, Transcribed,
 };
-pub use extraction::{Evidence, Extraction, Field};
+pub use extraction::{Agreement, Evidence, Extraction, Field};
 pub use job::{CallJob, JobSource};
 pub use phone::{E164, PhoneError, mask_phone};
 pub use sid::{AccountSid, CallSid, RecordingSid, SidError};

@@ -16,6 +16,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    backoff::Backoff,
     job::Item,
     read::Reader,
     slots::{Slot, Slots},
@@ -93,7 +94,8 @@ impl ConsumerOptions {
 /// Works until `stop` is cancelled, then drains: survives Redis being away, restarts included.
 ///
 /// # Errors
-/// [`QueueError::Settings`] when an option cannot be used. Failures of Redis are survived.
+/// [`QueueError::Settings`] when an option cannot be used, or the server must not be (too old, or
+/// not durable although that is required). Failures of Redis are survived.
 pub async fn consume(
     queue: Queue,
     options: ConsumerOptions,
@@ -161,9 +163,23 @@ async fn run(
     background.spawn(read::wake(Arc::clone(&work), reader.blocked(), stop.clone()));
 
     tracing::info!(queue = work.queue.name(), consumer = %work.name, "worker loop started");
+    admitted(&work, &stop).await?;
     reader.run(&stop, |items| dispatch(&work, items)).await;
     drain(&work).await;
     tracing::info!(queue = work.queue.name(), consumer = %work.name, "worker loop ended");
+    Ok(())
+}
+
+/// Waits for a server, and makes sure that it may be used.
+async fn admitted(work: &Work, stop: &CancellationToken) -> Result<(), QueueError> {
+    let mut backoff = Backoff::new();
+    while !stop.is_cancelled() {
+        match work.queue.link().verify().await {
+            Ok(()) => break,
+            Err(error @ QueueError::Settings(_)) => return Err(error),
+            Err(_) => backoff.pause(stop).await,
+        }
+    }
     Ok(())
 }
 

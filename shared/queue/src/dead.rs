@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use crate::{
     Decision, Delivery, Failure, Lane, Queue, QueueError, Transition, metric,
-    redis_link::Arguments,
-    wire::{PastFailure, StreamEntry, history_json, id_ms, push_entry},
+    script::Call,
+    wire::{PastFailure, StreamEntry, history_json, id_ms, push_emissions},
 };
 
 /// How many letters are read or moved in one call.
@@ -144,11 +144,12 @@ impl Queue {
 
     async fn redrive_page(&self, letters: &[DeadLetter]) -> Result<u64, QueueError> {
         let (link, keys) = (self.link(), self.keys());
-        let mut arguments = Arguments::default();
-        arguments.number(letters.len() as i64);
+        let keys = [keys.dead.as_str(), &keys.live, &keys.bulk, &keys.born];
+        let mut call = Call::new(&link.scripts().redrive, &keys);
+        call.count(letters.len());
         for letter in letters {
             let delivery = letter.redriven();
-            arguments.text(&letter.id).fixed(letter.lane.name()).number(letter.born_ms);
+            call.text(&letter.id).text(letter.lane.name()).number(letter.born_ms);
             let mut fields = vec![
                 ("key", letter.key.clone()),
                 ("body", letter.body.clone()),
@@ -158,20 +159,15 @@ impl Queue {
                 ("history", history_json(&letter.history)),
             ];
             fields.extend(letter.traceparent.clone().map(|trace| ("traceparent", trace)));
-            arguments.number(fields.len() as i64 * 2);
+            call.count(fields.len() * 2);
             for (name, value) in fields {
-                arguments.fixed(name).text(value);
+                call.text(name).text(&value);
             }
             let failure = Some(letter.failure.clone());
             let decision = Decision { transition: Transition::Redriven, delivery, failure };
-            let emit = self.decided(&decision);
-            arguments.number(emit.len() as i64);
-            for outgoing in &emit {
-                push_entry(&mut arguments, link.prefix(), &outgoing.queue, &outgoing.entry);
-            }
+            push_emissions(&mut call, link.prefix(), &self.decided(&decision));
         }
-        let keys = [keys.dead.as_str(), &keys.live, &keys.bulk, &keys.born];
-        count(link.script(&link.scripts().redrive, &keys, &arguments).await?)
+        count(link.call(&call).await?)
     }
 
     async fn discard_page(&self, letters: &[DeadLetter]) -> Result<u64, QueueError> {

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::QueueError;
+use crate::{QueueError, server::Server};
 
 /// The state of a link, with one log line for each change rather than one for each attempt.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(crate) struct Health {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     /// When Redis began to answer; `None` while it does not.
     reachable_since: Option<Instant>,
@@ -21,11 +21,15 @@ struct State {
     written: Option<Instant>,
     /// Why it is not ready.
     complaint: Option<String>,
+    /// What the server last connected to says of itself.
+    server: Option<Server>,
+    /// How often the server turned out to be another one, or to have lost a stream.
+    incarnation: u64,
 }
 
 impl Health {
     pub fn new() -> Self {
-        Self { state: Mutex::new(State { reachable_since: None, written: None, complaint: None }) }
+        Self { state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -45,6 +49,34 @@ impl Health {
     /// How long Redis has been answering without interruption.
     pub fn reachable_for(&self) -> Option<Duration> {
         self.state().reachable_since.map(|at| at.elapsed())
+    }
+
+    pub fn risks(&self) -> Vec<String> {
+        self.state().server.as_ref().map(|server| server.risks.clone()).unwrap_or_default()
+    }
+
+    pub fn incarnation(&self) -> u64 {
+        self.state().incarnation
+    }
+
+    /// The server lost data under our eyes.
+    pub fn lost_data(&self) {
+        self.state().incarnation += 1;
+    }
+
+    /// A connection was made to this server.
+    pub fn found(&self, server: Server) {
+        let mut state = self.state();
+        let known = state.server.replace(server.clone());
+        if known.as_ref().is_some_and(|known| known.run_id != server.run_id) {
+            state.incarnation += 1;
+        }
+        if known.is_none_or(|known| known.risks != server.risks) {
+            metrics::gauge!("queue_redis_durable").set(f64::from(server.risks.is_empty()));
+            for risk in &server.risks {
+                tracing::warn!(%risk, "Redis may lose entries it acknowledged");
+            }
+        }
     }
 
     /// Redis answered a command.
@@ -76,7 +108,8 @@ impl Health {
                 state.reachable_since.get_or_insert_with(Instant::now);
                 state.written = None;
             }
-            QueueError::Settings(_) | QueueError::Redis(_) => return,
+            QueueError::Settings(_) => state.written = None,
+            QueueError::Redis(_) => return,
         }
         let complaint = error.to_string();
         if state.complaint.is_none() {

@@ -10,6 +10,7 @@
 //! | `{P}:Q:once:<key>` | string with expiry | de-duplication |
 //! | `{P}:Q:pause` | set | who has a pause record |
 //! | `{P}:Q:pause:<by>` | string, may expire | one pause |
+//! | `{P}:Q:settled:<lane>:<id>` | string with expiry | who took an entry over settled it |
 //!
 //! All of them share the hash tag `{P}`, so a transition is one script in a cluster too. Scripts
 //! that emit derive the keys of other queues from the same tag.

@@ -2,15 +2,18 @@
 
 mod consumer;
 mod dead;
+mod durable;
 mod entry;
 mod error;
 mod health;
 mod keys;
+mod memory;
 mod metric;
 mod pause;
 mod queue;
 mod redis_link;
 mod script;
+mod server;
 mod settings;
 mod settlement;
 mod source;
@@ -19,8 +22,10 @@ mod wire;
 
 pub use consumer::{BatchHandler, ConsumerOptions, Handler, consume, consume_batches};
 pub use dead::{DeadLetter, Selection};
+pub use durable::{Durable, OnDisk};
 pub use entry::{Delivery, Entry, Lane, Once, Outgoing};
 pub use error::QueueError;
+pub use memory::Memory;
 pub use queue::{Decision, Enqueued, OnDecision, Queue, QueueOptions, Transition};
 pub use redis_link::Link;
 pub use settings::RedisSettings;

@@ -9,7 +9,7 @@ use redis::Value;
 
 use crate::{
     Pause, Queue, QueueError,
-    redis_link::Arguments,
+    script::Call,
     wire::{millis, text},
 };
 
@@ -30,21 +30,20 @@ pub(crate) async fn write(
         until_ms: wait_ms.map(|wait| now_ms().saturating_add(wait)),
         reason: reason.to_owned(),
     };
-    let mut arguments = Arguments::default();
-    arguments.text(by).text(serde_json::to_string(&pause).unwrap_or_default());
-    arguments.number(wait_ms.unwrap_or(0));
-    call(queue, &arguments).await.map(drop)
+    let mut call = call(queue);
+    call.text(by).text(&serde_json::to_string(&pause).unwrap_or_default());
+    call.number(wait_ms.unwrap_or(0));
+    queue.link().call(&call).await.map(drop)
 }
 
 pub(crate) async fn end(queue: &Queue, by: &str) -> Result<bool, QueueError> {
-    let mut arguments = Arguments::default();
-    arguments.text(by);
-    Ok(call(queue, &arguments).await? == Value::Int(1))
+    let mut call = call(queue);
+    call.text(by);
+    Ok(queue.link().call(&call).await? == Value::Int(1))
 }
 
-async fn call(queue: &Queue, arguments: &Arguments) -> Result<Value, QueueError> {
-    let link = queue.link();
-    link.script(&link.scripts().pause, &[&queue.keys().pause], arguments).await
+fn call(queue: &Queue) -> Call<'_> {
+    Call::new(&queue.link().scripts().pause, &[&queue.keys().pause])
 }
 
 /// Reads the record as the scripts write it.

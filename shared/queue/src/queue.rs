@@ -8,7 +8,7 @@ use crate::{
     Delivery, Entry, Failure, Link, Outgoing, Pause, QueueError, Stats,
     keys::Keys,
     metric, pause,
-    redis_link::Arguments,
+    script::Call,
     stats,
     wire::{push_entry, text},
 };
@@ -133,13 +133,13 @@ impl Queue {
 
     async fn add(&self, entries: &[Entry]) -> Result<Vec<Enqueued>, QueueError> {
         let link = self.link();
-        let mut arguments = Arguments::default();
-        arguments.number(entries.len() as i64);
+        let base = &self.keys().live;
+        let mut call = Call::new(&link.scripts().enqueue, &[base]);
+        call.count(entries.len());
         for entry in entries {
-            push_entry(&mut arguments, link.prefix(), self.name(), entry);
+            push_entry(&mut call, base, link.prefix(), entry);
         }
-        let keys = [self.keys().live.as_str()];
-        let answer = link.script(&link.scripts().enqueue, &keys, &arguments).await?;
+        let answer = link.call(&call).await?;
         link.health().wrote();
         let Value::Array(answers) = answer else {
             return Err(QueueError::Redis("expected a list".to_owned()));

@@ -14,7 +14,8 @@ use crate::{
     QueueError, RedisSettings,
     error::{classify, drops_connection},
     health::Health,
-    script::{Script, Scripts},
+    script::{Call, Scripts},
+    server::Server,
     source::Source,
 };
 use redis::{Cmd, Value, aio::ConnectionLike, aio::MultiplexedConnection};
@@ -34,6 +35,7 @@ pub struct Link {
 
 struct Inner {
     prefix: String,
+    require_durable: bool,
     source: Source,
     scripts: Scripts,
     health: Health,
@@ -54,10 +56,12 @@ impl fmt::Debug for Link {
 }
 
 impl Link {
-    /// Prepares connections; does not wait for Redis, which may come later.
+    /// Prepares connections, and looks at the server's version and persistence if it answers; does
+    /// not wait for it, it may come later.
     ///
     /// # Errors
-    /// [`QueueError::Settings`] when a setting cannot be used.
+    /// [`QueueError::Settings`] when a setting cannot be used, when the server is too old, and
+    /// when it may lose entries although [`RedisSettings::require_durable`] is set.
     pub async fn open(settings: &RedisSettings) -> Result<Self, QueueError> {
         if settings.prefix.is_empty() || settings.prefix.contains(['{', '}']) {
             return Err(QueueError::Settings(format!(
@@ -67,14 +71,20 @@ impl Link {
         }
         let inner = Arc::new(Inner {
             prefix: settings.prefix.clone(),
+            require_durable: settings.require_durable,
             source: Source::new(settings)?,
             scripts: Scripts::new(),
             health: Health::new(),
             shared: Mutex::default(),
             connecting: tokio::sync::Mutex::default(),
         });
-        tokio::spawn(probe(Arc::downgrade(&inner)));
-        Ok(Self { inner })
+        let link = Self { inner };
+        // An error now is one that waiting does not cure.
+        if let Err(error @ QueueError::Settings(_)) = link.verify().await {
+            return Err(error);
+        }
+        tokio::spawn(probe(Arc::downgrade(&link.inner)));
+        Ok(link)
     }
 
     /// Whether Redis answered and takes writes, as of now (readiness).
@@ -94,6 +104,22 @@ impl Link {
         self.command(&command).await?;
         self.inner.health.wrote();
         Ok(())
+    }
+
+    /// Why the server may lose what it acknowledged, each with what to do about it; empty when it
+    /// may not, or has not answered yet.
+    pub fn risks(&self) -> Vec<String> {
+        self.inner.health.risks()
+    }
+
+    /// Makes sure that there is a connection to a server that may be used.
+    pub(crate) async fn verify(&self) -> Result<(), QueueError> {
+        self.shared_connection().await.map(drop)
+    }
+
+    /// Changes whenever entries may have been lost: the server was started anew or replaced.
+    pub(crate) fn incarnation(&self) -> u64 {
+        self.inner.health.incarnation()
     }
 
     pub(crate) fn prefix(&self) -> &str {
@@ -124,18 +150,18 @@ impl Link {
     }
 
     /// Calls a script over the shared connection, loading it where the server does not know it.
-    pub(crate) async fn script(
-        &self,
-        script: &Script,
-        keys: &[&str],
-        arguments: &Arguments,
-    ) -> Result<Value, QueueError> {
+    pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Value, QueueError> {
         let (generation, mut connection) = self.shared_connection().await?;
-        let call = arguments.call("EVALSHA", &script.sha, keys);
-        let mut answer = connection.req_packed_command(&call).await.and_then(Value::extract_error);
+        let mut answer =
+            connection.req_packed_command(call.command()).await.and_then(Value::extract_error);
         if answer.as_ref().is_err_and(|error| error.code() == Some("NOSCRIPT")) {
-            let call = arguments.call("EVAL", &script.code, keys);
-            answer = connection.req_packed_command(&call).await.and_then(Value::extract_error);
+            // One after the other in a pipeline: nothing can flush in between.
+            let mut pipeline = redis::pipe();
+            pipeline.add_command(call.load()).add_command(call.command().clone());
+            answer = connection
+                .req_packed_commands(&pipeline, 1, 1)
+                .await
+                .and_then(|mut answers| answers.pop().unwrap_or(Value::Nil).extract_error());
         }
         self.note(generation, answer)
     }
@@ -172,11 +198,36 @@ impl Link {
         if let Some(found) = self.inner.current() {
             return Ok(found);
         }
-        let connection = self.connect(RESPONSE_TIMEOUT).await?;
+        let mut connection = self.connect(RESPONSE_TIMEOUT).await?;
+        self.inspect(&mut connection).await?;
         let mut shared = self.inner.shared();
         shared.generation += 1;
         shared.connection = Some(connection.clone());
         Ok((shared.generation, connection))
+    }
+
+    async fn inspect(&self, connection: &mut MultiplexedConnection) -> Result<(), QueueError> {
+        let server = Server::inspect(connection).await;
+        let server = server.map_err(|error| classify(&error)).and_then(|server| {
+            let risks = server.risks.join("; ");
+            match server.unusable.clone() {
+                Some(unusable) => Err(QueueError::Settings(unusable)),
+                None if self.inner.require_durable && !risks.is_empty() => {
+                    Err(QueueError::Settings(format!(
+                        "require_durable is set, but Redis may lose entries: {risks}"
+                    )))
+                }
+                None => Ok(server),
+            }
+        });
+        match server {
+            Ok(server) => self.inner.health.found(server),
+            Err(error) => {
+                self.inner.health.failed(&error);
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     async fn connect(&self, response: Duration) -> Result<MultiplexedConnection, QueueError> {
@@ -207,47 +258,5 @@ async fn probe(inner: Weak<Inner>) {
         }
         drop(link);
         tokio::time::sleep(PROBE_INTERVAL).await;
-    }
-}
-
-/// The arguments of a script call.
-#[derive(Default)]
-pub(crate) struct Arguments {
-    buffer: Vec<Argument>,
-}
-
-enum Argument {
-    Text(String),
-    Number(i64),
-    Fixed(&'static str),
-}
-
-impl Arguments {
-    pub fn text(&mut self, text: impl Into<String>) -> &mut Self {
-        self.buffer.push(Argument::Text(text.into()));
-        self
-    }
-
-    pub fn fixed(&mut self, text: &'static str) -> &mut Self {
-        self.buffer.push(Argument::Fixed(text));
-        self
-    }
-
-    pub fn number(&mut self, number: i64) -> &mut Self {
-        self.buffer.push(Argument::Number(number));
-        self
-    }
-
-    fn call(&self, verb: &str, script: &str, keys: &[&str]) -> Cmd {
-        let mut command = redis::cmd(verb);
-        command.arg(script).arg(keys.len()).arg(keys);
-        for argument in &self.buffer {
-            match argument {
-                Argument::Text(text) => command.arg(text),
-                Argument::Number(number) => command.arg(number),
-                Argument::Fixed(text) => command.arg(text),
-            };
-        }
-        command
     }
 }

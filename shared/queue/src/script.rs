@@ -1,4 +1,6 @@
-//! The transitions: Lua scripts, each a file in `scripts/`.
+//! The transitions: Lua scripts, each a file in `scripts/`, called by digest.
+
+use redis::Cmd;
 
 /// A script with the digest it is called by.
 pub(crate) struct Script {
@@ -18,6 +20,46 @@ impl Script {
     }
 }
 
+/// A call of a script, with its keys and arguments.
+pub(crate) struct Call<'a> {
+    script: &'a Script,
+    command: Cmd,
+}
+
+impl<'a> Call<'a> {
+    pub fn new(script: &'a Script, keys: &[&str]) -> Self {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(&script.sha).arg(keys.len()).arg(keys);
+        Self { script, command }
+    }
+
+    pub fn text(&mut self, text: &str) -> &mut Self {
+        self.command.arg(text);
+        self
+    }
+
+    pub fn number(&mut self, number: i64) -> &mut Self {
+        self.command.arg(number);
+        self
+    }
+
+    pub fn count(&mut self, count: usize) -> &mut Self {
+        self.command.arg(count);
+        self
+    }
+
+    pub fn command(&self) -> &Cmd {
+        &self.command
+    }
+
+    /// The command that makes the script known to a server that lost it.
+    pub fn load(&self) -> Cmd {
+        let mut command = redis::cmd("SCRIPT");
+        command.arg("LOAD").arg(&self.script.code);
+        command
+    }
+}
+
 /// All scripts of a queue.
 pub(crate) struct Scripts {
     pub enqueue: Script,
@@ -30,6 +72,7 @@ pub(crate) struct Scripts {
     pub stats: Script,
     pub pause: Script,
     pub redrive: Script,
+    pub group: Script,
 }
 
 impl Scripts {
@@ -44,6 +87,7 @@ impl Scripts {
             sweep: Script::new(include_str!("scripts/sweep.lua")),
             stats: Script::new(include_str!("scripts/stats.lua")),
             pause: Script::new(include_str!("scripts/pause.lua")),
+            group: Script::new(include_str!("scripts/group.lua")),
             redrive: Script::adding(include_str!("scripts/redrive.lua")),
         }
     }

@@ -2,30 +2,33 @@
 
 use std::path::PathBuf;
 
-use secrecy::SecretString;
-use serde::{Deserialize, Deserializer};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use url::Url;
 
 /// Where Redis is and what is asked of it: one server (`url`), a sentinel set (`sentinels`) or a
 /// cluster (`cluster`); the last one given counts.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedisSettings {
     /// `redis://[user:password@]host:port/db`, `rediss://…` for TLS, `redis+unix:///path` for a
     /// socket. Default `redis://127.0.0.1:6379`.
+    #[serde(serialize_with = "without_password")]
     pub url: SecretString,
     /// Sentinels, as URLs (`rediss://…` when they speak TLS), a list or separated by commas.
     /// Default none.
-    #[serde(deserialize_with = "addresses")]
+    #[serde(deserialize_with = "addresses", serialize_with = "without_passwords")]
     pub sentinels: Vec<SecretString>,
     /// Name under which the sentinels watch the master. Default `mymaster`.
     pub master: String,
     /// Some nodes of a cluster, as URLs, a list or separated by commas. Default none. The queues
     /// of one prefix live on one shard, whose replicas take over when it fails.
-    #[serde(deserialize_with = "addresses")]
+    #[serde(deserialize_with = "addresses", serialize_with = "without_passwords")]
     pub cluster: Vec<SecretString>,
     /// User of the data nodes. Default: the URL's.
     pub username: Option<String>,
     /// Password of the data nodes. Default: the URL's.
+    #[serde(serialize_with = "masked")]
     pub password: Option<SecretString>,
     /// Database behind the sentinels; a single server has it in its URL, a cluster has only 0.
     /// Default 0.
@@ -74,9 +77,30 @@ fn addresses<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<SecretString>, D:
     Ok(list.into_iter().filter(|address| !address.is_empty()).map(Into::into).collect())
 }
 
+/// An address without its password.
+fn shown(address: &SecretString) -> String {
+    let Ok(mut url) = Url::parse(address.expose_secret()) else { return "***".into() };
+    if url.password().is_none() {
+        return address.expose_secret().to_owned();
+    }
+    // Only an address without a host takes no password, and it has none to mask.
+    if url.set_password(Some("***")).is_err() { "***".into() } else { url.into() }
+}
+
+fn without_password<S: Serializer>(address: &SecretString, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&shown(address))
+}
+
+fn without_passwords<S: Serializer>(list: &[SecretString], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(list.iter().map(shown))
+}
+
+fn masked<S: Serializer>(secret: &Option<SecretString>, to: S) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(|_| "***").serialize(to)
+}
+
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
 
     use super::*;
 
@@ -103,5 +127,18 @@ mod tests {
         let settings =
             RedisSettings { url: "redis://u:hunter2@h".into(), ..RedisSettings::default() };
         assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn passwords_are_not_printed() {
+        let settings = RedisSettings {
+            url: "redis://worker:secret@redis:6379/2".into(),
+            sentinels: vec!["redis://:secret@one:26379".into()],
+            password: Some("secret".into()),
+            ..RedisSettings::default()
+        };
+        let printed = serde_json::to_string(&settings).unwrap();
+        assert!(!printed.contains("secret"), "{printed}");
+        assert!(printed.contains("redis://worker:***@redis:6379/2"), "{printed}");
     }
 }

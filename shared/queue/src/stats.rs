@@ -3,7 +3,7 @@
 use redis::Value;
 use serde::Serialize;
 
-use crate::{Queue, QueueError, pause, redis_link::Arguments};
+use crate::{Queue, QueueError, pause, script::Call};
 
 /// A consistent reading of one queue, taken in one round trip.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -45,9 +45,8 @@ pub struct Pause {
 pub(crate) async fn read(queue: &Queue) -> Result<Stats, QueueError> {
     let (link, keys) = (queue.link(), queue.keys());
     let keys = [&keys.live, &keys.bulk, &keys.retry, &keys.dead, &keys.born, &keys.pause];
-    let answer = link
-        .script(&link.scripts().stats, &keys.map(String::as_str), &Arguments::default())
-        .await?;
+    let call = Call::new(&link.scripts().stats, &keys.map(String::as_str));
+    let answer = link.call(&call).await?;
     let unexpected = || QueueError::Redis("the statistics have an unexpected form".to_owned());
     let Value::Array(mut answer) = answer else { return Err(unexpected()) };
     let Some(Value::Array(pauses)) = answer.pop() else { return Err(unexpected()) };

@@ -4,14 +4,13 @@ use redis::Value;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Delivery, Entry, Failure, Lane, keys, redis_link::Arguments};
+use crate::{Delivery, Entry, Failure, Lane, Outgoing, keys, script::Call};
 
 /// How many failures an entry remembers.
 const HISTORY: usize = 10;
 
-/// Appends an entry for `queue` as `scripts/add.lua` reads it.
-pub(crate) fn push_entry(arguments: &mut Arguments, prefix: &str, queue: &str, entry: &Entry) {
-    let base = keys::base(prefix, queue);
+/// Appends an entry for the queue that begins with `base`, as `scripts/add.lua` reads it.
+pub(crate) fn push_entry(call: &mut Call<'_>, base: &str, prefix: &str, entry: &Entry) {
     let mut head = String::new();
     for (letter, announced) in [
         ('b', entry.lane == Lane::Bulk),
@@ -24,22 +23,26 @@ pub(crate) fn push_entry(arguments: &mut Arguments, prefix: &str, queue: &str, e
             head.push(letter);
         }
     }
-    let once = entry.once.as_ref().map(|once| (format!("{base}:once:{}", once.key), once.window));
-    arguments.text(base).text(head).text(&entry.key).text(&entry.body);
+    call.text(base).text(&head).text(&entry.key).text(&entry.body);
     if let Some(traceparent) = &entry.traceparent {
-        arguments.text(traceparent);
+        call.text(traceparent);
     }
-    if let Some((key, window)) = once {
-        arguments.text(key).number(millis(window).max(1));
+    if let Some(once) = &entry.once {
+        call.text(&format!("{base}:once:{}", once.key)).number(millis(once.window).max(1));
     }
     if !entry.delay.is_zero() {
-        arguments.number(millis(entry.delay)).text(format!("{:032x}", fastrand::u128(..)));
+        call.number(millis(entry.delay)).text(&format!("{:032x}", fastrand::u128(..)));
     }
     if !entry.emit.is_empty() {
-        arguments.number(entry.emit.len() as i64);
-        for outgoing in &entry.emit {
-            push_entry(arguments, prefix, &outgoing.queue, &outgoing.entry);
-        }
+        push_emissions(call, prefix, &entry.emit);
+    }
+}
+
+/// Appends how many entries are emitted, and those.
+pub(crate) fn push_emissions(call: &mut Call<'_>, prefix: &str, emit: &[Outgoing]) {
+    call.count(emit.len());
+    for outgoing in emit {
+        push_entry(call, &keys::base(prefix, &outgoing.queue), prefix, &outgoing.entry);
     }
 }
 

@@ -19,12 +19,7 @@ pub async fn after_samples(data: &DataFolder, process: &Process, ingest: &str) {
 }
 
 /// When an account is configured: what to enter at Twilio.
-pub async fn for_an_account(
-    config: &Config,
-    data: &DataFolder,
-    process: &Process,
-    ingest: &str,
-) {
+pub async fn for_an_account(config: &Config, data: &DataFolder, process: &Process, ingest: &str) {
     println!("{}", listeners(process, ingest).await);
     println!("Everything is kept in {}.", data.path().display());
     let public = config.ingest.public_url.as_ref().map(ToString::to_string);

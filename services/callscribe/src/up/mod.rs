@@ -49,8 +49,8 @@ fn start(mut config: Config, given: &Given, data: &Path, once: bool) -> anyhow::
     if once && plays_samples.then_some(()).is_none() {
         anyhow::bail!("--once plays the sample calls, but a Twilio account is configured");
     }
-    if !given.has("results.database_url") {
-        config.results.database_url = data.database_url().into();
+    if !given.has("results.database.url") {
+        config.results.database.url = data.database_url().into();
     }
     if plays_samples {
         // The terminal belongs to the calls; what the services log stands in a file.
@@ -97,7 +97,8 @@ async fn serve(
     tasks.spawn(show(config.clone(), data.clone(), process.clone(), samples, once));
     let mut first_failure = None;
     while let Some(ended) = tasks.join_next().await {
-        let outcome = ended.unwrap_or_else(|panic| Err(anyhow::anyhow!("a service ended: {panic}")));
+        let outcome =
+            ended.unwrap_or_else(|panic| Err(anyhow::anyhow!("a service ended: {panic}")));
         if let Err(error) = outcome {
             process.stop().cancel();
             first_failure.get_or_insert(error);

@@ -13,6 +13,7 @@ mod api_queues;
 mod leads;
 mod outage;
 mod projection;
+mod reconcile;
 mod schema;
 mod support;
 mod webhooks;

@@ -106,7 +106,11 @@ impl ChannelWriter {
         self.resampler.finish(|ready| self.spill.push(ready))?;
         let Spill { file, listener, length, .. } = self.spill;
         let samples = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-        let (stretches, levels) = listener.finish();
+        let (mut stretches, levels) = listener.finish();
+        // The last frame of the detector may reach beyond the end.
+        if let Some(last) = stretches.last_mut() {
+            last.end_ms = last.end_ms.min(length / SAMPLES_PER_MS).max(last.start_ms);
+        }
         Ok(Channel { samples, length, stretches, levels })
     }
 }

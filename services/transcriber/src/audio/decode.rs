@@ -1,16 +1,12 @@
-//! WAV and MP3 to blocks of samples, a vector a channel.
+//! Media files to blocks of samples, a vector a channel.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{fs::File, path::Path};
 
-use symphonia::core::{
-    codecs::audio::{AudioDecoder, AudioDecoderOptions},
-    errors::Error,
-    formats::{FormatOptions, FormatReader, TrackType, probe::Hint},
-    io::MediaSourceStream,
-    meta::MetadataOptions,
+use super::{
+    AudioError,
+    mp3::Mp3Reader,
+    wav::{WavReader, read_up_to},
 };
-
-use super::AudioError;
 
 /// A kind of media file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,37 +30,29 @@ impl Container {
             None
         }
     }
-
-    fn extension(self) -> &'static str {
-        match self {
-            Self::Wav => "wav",
-            Self::Mp3 => "mp3",
-        }
-    }
 }
 
 /// Rates outside this range are no recordings of speech but damaged headers.
 const RATES_HZ: std::ops::RangeInclusive<u32> = 4_000..=192_000;
 
-/// More channels than this are a damaged header; Twilio makes two at most.
-const MAX_CHANNELS: usize = 8;
+/// Twilio's "empty recording" is a WAV header of this length and nothing else.
+const BARE_HEADER_BYTES: u64 = 44;
 
 /// Decodes a file block by block.
 pub struct Decoder {
-    reader: Box<dyn FormatReader>,
-    decoder: Box<dyn AudioDecoder>,
-    track: u32,
-    rate_hz: u32,
-    channels: usize,
+    reader: Reader,
     block: Vec<Vec<f32>>,
-    truncated: bool,
-    damage: Option<String>,
+    rate_hz: u32,
     frames: u64,
 }
 
+enum Reader {
+    Wav(WavReader),
+    Mp3(Box<Mp3Reader>),
+}
+
 impl Decoder {
-    /// Opens a file; `None` when it is a well-formed one without any samples (Twilio's "empty
-    /// recording" is a WAV header of 44 bytes and nothing else).
+    /// Opens a file; `None` when it is a header without any samples.
     ///
     /// # Errors
     /// When it is no audio, or none that is supported.
@@ -73,46 +61,24 @@ impl Decoder {
         let mut head = [0; 12];
         let read = read_up_to(&mut file, &mut head)?;
         let container = Container::of(&head[..read]).ok_or(AudioError::NotAudio)?;
-        if container == Container::Wav && file.metadata()?.len() <= 44 {
-            return Ok(None);
-        }
-        Self::probe(File::open(path)?, container).map(Some)
-    }
-
-    fn probe(file: File, container: Container) -> Result<Self, AudioError> {
-        let mut hint = Hint::new();
-        hint.with_extension(container.extension());
-        let stream = MediaSourceStream::new(Box::new(file), Default::default());
-        let reader = symphonia::default::get_probe()
-            .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
-            .map_err(|error| AudioError::Broken(error.to_string()))?;
-        let track = reader.default_track(TrackType::Audio);
-        let track = track.ok_or_else(|| AudioError::Broken("no audio track".into()))?;
-        let id = track.id;
-        let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio());
-        let parameters = parameters.ok_or_else(|| AudioError::Broken("no codec named".into()))?;
-        let rate_hz = parameters.sample_rate.unwrap_or(0);
+        let length = file.metadata()?.len();
+        let (reader, rate_hz) = match container {
+            Container::Wav if length <= BARE_HEADER_BYTES => return Ok(None),
+            Container::Wav => {
+                let wav = WavReader::open(file)?;
+                let rate_hz = wav.rate_hz();
+                (Reader::Wav(wav), rate_hz)
+            }
+            Container::Mp3 => {
+                let mp3 = Mp3Reader::open(File::open(path)?)?;
+                let rate_hz = mp3.rate_hz();
+                (Reader::Mp3(Box::new(mp3)), rate_hz)
+            }
+        };
         if !RATES_HZ.contains(&rate_hz) {
             return Err(AudioError::Unsupported(format!("{rate_hz} samples per second")));
         }
-        let channels = parameters.channels.as_ref().map_or(0, |channels| channels.count());
-        if channels > MAX_CHANNELS {
-            return Err(AudioError::Unsupported(format!("{channels} channels")));
-        }
-        let decoder = symphonia::default::get_codecs()
-            .make_audio_decoder(parameters, &AudioDecoderOptions::default())
-            .map_err(|error| AudioError::Unsupported(error.to_string()))?;
-        Ok(Self {
-            reader,
-            decoder,
-            track: id,
-            rate_hz,
-            channels,
-            block: Vec::new(),
-            truncated: false,
-            damage: None,
-            frames: 0,
-        })
+        Ok(Some(Self { reader, block: Vec::new(), rate_hz, frames: 0 }))
     }
 
     /// Samples per second.
@@ -125,79 +91,33 @@ impl Decoder {
         self.frames
     }
 
-    /// Whether the file ended before its header said it would, or parts could not be decoded.
+    /// Whether the file ended before its header said it would, or parts could not be decoded; known
+    /// at the end.
     pub fn is_damaged(&self) -> bool {
-        self.truncated || self.damage.is_some()
+        match &self.reader {
+            Reader::Wav(wav) => wav.is_truncated(),
+            Reader::Mp3(mp3) => mp3.is_damaged(),
+        }
     }
 
     /// The next samples, a vector a channel, all of one length, each sample between -1 and 1;
     /// `None` at the end.
     ///
     /// # Errors
-    /// When the file changes its rate or its number of channels on the way, or when nothing at all
-    /// could be decoded.
+    /// When the file cannot be read, changes its format on the way, or nothing at all could be
+    /// decoded.
     pub fn next_block(&mut self) -> Result<Option<&[Vec<f32>]>, AudioError> {
-        loop {
-            let packet = match self.reader.next_packet() {
-                Ok(Some(packet)) => packet,
-                Ok(None) => return self.end(),
-                Err(Error::IoError(_)) => {
-                    self.truncated = true;
-                    return self.end();
-                }
-                Err(error) => {
-                    self.damage = Some(error.to_string());
-                    return self.end();
-                }
-            };
-            if packet.track_id != self.track {
-                continue;
-            }
-            let decoded = match self.decoder.decode(&packet) {
-                Ok(decoded) => decoded,
-                // One damaged packet does not cost the rest of the recording.
-                Err(error) => {
-                    self.damage = Some(error.to_string());
-                    continue;
-                }
-            };
-            if decoded.frames() == 0 {
-                continue;
-            }
-            let (rate_hz, channels) = (decoded.spec().rate(), decoded.num_planes());
-            if self.frames == 0 && channels > 0 && channels <= MAX_CHANNELS {
-                self.channels = channels;
-            }
-            if rate_hz != self.rate_hz || channels != self.channels {
-                return Err(AudioError::Unsupported("its format changes on the way".into()));
-            }
-            decoded.copy_to_vecs_planar(&mut self.block);
-            self.frames += decoded.frames() as u64;
-            for sample in self.block.iter_mut().flatten() {
-                *sample = if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 };
-            }
-            return Ok(Some(&self.block));
+        let any = match &mut self.reader {
+            Reader::Wav(wav) => wav.next_block(&mut self.block)?,
+            Reader::Mp3(mp3) => mp3.next_block(&mut self.block)?,
+        };
+        if !any {
+            return Ok(None);
         }
-    }
-
-    fn end(&mut self) -> Result<Option<&[Vec<f32>]>, AudioError> {
-        match self.damage.take() {
-            Some(damage) if self.frames == 0 => Err(AudioError::Broken(damage)),
-            damage => {
-                self.damage = damage;
-                Ok(None)
-            }
+        self.frames += self.block.first().map_or(0, Vec::len) as u64;
+        for sample in self.block.iter_mut().flatten() {
+            *sample = if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 };
         }
+        Ok(Some(&self.block))
     }
-}
-
-fn read_up_to(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read(&mut buffer[filled..])? {
-            0 => break,
-            read => filled += read,
-        }
-    }
-    Ok(filled)
 }

@@ -7,9 +7,11 @@ mod channel;
 mod cut;
 mod decode;
 mod likeness;
+mod mp3;
 mod read;
 mod resample;
 mod speech;
+mod wav;
 
 pub use channel::Channel;
 pub use cut::{CutRule, cut};

@@ -1,7 +1,9 @@
 //! Where in a channel somebody speaks.
 //!
-//! A small neural detector that is compiled in (earshot, 16 ms a frame) judges the sound, a level
-//! below which nothing is audible guards it, and short gaps and short noises are smoothed away.
+//! A small neural detector that is compiled in (earshot, 16 ms a frame) judges the sound; a level
+//! below which nothing is audible guards it, steady tones (dialling, ringing, beeps), which the
+//! detector takes for vowels, are told by their even zero crossings, and short gaps and short noises
+//! are smoothed away.
 
 use earshot::{DefaultPredictor, Detector};
 use serde::{Deserialize, Serialize};
@@ -38,8 +40,11 @@ const GAP_MS: u64 = 250;
 /// Anything shorter is a click, not a word.
 const SHORTEST_MS: u64 = 90;
 
+/// Zero crossings of speech vary by more than this share of their mean; those of a tone do not.
+const STEADY: f64 = 0.12;
+
 /// A stretch of speech.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Stretch {
     /// Start, in milliseconds from the beginning of the recording.
     pub start_ms: u64,
@@ -66,8 +71,31 @@ pub struct Listener {
     detector: Box<Detector<DefaultPredictor>>,
     waiting: Vec<i16>,
     frames: u64,
-    stretches: Vec<Stretch>,
+    stretches: Vec<(Stretch, Crossings)>,
     levels: Vec<u8>,
+}
+
+/// How often the sound of a stretch crosses zero, frame by frame.
+#[derive(Debug, Clone, Copy, Default)]
+struct Crossings {
+    frames: f64,
+    sum: f64,
+    of_squares: f64,
+}
+
+impl Crossings {
+    fn push(&mut self, frame: &[i16]) {
+        let crossings = frame.windows(2).filter(|pair| (pair[0] < 0) != (pair[1] < 0)).count();
+        self.frames += 1.0;
+        self.sum += crossings as f64;
+        self.of_squares += (crossings * crossings) as f64;
+    }
+
+    fn are_steady(&self) -> bool {
+        let mean = self.sum / self.frames;
+        let variance = (self.of_squares / self.frames - mean * mean).max(0.0);
+        variance.sqrt() < STEADY * mean
+    }
 }
 
 impl Listener {
@@ -102,9 +130,13 @@ impl Listener {
         if heard && level > self.settings.floor_dbfs {
             let start_ms = self.frames * FRAME_MS;
             let end_ms = start_ms + FRAME_MS;
-            match self.stretches.last_mut() {
-                Some(last) if start_ms - last.end_ms <= GAP_MS => last.end_ms = end_ms,
-                _ => self.stretches.push(Stretch { start_ms, end_ms }),
+            let follows = self.stretches.last().is_some_and(|(s, _)| start_ms - s.end_ms <= GAP_MS);
+            if !follows {
+                self.stretches.push((Stretch { start_ms, end_ms }, Crossings::default()));
+            }
+            if let Some((stretch, crossings)) = self.stretches.last_mut() {
+                stretch.end_ms = end_ms;
+                crossings.push(frame);
             }
         }
         self.frames += 1;
@@ -117,8 +149,11 @@ impl Listener {
             last.resize(FRAME, 0);
             self.frame(&last);
         }
-        self.stretches.retain(|stretch| stretch.length_ms() >= SHORTEST_MS);
-        (self.stretches, self.levels)
+        let is_speech = |(stretch, crossings): &(Stretch, Crossings)| {
+            stretch.length_ms() >= SHORTEST_MS && !crossings.are_steady()
+        };
+        let stretches = self.stretches.into_iter().filter(is_speech).map(|(stretch, _)| stretch);
+        (stretches.collect(), self.levels)
     }
 }
 
@@ -156,9 +191,14 @@ mod tests {
                 .map(|n| ((n as f32 * std::f32::consts::TAU * hz / 16_000.0).sin() * 8e3) as i16)
                 .collect()
         };
-        for (name, sound) in
-            [("silence", silence), ("hiss", hiss), ("dial tone", tone(425.0)), ("beep", tone(1e3))]
-        {
+        let ringing = tone(440.0).iter().zip(tone(480.0)).map(|(a, b)| (a + b) / 2).collect();
+        for (name, sound) in [
+            ("silence", silence),
+            ("hiss", hiss),
+            ("dial tone", tone(425.0)),
+            ("beep", tone(1e3)),
+            ("ringing", ringing),
+        ] {
             let mut listener = Listener::new(SpeechSettings::default());
             listener.push(&sound);
             let (stretches, levels) = listener.finish();

@@ -1,13 +1,15 @@
 //! Which service, which city, how sure, and where it was said.
 
 pub mod catalogue;
+pub mod cli;
 pub mod evaluate;
 mod extractor;
 mod lexicon;
+pub mod llm;
 mod matching;
 mod settings;
 mod text;
 
 pub use extractor::{ExtractError, Extractor};
 pub use lexicon::{CueError, Lexicon};
-pub use settings::ExtractSettings;
+pub use settings::{ExtractSettings, LlmSettings};

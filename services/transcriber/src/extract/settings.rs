@@ -1,8 +1,10 @@
 //! How extraction is configured.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
+use secrecy::SecretString;
 use serde::Deserialize;
+use url::Url;
 
 use super::catalogue::Language;
 
@@ -10,8 +12,65 @@ use super::catalogue::Language;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExtractSettings {
-    /// A catalogue of services and cities (TOML) that replaces the built-in one.
+    /// A catalogue of services and cities (TOML) that replaces the built-in one. Checked at
+    /// start; an error names its line.
     pub catalogue: Option<PathBuf>,
-    /// The language of the values, `en` or `he`; without it, the language of each call.
+    /// The language of the values, `en` or `he`. Without it, the language of each call: מנעולן
+    /// for a Hebrew one.
     pub values: Option<Language>,
+    /// A language model beside the rules; off without a URL.
+    pub llm: LlmSettings,
+}
+
+/// The `[extract.llm]` section: any OpenAI-compatible chat endpoint.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LlmSettings {
+    /// The API's base, such as `https://api.openai.com/v1`; `chat/completions` is added. Without
+    /// it no transcript leaves the transcriber for extraction.
+    pub url: Option<Url>,
+    /// Sent as a bearer token where it is set.
+    pub api_key: Option<SecretString>,
+    /// The model's name at that endpoint.
+    pub model: String,
+    /// Seconds one answer may take, connecting included. Then the rules' result stands.
+    pub timeout_seconds: u64,
+    /// The confidence of a value that the model gives and the rules do not confirm. Nobody has
+    /// calibrated the model: keep it below the threshold from which values are acted upon until
+    /// `callscribe evaluate` says otherwise.
+    pub unconfirmed_confidence: f32,
+    /// Characters of a transcript that are sent at most; a longer one is left to the rules.
+    pub max_chars: usize,
+    /// Further fields to extract, each with a description for the model, such as
+    /// `appointment = "day and time the caller asks for"`.
+    pub fields: BTreeMap<String, String>,
+}
+
+impl Default for LlmSettings {
+    fn default() -> Self {
+        Self {
+            url: None,
+            api_key: None,
+            model: "gpt-4o-mini".to_owned(),
+            timeout_seconds: 20,
+            unconfirmed_confidence: 0.75,
+            max_chars: 60_000,
+            fields: BTreeMap::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_setting_is_an_error() {
+        assert!(toml::from_str::<ExtractSettings>("catalog = \"x\"").is_err());
+        assert!(toml::from_str::<ExtractSettings>("[llm]\nurls = \"x\"").is_err());
+        let settings: ExtractSettings =
+            toml::from_str("values = \"he\"\n[llm]\nfields.appointment = \"when\"").unwrap();
+        assert_eq!(settings.values, Some(Language::He));
+        assert_eq!(settings.llm.timeout_seconds, 20);
+    }
 }

@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Delivery, Lane, redis_link::Arguments};
+use crate::{Delivery, Lane, script::Call};
 
 /// Where a delivery came from, and which one of that entry it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,25 +26,37 @@ impl From<&Delivery> for Place {
 
 impl Place {
     /// Appends it as the scripts read it.
-    pub fn push(&self, arguments: &mut Arguments) {
-        arguments.fixed(self.lane.name()).text(&self.id).number(self.deliveries.into());
+    pub fn push(&self, call: &mut Call<'_>) {
+        call.text(self.lane.name()).text(&self.id).number(self.deliveries.into());
     }
+}
+
+struct Held {
+    abandoned: CancellationToken,
+    incarnation: u64,
 }
 
 /// Deliveries from their reading until their settlement.
 #[derive(Default)]
 pub(crate) struct Hand {
-    held: Mutex<HashMap<Place, CancellationToken>>,
+    held: Mutex<HashMap<Place, Held>>,
     emptied: Notify,
 }
 
 impl Hand {
-    fn held(&self) -> MutexGuard<'_, HashMap<Place, CancellationToken>> {
+    fn held(&self) -> MutexGuard<'_, HashMap<Place, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn take(&self, delivery: &Delivery) {
-        self.held().insert(delivery.into(), delivery.abandoned.clone());
+    /// Takes a delivery that a server of this incarnation handed out.
+    pub fn take(&self, delivery: &Delivery, incarnation: u64) {
+        let held = Held { abandoned: delivery.abandoned.clone(), incarnation };
+        self.held().insert(delivery.into(), held);
+    }
+
+    /// The incarnation of the server that handed a delivery out, while it is in hand.
+    pub fn incarnation(&self, place: &Place) -> Option<u64> {
+        self.held().get(place).map(|held| held.incarnation)
     }
 
     pub fn len(&self) -> usize {
@@ -66,7 +78,7 @@ impl Hand {
 
     /// The delivery is not ours any more: its handler is told so. False when it was not in hand.
     pub fn lose(&self, place: &Place) -> bool {
-        let token = self.held().get(place).cloned();
+        let token = self.held().get(place).map(|held| held.abandoned.clone());
         if let Some(token) = &token {
             token.cancel();
         }
@@ -76,8 +88,8 @@ impl Hand {
 
     /// Tells every handler to stop; the places stay in hand.
     pub fn abandon_all(&self) {
-        for token in self.held().values() {
-            token.cancel();
+        for held in self.held().values() {
+            held.abandoned.cancel();
         }
     }
 

@@ -1,9 +1,8 @@
 //! One job: the handler under its limits.
 
-use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{future::Future, sync::Arc, time::Instant};
 
-use futures_util::FutureExt;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{BatchHandler, Handler, slots::Slot, work::Work};
 use crate::{Delivery, Failure, Settlement, Verdict, wire::PastFailure};
@@ -41,7 +40,7 @@ enum Broken {
 pub(crate) async fn run_one(work: Arc<Work>, handler: Arc<impl Handler>, item: Item, slot: Slot) {
     let started = Instant::now();
     let delivery = item.delivery.clone();
-    let handling = async { handler.handle(delivery).await };
+    let handling = async move { handler.handle(delivery).await };
     let settlement = match guard(&work, handling, &item.delivery.abandoned).await {
         Ok(settlement) => settlement,
         Err(Broken::Abandoned) => return,
@@ -61,7 +60,10 @@ pub(crate) async fn run_batch(
 ) {
     let started = Instant::now();
     let deliveries: Vec<_> = items.iter().map(|(item, _)| item.delivery.clone()).collect();
-    let handling = async { handler.handle(deliveries).await };
+    let handling = {
+        let handler = Arc::clone(&handler);
+        async move { handler.handle(deliveries).await }
+    };
     let settlements = match guard(&work, handling, &work.hard_stop).await {
         Err(Broken::Panicked) if items.len() > 1 => {
             for pair in items {
@@ -84,16 +86,17 @@ pub(crate) async fn run_batch(
     }
 }
 
-/// Contains panics, keeps the time limit, and ends when the work is abandoned.
-async fn guard<T>(
+/// Contains panics, keeps the time limit, and ends when the work is abandoned. The handler runs as
+/// a task of its own: one that blocks its thread cannot keep its limits from being kept.
+async fn guard<T: Send + 'static>(
     work: &Work,
-    handling: impl Future<Output = T>,
+    handling: impl Future<Output = T> + Send + 'static,
     abandoned: &CancellationToken,
 ) -> Result<T, Broken> {
-    let contained = AssertUnwindSafe(handling).catch_unwind();
+    let task = AbortOnDropHandle::new(tokio::spawn(handling));
     tokio::select! {
         biased;
-        ended = tokio::time::timeout(work.options.timeout, contained) => match ended {
+        ended = tokio::time::timeout(work.options.timeout, task) => match ended {
             Ok(Ok(settlement)) => Ok(settlement),
             Ok(Err(_)) => Err(Broken::Panicked),
             Err(_) => Err(Broken::TimedOut),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use redis::Value;
+
 use super::{settle::positions, work::Work};
 use crate::{QueueError, metric};
 
@@ -22,13 +24,22 @@ async fn beat(work: &Work) -> Result<(), QueueError> {
     if places.is_empty() {
         return Ok(());
     }
-    let mut arguments = work.signed();
-    for place in &places {
-        place.push(&mut arguments);
-    }
     let link = work.queue.link();
-    let answer = link.script(&link.scripts().heartbeat, &work.lanes(), &arguments).await?;
-    for n in positions(answer) {
+    let mut call = work.on_lanes(&link.scripts().heartbeat);
+    call.text(&work.name);
+    for place in &places {
+        place.push(&mut call);
+    }
+    let answer = link.call(&call).await?;
+    let Value::Array(mut answer) = answer else { return Ok(()) };
+    let orphaned = answer.pop().map(positions).unwrap_or_default();
+    let mut lost = answer.pop().map(positions).unwrap_or_default();
+    // The only copy of an entry that the server lost is the one in hand: it is worked on.
+    lost.extend(orphaned.into_iter().filter(|n| {
+        let place = places.get(n - 1);
+        place.and_then(|place| work.hand.incarnation(place)) == Some(link.incarnation())
+    }));
+    for n in lost {
         // What was settled meanwhile is not in hand any more, and was not lost.
         if let Some(place) = places.get(n - 1)
             && work.hand.lose(place)
@@ -46,12 +57,13 @@ pub(crate) async fn hand_back(work: &Work, places: &[super::hand::Place]) {
     if places.is_empty() {
         return;
     }
-    let mut arguments = work.signed();
-    for place in places {
-        place.push(&mut arguments);
-    }
     let link = work.queue.link();
-    match link.script(&link.scripts().hand_back, &work.lanes(), &arguments).await {
+    let mut call = work.on_lanes(&link.scripts().hand_back);
+    call.text(&work.name);
+    for place in places {
+        place.push(&mut call);
+    }
+    match link.call(&call).await {
         Ok(_) => {
             for place in places {
                 work.hand.lose(place);

@@ -26,6 +26,7 @@ use crate::{
     error::classify,
     keys::GROUP,
     metric, pause,
+    script::Call,
     wire::{StreamEntry, id_ms, millis, read_streams},
 };
 
@@ -39,6 +40,8 @@ pub(crate) struct Reader {
     work: Arc<Work>,
     connection: Option<MultiplexedConnection>,
     blocked: Arc<Blocked>,
+    /// Whether the last wait ended without an entry.
+    idle: bool,
 }
 
 /// Whether the reader waits inside Redis, and under which client id.
@@ -50,7 +53,7 @@ pub(crate) struct Blocked {
 
 impl Reader {
     pub fn new(work: Arc<Work>) -> Self {
-        Self { work, connection: None, blocked: Arc::default() }
+        Self { work, connection: None, blocked: Arc::default(), idle: false }
     }
 
     pub fn blocked(&self) -> Arc<Blocked> {
@@ -65,7 +68,6 @@ impl Reader {
             if room.free == 0 || self.work.is_paused() {
                 tokio::select! {
                     () = self.work.slots.freed.notified() => {}
-                    () = self.work.wake.notified() => {}
                     () = stop.cancelled() => {}
                 }
                 continue;
@@ -100,9 +102,11 @@ impl Reader {
                 return Ok(items);
             }
         }
-        let mut entries = self.poll(room).await?;
+        // After an idle wait there is nothing to poll for: the next wait sees what came meanwhile.
+        let mut entries = if self.idle { Vec::new() } else { self.poll(room).await? };
         if entries.is_empty() {
             entries = self.wait(room, stop).await?;
+            self.idle = entries.is_empty();
         }
         Ok(self.accept(entries, room).await)
     }
@@ -208,17 +212,14 @@ impl Reader {
     async fn reclaim(&mut self, room: Room) -> Result<Vec<(Item, Slot)>, QueueError> {
         let work = &self.work;
         let (link, keys) = (work.queue.link(), work.queue.keys());
-        let mut arguments = work.signed();
-        for number in [room.free, room.bulk_most, room.free] {
-            arguments.number(number as i64);
-        }
-        arguments.number(millis(work.options.lease));
-        arguments.fixed(if may_reclaim(work) { "1" } else { "" });
-        for Place { lane, id, .. } in work.hand.places() {
-            arguments.text(format!("{}:{id}", lane.name()));
-        }
         let keys = [keys.live.as_str(), &keys.bulk, &keys.born];
-        let answer = link.script(&link.scripts().reclaim, &keys, &arguments).await?;
+        let mut call = Call::new(&link.scripts().reclaim, &keys);
+        call.text(&work.name).count(room.free).count(room.bulk_most).count(room.free);
+        call.number(millis(work.options.lease)).text(if may_reclaim(work) { "1" } else { "" });
+        for Place { lane, id, .. } in work.hand.places() {
+            call.text(&format!("{}:{id}", lane.name()));
+        }
+        let answer = link.call(&call).await?;
         let Some((taken, vanished)) = pair(answer) else { return Ok(Vec::new()) };
         if !vanished.is_empty() {
             metric::transition(work.queue.name(), "vanished", "payload_deleted", vanished.len());
@@ -256,7 +257,7 @@ impl Reader {
         let flaw = entry.flaw().map(|flaw| (flaw, entry.fields_json()));
         let history = entry.history();
         let delivery = entry.into_delivery(deliveries);
-        work.hand.take(&delivery);
+        work.hand.take(&delivery, work.queue.link().incarnation());
         let waited = pause::now_ms().saturating_sub(id_ms(&delivery.id)).max(0);
         let item = Item { delivery, history };
         if let Some((flaw, fields)) = flaw {
@@ -291,28 +292,32 @@ impl Reader {
 
     async fn recover(&mut self, error: &QueueError) {
         if error.group_is_missing() {
-            if self.create_groups().await.is_ok() {
-                tracing::info!(queue = self.work.queue.name(), "the consumer group is made");
+            match self.create_groups().await {
+                Ok(()) => return,
+                Err(error) => return self.note(&error),
             }
-            return;
         }
+        self.note(error);
+        self.connection = None;
+    }
+
+    fn note(&self, error: &QueueError) {
         if let QueueError::Redis(message) = error {
             tracing::error!(queue = self.work.queue.name(), error = %message,
                 "reading failed; trying again");
         }
         self.work.queue.link().health().failed(error);
-        self.connection = None;
     }
 
-    /// From the beginning (0, never `$`): what waits there was never handed out by this group.
     async fn create_groups(&self) -> Result<(), QueueError> {
-        for stream in self.work.lanes() {
-            let mut command = redis::cmd("XGROUP");
-            command.arg("CREATE").arg(stream).arg(GROUP).arg(0).arg("MKSTREAM");
-            match self.work.queue.link().command(&command).await {
-                Err(QueueError::Redis(text)) if text.contains("BUSYGROUP") => {}
-                other => drop(other?),
-            }
+        let link = self.work.queue.link();
+        let call = self.work.on_lanes(&link.scripts().group);
+        if link.call(&call).await? != Value::Int(0) {
+            link.health().lost_data();
+            tracing::info!(
+                queue = self.work.queue.name(),
+                "the consumer group was missing; it is made"
+            );
         }
         Ok(())
     }

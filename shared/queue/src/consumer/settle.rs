@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     Decision, Failure, Outgoing, QueueError, Settlement, Transition, Verdict, metric, pause,
-    redis_link::Arguments,
-    wire::{self, PastFailure, history_json, millis, push_entry},
+    script::Call,
+    wire::{self, PastFailure, history_json, millis, push_emissions},
 };
 
 /// How many deliveries one script call settles at most.
@@ -68,28 +68,25 @@ impl Transit {
         Self { place, indexed, born_ms, change, emit, reason }
     }
 
-    fn push(&self, arguments: &mut Arguments, prefix: &str) {
-        self.place.push(arguments);
-        arguments.fixed(if self.indexed { "1" } else { "" }).fixed(self.change.name());
+    fn push(&self, call: &mut Call<'_>, prefix: &str) {
+        self.place.push(call);
+        call.text(if self.indexed { "1" } else { "" }).text(self.change.name());
         match &self.change {
             Change::Done => {}
             Change::Retry { wait, member } => {
-                arguments.number(millis(*wait)).text(member);
+                call.number(millis(*wait)).text(member);
             }
             Change::Park { by, wait, reason, member } => {
-                arguments.text(by).number(millis(*wait).max(1)).text(reason).text(member);
+                call.text(by).number(millis(*wait).max(1)).text(reason).text(member);
             }
             Change::Dead { fields } => {
-                arguments.number(fields.len() as i64 * 2);
+                call.count(fields.len() * 2);
                 for (name, value) in fields {
-                    arguments.fixed(name).text(value);
+                    call.text(name).text(value);
                 }
             }
         }
-        arguments.number(self.emit.len() as i64);
-        for outgoing in &self.emit {
-            push_entry(arguments, prefix, &outgoing.queue, &outgoing.entry);
-        }
+        push_emissions(call, prefix, &self.emit);
     }
 }
 
@@ -182,16 +179,33 @@ fn bury(work: &Work, item: &Item, reason: &str, failure: &Failure, raw: Option<S
 
 /// Settles until it is done. A batch that Redis chokes on is taken apart, so that one settlement
 /// that cannot be written holds up no other.
-async fn settle(work: &Arc<Work>, transits: Vec<Transit>) {
+async fn settle(work: &Arc<Work>, mut transits: Vec<Transit>) {
     let mut backoff = Backoff::new();
-    let mut in_doubt = false;
+    let (mut in_doubt, mut orphans) = (false, false);
     loop {
-        match call(work, &transits).await {
-            Ok(lost) => {
-                for (n, transit) in transits.iter().enumerate() {
-                    finish(work, transit, lost.contains(&(n + 1)), in_doubt);
-                }
+        // What was never sent is not in doubt.
+        if work.queue.link().verify().await.is_err() {
+            backoff.pause(&work.hard_stop).await;
+            if work.hand.len() == 0 {
                 return;
+            }
+            continue;
+        }
+        match call(work, &transits, orphans).await {
+            Ok(lost) => {
+                let mut orphaned = Vec::new();
+                for (n, transit) in transits.into_iter().enumerate() {
+                    let lost = lost.contains(&(n + 1));
+                    if lost && !orphans && !in_doubt && outlived_its_server(work, &transit) {
+                        orphaned.push(transit);
+                    } else {
+                        finish(work, &transit, lost, in_doubt);
+                    }
+                }
+                if orphaned.is_empty() {
+                    return;
+                }
+                (transits, orphans) = (orphaned, true);
             }
             Err(QueueError::Redis(_)) if transits.len() > 1 => {
                 for transit in transits {
@@ -204,7 +218,7 @@ async fn settle(work: &Arc<Work>, transits: Vec<Transit>) {
                     tracing::error!(id = %transits[0].place.id, error = %message,
                         "a settlement cannot be written; trying again");
                 }
-                in_doubt = true;
+                in_doubt |= matches!(error, QueueError::Unavailable(_));
                 backoff.pause(&work.hard_stop).await;
             }
         }
@@ -220,18 +234,34 @@ fn settle_alone(work: Arc<Work>, transit: Transit) {
     tokio::spawn(alone);
 }
 
-async fn call(work: &Work, transits: &[Transit]) -> Result<HashSet<usize>, QueueError> {
+/// Whether the entry may be gone because the server that handed it out lost data.
+fn outlived_its_server(work: &Work, transit: &Transit) -> bool {
+    let incarnation = work.hand.incarnation(&transit.place);
+    incarnation.is_some_and(|known| known != work.queue.link().incarnation())
+}
+
+async fn call(
+    work: &Work,
+    transits: &[Transit],
+    orphans: bool,
+) -> Result<HashSet<usize>, QueueError> {
     let (link, keys) = (work.queue.link(), work.queue.keys());
-    let mut arguments = work.signed();
+    let keys = [&keys.live, &keys.bulk, &keys.retry, &keys.dead, &keys.born, &keys.pause];
+    let mut call = Call::new(&link.scripts().settle, &keys.map(String::as_str));
     // One look at all that this consumer holds is cheaper when most of it is being settled.
     let most = transits.len() > 3 && transits.len() * 2 >= work.hand.len();
-    arguments.fixed(if most { "range" } else { "each" }).number(transits.len() as i64);
+    let mode = if orphans {
+        "orphan"
+    } else if most {
+        "range"
+    } else {
+        "each"
+    };
+    call.text(&work.name).text(mode).count(transits.len());
     for transit in transits {
-        transit.push(&mut arguments, link.prefix());
+        transit.push(&mut call, link.prefix());
     }
-    let keys = [&keys.live, &keys.bulk, &keys.retry, &keys.dead, &keys.born, &keys.pause];
-    let answer = link.script(&link.scripts().settle, &keys.map(String::as_str), &arguments).await?;
-    Ok(positions(answer))
+    Ok(positions(link.call(&call).await?))
 }
 
 /// Positions a script complains about.

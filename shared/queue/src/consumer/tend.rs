@@ -10,7 +10,7 @@ use redis::Value;
 use tokio::sync::mpsc;
 
 use super::{backoff::Backoff, work::Work};
-use crate::{QueueError, metric, pause, redis_link::Arguments, wire::millis};
+use crate::{QueueError, metric, pause, script::Call, wire::millis};
 
 /// How often due entries are looked for when nobody says when one is due.
 const ROUND: Duration = Duration::from_secs(1);
@@ -59,10 +59,10 @@ pub(crate) async fn run(work: Arc<Work>, mut scheduled: mpsc::UnboundedReceiver<
 /// One round; returns how long the next may wait.
 async fn tend(work: &Work, pause_known: bool) -> Result<Duration, QueueError> {
     let (link, keys) = (work.queue.link(), work.queue.keys());
-    let mut arguments = Arguments::default();
-    arguments.number(PROMOTE).number(millis(work.options.lease));
     let keys = [&keys.live, &keys.bulk, &keys.retry, &keys.born, &keys.pause];
-    let answer = link.script(&link.scripts().tend, &keys.map(String::as_str), &arguments).await?;
+    let mut call = Call::new(&link.scripts().tend, &keys.map(String::as_str));
+    call.number(PROMOTE).number(millis(work.options.lease));
+    let answer = link.call(&call).await?;
     let Value::Array(mut answer) = answer else { return Ok(ROUND) };
     let paused = answer.pop().and_then(pause::read);
     let flag = |value: Option<Value>| value == Some(Value::BulkString(b"1".to_vec()));
@@ -85,12 +85,12 @@ async fn tend(work: &Work, pause_known: bool) -> Result<Duration, QueueError> {
             }
             None => {}
         }
-        work.wake.notify_one();
+        work.rouse();
     }
     let in_reach = handed_back || (expired && may_reclaim(work));
     if in_reach && !work.is_paused() && work.slots.room().free > 0 {
         work.reclaimable.store(true, Ordering::Release);
-        work.wake.notify_one();
+        work.rouse();
     }
     // Zero is a full batch: go on at once. A due time a moment away is not polled for.
     Ok(match next_due {
@@ -109,16 +109,16 @@ pub(crate) fn may_reclaim(work: &Work) -> bool {
 /// Deletes consumers that have been silent for three leases and hold nothing.
 async fn sweep(work: &Work) -> Result<(), QueueError> {
     let link = work.queue.link();
-    let mut arguments = Arguments::default();
-    arguments.number(millis(work.options.lease.saturating_mul(3))).text(&work.name);
-    link.script(&link.scripts().sweep, &work.lanes(), &arguments).await.map(drop)
+    let mut call = work.on_lanes(&link.scripts().sweep);
+    call.number(millis(work.options.lease.saturating_mul(3))).text(&work.name);
+    link.call(&call).await.map(drop)
 }
 
 /// Deletes this consumer if it holds nothing.
 pub(crate) async fn retire(work: &Work) {
     let link = work.queue.link();
-    let mut arguments = Arguments::default();
-    arguments.fixed("").text(&work.name);
+    let mut call = work.on_lanes(&link.scripts().sweep);
+    call.text("").text(&work.name);
     // Others sweep it up when this fails.
-    let _ = link.script(&link.scripts().sweep, &work.lanes(), &arguments).await;
+    let _ = link.call(&call).await;
 }

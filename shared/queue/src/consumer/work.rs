@@ -17,7 +17,11 @@ use super::{
     job::{Item, Outcome, Ruling},
     slots::Slots,
 };
-use crate::{Queue, metric::Durations, redis_link::Arguments};
+use crate::{
+    Queue,
+    metric::Durations,
+    script::{Call, Script},
+};
 
 pub(crate) struct Work {
     pub queue: Queue,
@@ -33,7 +37,7 @@ pub(crate) struct Work {
     pub reclaimable: AtomicBool,
     /// The operator paused the queue, or it is not known yet whether he did.
     pub paused: AtomicBool,
-    /// Told when the reader has something else to do than to wait for entries.
+    /// Told when the reader has something else to do than to wait inside Redis.
     pub wake: Notify,
     /// Told when an entry was scheduled, with how soon it is due.
     pub scheduled: mpsc::UnboundedSender<Duration>,
@@ -70,15 +74,15 @@ impl Work {
         let _ = self.outcomes.send(Outcome { item, ruling }).await;
     }
 
-    pub fn lanes(&self) -> [&str; 2] {
-        [&self.queue.keys().live, &self.queue.keys().bulk]
+    /// A call whose keys are the two lanes.
+    pub fn on_lanes<'a>(&'a self, script: &'a Script) -> Call<'a> {
+        Call::new(script, &[&self.queue.keys().live, &self.queue.keys().bulk])
     }
 
-    /// Arguments that begin with this consumer's name.
-    pub fn signed(&self) -> Arguments {
-        let mut arguments = Arguments::default();
-        arguments.text(&self.name);
-        arguments
+    /// Makes the reader look around, whatever it waits for.
+    pub fn rouse(&self) {
+        self.slots.freed.notify_one();
+        self.wake.notify_one();
     }
 
     pub fn is_paused(&self) -> bool {

@@ -5,7 +5,8 @@
 --   o  de-duplication key, window in ms
 --   d  delay in ms, id among the scheduled ones
 --   e  number of emitted entries, then those entries
-local time = redis.call('TIME')
+local ARGV, call = ARGV, redis.call
+local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_text = string.format('%.0f', now)
 
@@ -15,7 +16,7 @@ local function add(i, wanted)
   i = i + 4
   if head == '' then
     if not wanted then return i, false end
-    return i, redis.call('XADD', base, '*', 'key', key, 'body', body, 'attempt', '1', 'redrive', '0',
+    return i, call('XADD', base, '*', 'key', key, 'body', body, 'attempt', '1', 'redrive', '0',
       'born', now_text)
   end
   local trace, once, window, delay, uid
@@ -27,24 +28,24 @@ local function add(i, wanted)
   if string.find(head, 'e', 1, true) then children = tonumber(ARGV[i]); i = i + 1 end
 
   local added = false
-  if wanted and not (once and redis.call('EXISTS', once) == 1) then
+  if wanted and not (once and call('EXISTS', once) == 1) then
     if delay then
-      redis.call('ZADD', base .. ':retry', string.format('%.0f', now + delay), cjson.encode({
+      call('ZADD', base .. ':retry', string.format('%.0f', now + delay), cjson.encode({
         id = uid, lane = bulk and 'bulk' or 'live', key = key, body = body, attempt = '1',
         redrive = '0', born = now_text, traceparent = trace }))
       added = ''
     else
       local stream = bulk and (base .. ':bulk') or base
       if trace then
-        added = redis.call('XADD', stream, '*', 'key', key, 'body', body, 'attempt', '1',
+        added = call('XADD', stream, '*', 'key', key, 'body', body, 'attempt', '1',
           'redrive', '0', 'born', now_text, 'traceparent', trace)
       else
-        added = redis.call('XADD', stream, '*', 'key', key, 'body', body, 'attempt', '1',
+        added = call('XADD', stream, '*', 'key', key, 'body', body, 'attempt', '1',
           'redrive', '0', 'born', now_text)
       end
     end
     -- After the XADD: the key must never outlive an entry that was not added.
-    if once then redis.call('SET', once, added, 'PX', window) end
+    if once then call('SET', once, added, 'PX', window) end
   end
   for _ = 1, children do i = add(i, added ~= false) end
   return i, added

@@ -1,17 +1,21 @@
 #!lua flags=allow-oom
 -- Extends the leases of deliveries that are still this consumer's, with this delivery count.
 -- KEYS: live, bulk. ARGV: consumer, then each delivery as: lane, id, deliveries.
--- Returns the positions (from 1) of those that were not ours any more.
+-- Returns two lists of positions (from 1): those that are not ours any more, and those whose entry
+-- is gone without anybody having settled it (which means something only if the server lost data).
 local GROUP = 'workers'
 local consumer = ARGV[1]
 local streams = { live = KEYS[1], bulk = KEYS[2] }
 local kept = { live = {}, bulk = {} }
-local lost = {}
+local lost, orphaned = {}, {}
 for n = 1, (#ARGV - 1) / 3 do
   local lane, id, deliveries = ARGV[n * 3 - 1], ARGV[n * 3], tonumber(ARGV[n * 3 + 1])
   local pending = redis.pcall('XPENDING', streams[lane], GROUP, id, id, 1, consumer)
   if not pending.err and pending[1] and pending[1][4] == deliveries then
     table.insert(kept[lane], id)
+  elseif #redis.call('XRANGE', streams[lane], id, id) == 0
+    and redis.call('EXISTS', KEYS[1] .. ':settled:' .. lane .. ':' .. id) == 0 then
+    orphaned[#orphaned + 1] = n
   else
     lost[#lost + 1] = n
   end
@@ -23,4 +27,4 @@ for lane, ids in pairs(kept) do
     redis.call('XCLAIM', unpack(claim))
   end
 end
-return lost
+return { lost, orphaned }

@@ -1,8 +1,10 @@
 #!lua flags=allow-oom
 -- Settles deliveries: each only if it is still this consumer's, with this delivery count.
 -- KEYS: live, bulk, retry, dead, born, pause.
--- ARGV: consumer, 'range' or 'each', number of deliveries, then each as: lane, id, deliveries,
---   whether it is indexed by birth, verdict and its arguments, number of emissions, emissions.
+-- ARGV: consumer, mode, number of deliveries, then each as: lane, id, deliveries, whether it is
+--   indexed by birth, verdict and its arguments, number of emissions, emissions.
+-- Modes: 'each' and 'range' differ in how they look at what is pending; 'orphan' is for deliveries
+--   of a server that lost data: they are settled if their entry is gone and nobody settled it.
 -- Returns the positions (from 1) of those that were not ours any more.
 local GROUP = 'workers'
 local consumer = ARGV[1]
@@ -19,7 +21,15 @@ local function load_lane(lane)
   held[lane] = counts
 end
 
+-- Who settles what another one may still believe to have in hand leaves a note.
+local DAY = 86400000
+local function note(lane, id) return KEYS[1] .. ':settled:' .. lane .. ':' .. id end
+
 local function ours(lane, id, deliveries)
+  if ARGV[2] == 'orphan' then
+    return #redis.call('XRANGE', streams[lane], id, id) == 0
+      and redis.call('SET', note(lane, id), '1', 'NX', 'PX', DAY) ~= false
+  end
   if ARGV[2] == 'range' then
     if not held[lane] then load_lane(lane) end
     return held[lane][id] == deliveries
@@ -33,7 +43,7 @@ local leaving = { live = {}, bulk = {} }
 local function leave(lane, ids)
   for first = 1, #ids, 1000 do
     local last = math.min(first + 999, #ids)
-    redis.call('XACK', streams[lane], GROUP, unpack(ids, first, last))
+    redis.pcall('XACK', streams[lane], GROUP, unpack(ids, first, last))
     redis.call('XDEL', streams[lane], unpack(ids, first, last))
   end
 end
@@ -76,6 +86,7 @@ for n = 1, tonumber(ARGV[3]) do
   if not mine then
     lost[#lost + 1] = n
   else
+    if deliveries > 1 then redis.call('SET', note(lane, id), '1', 'PX', DAY) end
     if indexed == '1' then redis.call('ZREM', KEYS[5], lane .. ':' .. id) end
     if verdict == 'done' and emissions == 0 then
       table.insert(leaving[lane], id)

@@ -15,3 +15,4 @@ mod dead;
 mod enqueueing;
 mod outages;
 mod stopping;
+mod topologies;

@@ -1,8 +1,11 @@
 //! Redis failing in every way it has.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use callscribe_queue::{Delivery, Entry, QueueError, Settlement};
+use callscribe_queue::{
+    Delivery, Entry, Failure, Handler, Link, Queue, QueueError, QueueOptions, Settlement, Verdict,
+};
+use tokio::sync::Semaphore;
 
 use crate::support::{Each, Redis, Running, Seen, eventually, quick};
 
@@ -68,8 +71,7 @@ async fn cut_connections_lose_nothing_and_cost_no_delivery() {
     for round in 0..20 {
         let entries = (0..10).map(|n| Entry::new(format!("{round}-{n}"), ""));
         eventually("enqueued", async || {
-            let entries =
-                entries.clone().map(|e| e.clone().once(e.key, std::time::Duration::from_secs(60)));
+            let entries = entries.clone().map(|e| e.clone().once(e.key, Duration::from_secs(60)));
             queue.enqueue_batch(entries.collect()).await.is_ok()
         })
         .await;
@@ -95,8 +97,8 @@ async fn an_outage_longer_than_the_lease_runs_no_work_twice_and_keeps_finished_r
     queue.enqueue(Entry::new("long", "")).await.unwrap();
     queue.enqueue(Entry::new("finishing", "")).await.unwrap();
     let starts = Seen::new();
-    let gate = Arc::new(tokio::sync::Semaphore::new(0));
-    let finish = Arc::new(tokio::sync::Semaphore::new(0));
+    let gate = Arc::new(Semaphore::new(0));
+    let finish = Arc::new(Semaphore::new(0));
     let handler = || {
         let (starts, gate, finish) = (starts.clone(), Arc::clone(&gate), Arc::clone(&finish));
         Each(move |delivery: Delivery| {
@@ -136,4 +138,243 @@ async fn an_outage_longer_than_the_lease_runs_no_work_twice_and_keeps_finished_r
     }
     assert_eq!(starts.len(), 2, "nothing ran twice");
     assert_eq!(queue.stats().await.unwrap().in_flight, 0);
+}
+
+/// Says what it began, and finishes one job for each permit.
+struct Gated {
+    starts: Seen<String>,
+    gate: Arc<Semaphore>,
+}
+
+impl Handler for Gated {
+    async fn handle(&self, delivery: Delivery) -> Settlement {
+        self.starts.push(delivery.key.clone());
+        self.gate.acquire().await.unwrap().forget();
+        Settlement::done().emit("results", Entry::new(delivery.key, ""))
+    }
+}
+
+fn gated(starts: &Seen<String>, gate: &Arc<Semaphore>) -> Gated {
+    Gated { starts: starts.clone(), gate: Arc::clone(gate) }
+}
+
+async fn results(redis: &Redis) -> u64 {
+    redis.raw(&["XLEN", "{test}:results"]).await
+}
+
+/// Work in hand while Redis refuses writes in the way `begin` makes it and `end` ends it: nothing
+/// runs twice, the finished result arrives afterwards, readiness says so meanwhile.
+async fn survives_refusal(redis: &Redis, begin: &[&[&str]], end: &[&[&str]]) {
+    let queue = redis.queue("calls").await;
+    let (starts, gate) = (Seen::new(), Arc::new(Semaphore::new(0)));
+    let running = Running::start(&queue, quick(), gated(&starts, &gate));
+    queue.enqueue(Entry::new("CA1", "")).await.unwrap();
+    starts.reaches(1).await;
+    for command in begin {
+        let _ = redis.try_raw::<redis::Value>(command).await;
+    }
+    eventually("it says so", async || !queue.link().is_ready()).await;
+    let error = queue.enqueue(Entry::new("CA2", "")).await.unwrap_err();
+    assert!(matches!(error, QueueError::Refused(_) | QueueError::Unavailable(_)), "{error}");
+    gate.add_permits(2);
+    for command in end {
+        redis.raw::<redis::Value>(command).await;
+    }
+    eventually("ready again", async || queue.link().is_ready()).await;
+    queue.enqueue(Entry::new("CA2", "")).await.unwrap();
+    eventually("both done", async || results(redis).await == 2).await;
+    running.stop().await;
+    assert_eq!(starts.all(), ["CA1", "CA2"]);
+    assert_eq!(queue.stats().await.unwrap().in_flight, 0);
+}
+
+#[tokio::test]
+async fn a_server_that_turns_read_only_is_survived() {
+    let redis = Redis::start().await;
+    survives_refusal(&redis, &[&["REPLICAOF", "127.0.0.1", "1"]], &[&["REPLICAOF", "NO", "ONE"]])
+        .await;
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_save_is_survived() {
+    let redis = Redis::with(&["--save", "1000000 1000000", "--dbfilename", "obstacle"]).await;
+    let nowhere = redis.raw::<Vec<String>>(&["CONFIG", "GET", "dir"]).await.remove(1);
+    // A folder where the snapshot should be makes every snapshot fail.
+    let obstacle = std::path::Path::new(&nowhere).join("obstacle");
+    std::fs::create_dir(&obstacle).unwrap();
+    survives_refusal(
+        &redis,
+        &[&["BGSAVE"]],
+        &[&["CONFIG", "SET", "stop-writes-on-bgsave-error", "no"]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_loads_its_data_is_waited_for() {
+    let mut redis =
+        Redis::with(&["--save", "1000000 1000000", "--enable-debug-command", "yes"]).await;
+    let queue = redis.queue("calls").await;
+    let (starts, gate) = (Seen::new(), Arc::new(Semaphore::new(0)));
+    let running = Running::start(&queue, quick(), gated(&starts, &gate));
+    queue.enqueue(Entry::new("CA1", "")).await.unwrap();
+    starts.reaches(1).await;
+    redis.raw::<()>(&["DEBUG", "POPULATE", "2000"]).await;
+    redis.raw::<()>(&["SAVE"]).await;
+    redis.kill();
+    gate.add_permits(1);
+    // Loading takes seconds at this pace; connections are answered with LOADING meanwhile.
+    let slowly = ["--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024"];
+    redis.slow_start(&slowly);
+    eventually("it loads", async || {
+        matches!(queue.link().ping().await, Err(QueueError::Refused(text)) if text.contains("loading"))
+    })
+    .await;
+    assert!(!queue.link().is_ready());
+    eventually("the result arrives", async || {
+        redis.try_raw::<u64>(&["XLEN", "{test}:results"]).await.is_ok_and(|count| count == 1)
+    })
+    .await;
+    running.stop().await;
+    assert_eq!(starts.len(), 1);
+}
+
+#[tokio::test]
+async fn a_full_redis_drains_results_included() {
+    let redis = Redis::start().await;
+    let queue = redis.queue("calls").await;
+    queue.enqueue_batch((0..50).map(|n| Entry::new(n.to_string(), "x")).collect()).await.unwrap();
+    redis.raw::<()>(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    let failing = std::sync::atomic::AtomicBool::new(true);
+    let running = Running::start(
+        &queue,
+        quick(),
+        Each(move |delivery: Delivery| {
+            // Retries, parking and dead letters go through as well.
+            let fails = failing.fetch_not(std::sync::atomic::Ordering::SeqCst);
+            async move {
+                let failure = Failure::new("engine_down", "500");
+                let verdict = match delivery.key.parse::<u32>().unwrap() {
+                    0 => Verdict::Dead { failure },
+                    1 if delivery.attempt == 1 => {
+                        Verdict::Retry { after: None, failure, counts: true }
+                    }
+                    2 if fails => Verdict::Park {
+                        by: "engine".into(),
+                        wait: Duration::from_millis(5),
+                        failure,
+                    },
+                    _ => Verdict::Done,
+                };
+                Settlement::from(verdict)
+                    .emit("results", Entry::new(delivery.key, "").once("x", Duration::from_secs(9)))
+            }
+        }),
+    );
+    eventually("drained", async || {
+        let stats = queue.stats().await.unwrap();
+        stats.waiting_live + stats.in_flight + stats.scheduled == 0 && stats.dead == 1
+    })
+    .await;
+    running.stop().await;
+    assert_eq!(results(&redis).await, 1);
+    let refused = queue.enqueue(Entry::new("more", "")).await;
+    assert!(matches!(refused, Err(QueueError::Refused(_))));
+}
+
+#[tokio::test]
+async fn a_stream_deleted_under_a_blocked_reader_comes_back() {
+    let redis = Redis::start().await;
+    let queue = redis.queue("calls").await;
+    let (starts, gate) = (Seen::new(), Arc::new(Semaphore::new(9)));
+    let running = Running::start(&queue, quick(), gated(&starts, &gate));
+    for round in 1..=3 {
+        queue.enqueue(Entry::new("CA1", "")).await.unwrap();
+        starts.reaches(round).await;
+        eventually("the reader blocks", async || {
+            let clients: String = redis.raw(&["CLIENT", "LIST"]).await;
+            clients.contains("cmd=xreadgroup") && clients.contains("flags=b")
+        })
+        .await;
+        redis.raw::<()>(&["DEL", "{test}:calls", "{test}:calls:bulk"]).await;
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_result_finished_after_the_server_lost_everything_is_kept() {
+    let redis = Redis::start().await;
+    let queue = redis.queue("calls").await;
+    let (starts, gate) = (Seen::new(), Arc::new(Semaphore::new(0)));
+    let running = Running::start(&queue, quick(), gated(&starts, &gate));
+    queue.enqueue_batch(vec![Entry::new("CA1", ""), Entry::new("CA2", "")]).await.unwrap();
+    starts.reaches(2).await;
+    redis.raw::<()>(&["FLUSHALL"]).await;
+    eventually("the group is back", async || {
+        redis.raw::<u64>(&["EXISTS", "{test}:calls"]).await == 1
+    })
+    .await;
+    let flushed = tokio::time::Instant::now();
+    eventually("two leases pass", async || flushed.elapsed() > quick().lease * 2).await;
+    gate.add_permits(2);
+    eventually("both results arrive", async || results(&redis).await == 2).await;
+    running.stop().await;
+    assert_eq!(starts.len(), 2);
+}
+
+#[tokio::test]
+async fn a_result_is_not_doubled_when_another_worker_settled_it_first() {
+    let redis = Redis::start().await;
+    let queue = redis.queue("calls").await;
+    let (starts, gate) = (Seen::new(), Arc::new(Semaphore::new(0)));
+    let stalled = Running::start(&queue, quick(), gated(&starts, &gate));
+    queue.enqueue(Entry::new("CA1", "")).await.unwrap();
+    starts.reaches(1).await;
+    // As a worker that stalled beyond its lease: another one takes over and settles.
+    let id = redis.raw::<Vec<(String, Vec<String>)>>(&["XRANGE", "{test}:calls", "-", "+"]).await;
+    redis.raw::<()>(&["XCLAIM", "{test}:calls", "workers", "other", "0", &id[0].0]).await;
+    redis.raw::<()>(&["XACK", "{test}:calls", "workers", &id[0].0]).await;
+    redis.raw::<()>(&["XDEL", "{test}:calls", &id[0].0]).await;
+    gate.add_permits(1);
+    eventually("nothing in hand", async || {
+        queue.stats().await.unwrap().in_flight == 0 && gate.available_permits() <= 1
+    })
+    .await;
+    stalled.stop().await;
+    assert_eq!(results(&redis).await, 0, "the other one handed it over");
+}
+
+#[tokio::test]
+async fn a_server_that_may_lose_entries_is_a_warning_or_an_error() {
+    let redis = Redis::with(&["--save", "", "--maxmemory-policy", "allkeys-lru"]).await;
+    let link = redis.link().await;
+    assert_eq!(link.risks().len(), 2);
+    assert!(link.ping().await.is_ok());
+
+    let strict = callscribe_queue::RedisSettings { require_durable: true, ..redis.settings() };
+    let error = Link::open(&strict).await.unwrap_err();
+    assert!(matches!(&error, QueueError::Settings(_)));
+    assert!(error.to_string().contains("appendonly yes"), "{error}");
+    assert!(error.to_string().contains("noeviction"), "{error}");
+
+    let durable = Redis::durable().await;
+    let strict = callscribe_queue::RedisSettings { require_durable: true, ..durable.settings() };
+    let link = Link::open(&strict).await.unwrap();
+    assert!(link.risks().is_empty());
+}
+
+#[tokio::test]
+async fn a_consumer_that_meets_a_server_it_must_not_use_ends_with_the_reason() {
+    let mut redis = Redis::start().await;
+    redis.kill();
+    let strict = callscribe_queue::RedisSettings { require_durable: true, ..redis.settings() };
+    let link = Link::open(&strict).await.unwrap();
+    let queue = Queue::new(link, "calls", QueueOptions::default());
+    let stop = tokio_util::sync::CancellationToken::new();
+    let handler = Each(|_| std::future::ready(Settlement::done()));
+    let consuming = tokio::spawn(callscribe_queue::consume(queue.clone(), quick(), handler, stop));
+    redis.restart().await;
+    let ended = tokio::time::timeout(crate::support::PATIENCE, consuming).await.unwrap().unwrap();
+    assert!(matches!(ended, Err(QueueError::Settings(_))), "{ended:?}");
+    assert!(!queue.link().is_ready());
 }

@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+pub mod nodes;
+
 use std::{
     future::Future,
     path::PathBuf,
@@ -95,6 +97,16 @@ impl Redis {
 
     /// Starts it (again), and returns once it has loaded its data.
     pub async fn restart(&mut self) {
+        self.slow_start(&[]);
+        eventually("redis answers", async || {
+            let Ok(mut connection) = self.try_connection().await else { return false };
+            redis::cmd("PING").query_async::<String>(&mut connection).await.is_ok()
+        })
+        .await;
+    }
+
+    /// Starts it (again) without waiting for it.
+    pub fn slow_start(&mut self, more: &[&str]) {
         self.kill();
         let _ = std::fs::remove_file(self.socket());
         let child = Command::new("redis-server")
@@ -103,19 +115,21 @@ impl Redis {
             .arg("--dir")
             .arg(self.folder.path())
             .args(&self.arguments)
+            .args(more)
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server is installed");
         self.child = Some(child);
-        eventually("redis answers", async || {
-            let Ok(mut connection) = self.try_connection().await else { return false };
-            redis::cmd("PING").query_async::<String>(&mut connection).await.is_ok()
-        })
-        .await;
     }
 
     async fn try_connection(&self) -> redis::RedisResult<MultiplexedConnection> {
         redis::Client::open(self.url())?.get_multiplexed_async_connection().await
+    }
+
+    pub async fn connection(&self) -> MultiplexedConnection {
+        let config = redis::AsyncConnectionConfig::new().set_response_timeout(None);
+        let client = redis::Client::open(self.url()).unwrap();
+        client.get_multiplexed_async_connection_with_config(&config).await.unwrap()
     }
 
     pub async fn raw<T: FromRedisValue>(&self, command: &[&str]) -> T {

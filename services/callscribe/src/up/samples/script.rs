@@ -3,7 +3,7 @@
 use domain::{AccountSid, CallSid, RecordingSid};
 use serde::Deserialize;
 
-/// `samples/dialogues.toml`; the parts only its synthesiser needs are left unread.
+/// `samples/dialogues.toml`; what only the synthesiser needs is left unread.
 #[derive(Debug, Deserialize)]
 pub struct Script {
     /// The account all sample calls belong to.
@@ -18,8 +18,6 @@ pub struct Script {
 pub struct SampleCall {
     /// Its name, and that of its recording's file.
     pub name: String,
-    /// What it is here for.
-    pub shows: String,
     /// As Twilio would give it.
     pub call_sid: CallSid,
     /// Its recording, unless nothing was recorded.
@@ -38,15 +36,24 @@ pub struct SampleCall {
     /// How many times the media answers 404 before it is there.
     #[serde(default)]
     pub media_not_ready: u32,
-    /// Whether anything was recorded.
-    #[serde(default = "yes")]
-    pub recording: bool,
+    /// Which callbacks are posted.
+    #[serde(default)]
+    pub callbacks: Callbacks,
+}
+
+/// Which of Twilio's callbacks an account has configured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Callbacks {
+    /// The call's status and the recording's status.
+    #[default]
+    Both,
+    /// Only the recording's status.
+    Recording,
+    /// Only the call's status.
+    Call,
 }
 
 fn one() -> u16 {
     1
-}
-
-fn yes() -> bool {
-    true
 }

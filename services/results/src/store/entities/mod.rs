@@ -5,5 +5,6 @@ pub mod deliveries;
 pub mod lead_changes;
 pub mod leads;
 pub mod outbox;
+pub mod reconcile_marks;
 pub mod recordings;
 pub mod tombstones;

@@ -3,8 +3,9 @@
 use sea_orm_migration::prelude::*;
 
 mod m0001_calls_and_leads;
-mod m0002_search;
-mod m0003_deliveries;
+mod m0002_reconcile_marks;
+mod m0003_search;
+mod m0004_deliveries;
 
 /// All migrations, in order.
 pub struct Migrator;
@@ -14,8 +15,9 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(m0001_calls_and_leads::Migration),
-            Box::new(m0002_search::Migration),
-            Box::new(m0003_deliveries::Migration),
+            Box::new(m0002_reconcile_marks::Migration),
+            Box::new(m0003_search::Migration),
+            Box::new(m0004_deliveries::Migration),
         ]
     }
 }

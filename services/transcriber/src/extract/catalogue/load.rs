@@ -122,7 +122,10 @@ impl Place<'_> {
 
     /// The same entry, at the line where this text stands in it.
     fn at(&self, text: &str) -> Place<'_> {
-        let found = self.source.get(self.span.clone()).and_then(|entry| entry.find(text));
+        let entry = self.source.get(self.span.start..).unwrap_or_default();
+        // The span of a table is its header; its lines reach to the next header.
+        let entry = entry.get(..entry.find("\n[[").unwrap_or(entry.len())).unwrap_or(entry);
+        let found = entry.find(&format!("\"{text}\"")).or_else(|| entry.find(text));
         let start = self.span.start + found.unwrap_or(0);
         Place { file: self.file, source: self.source, span: start..start }
     }
@@ -179,10 +182,9 @@ impl Loading {
 
     fn add(&mut self, entry: Entry, place: &Place<'_>) -> Result<(), CatalogueError> {
         if !is_slug(&entry.id) {
-            return Err(place.error(format!(
-                "id \"{}\" is not a slug; use a-z, 0-9 and hyphens",
-                entry.id
-            )));
+            return Err(
+                place.error(format!("id \"{}\" is not a slug; use a-z, 0-9 and hyphens", entry.id))
+            );
         }
         if entry.names.is_empty() {
             return Err(place.error(format!("\"{}\" has no name; give en or he", entry.id)));
@@ -253,8 +255,9 @@ impl Phrases<'_> {
 
     fn phrases(&mut self, phrases: &[String], strength: Strength) -> Result<(), CatalogueError> {
         for phrase in phrases {
-            let pattern = self.checked(phrase, Pattern::phrase(phrase))?;
-            self.push(phrase, pattern, strength, false);
+            for pattern in self.checked(phrase, Pattern::phrase(phrase))? {
+                self.push(phrase, pattern, strength, false);
+            }
         }
         Ok(())
     }
@@ -267,11 +270,11 @@ impl Phrases<'_> {
         Ok(())
     }
 
-    fn checked(
+    fn checked<T>(
         &self,
         phrase: &str,
-        read: Result<Pattern, PatternError>,
-    ) -> Result<Pattern, CatalogueError> {
+        read: Result<T, PatternError>,
+    ) -> Result<T, CatalogueError> {
         read.map_err(|error| self.place.at(phrase).error(error.to_string()))
     }
 

@@ -7,7 +7,9 @@ use super::{Interval, Report};
 /// The report as text; the misses only where they are asked for.
 pub fn render(report: &Report, misses: bool) -> String {
     let mut out = format!("{} calls\n\n", report.calls);
-    out.push_str("field    lang  precision            recall               F1     at 0.8 and above\n");
+    out.push_str(
+        "field    lang  precision            recall               F1     at 0.8 and above\n",
+    );
     for (field, languages) in &report.scores {
         for (language, score) in languages {
             let _ = writeln!(

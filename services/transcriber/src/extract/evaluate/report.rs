@@ -140,7 +140,14 @@ fn is_right(catalogue: &Catalogue, kind: Kind, accepted: &[String], value: &Fiel
 }
 
 impl Report {
-    fn count(&mut self, call: &Labelled, field: &str, wanted: bool, given: Option<&Field>, right: bool) {
+    fn count(
+        &mut self,
+        call: &Labelled,
+        field: &str,
+        wanted: bool,
+        given: Option<&Field>,
+        right: bool,
+    ) {
         let languages = self.scores.entry(field.to_owned()).or_default();
         let score = languages.entry(call.language.clone()).or_default();
         score.calls += 1;
@@ -152,14 +159,22 @@ impl Report {
             score.sure += 1;
             score.sure_precision += f64::from(u8::from(right));
         }
-        if let Some(bin) = self.reliability.iter_mut().rev().find(|bin| bin.from <= given.confidence) {
+        if let Some(bin) =
+            self.reliability.iter_mut().rev().find(|bin| bin.from <= given.confidence)
+        {
             bin.values += 1;
             bin.right += u64::from(right);
             bin.sum += f64::from(given.confidence);
         }
     }
 
-    fn miss(&mut self, call: &Labelled, field: &'static str, expected: Option<&[String]>, given: Option<Field>) {
+    fn miss(
+        &mut self,
+        call: &Labelled,
+        field: &'static str,
+        expected: Option<&[String]>,
+        given: Option<Field>,
+    ) {
         self.misses.push(Miss {
             id: call.id.clone(),
             field,

@@ -7,7 +7,7 @@ use super::{
     scene::{Mention, Passage, Scene},
     stance::Stance,
 };
-use crate::extract::text::Break;
+use crate::extract::{catalogue::Kind, text::Break};
 
 /// An answer names the city among its first words.
 const ANSWER: usize = 14;
@@ -21,8 +21,10 @@ pub fn judge(scene: &Scene<'_>, number: usize) -> Stance {
     let mut stance = Stance::new(number, place.prior());
     place.weigh_spelling(&mut stance);
     place.weigh_place(&mut stance);
+    place.weigh_way(&mut stance);
     place.weigh_others(&mut stance);
-    place.exclude(&mut stance);
+    place.exclude_names(&mut stance);
+    place.exclude_denied(&mut stance);
     stance
 }
 
@@ -32,13 +34,44 @@ struct Place<'s, 'c> {
     passage: &'s Passage,
     start: usize,
     end: usize,
+    agent: bool,
+    within: bool,
+    from: bool,
+    to: bool,
+    answers: bool,
 }
 
 impl<'s, 'c> Place<'s, 'c> {
     fn new(scene: &'s Scene<'c>, mention: &'s Mention) -> Self {
         let passage = scene.passage(mention);
         let (start, end) = (mention.tokens.start, mention.tokens.end);
-        Self { scene, mention, passage, start, end }
+        let inside = passage.before(Cue::Inside, start, 0, Break::Comma).is_some();
+        let said_before = |word: &str| {
+            let token = start.checked_sub(1).and_then(|at| passage.text.tokens.get(at));
+            token.is_some_and(|token| passage.text.word(token) == word)
+        };
+        let mut place = Self {
+            scene,
+            mention,
+            passage,
+            start,
+            end,
+            agent: passage.speaker == Speaker::Agent,
+            within: mention.prefix.within || inside,
+            from: mention.prefix.from || said_before("from"),
+            to: mention.prefix.to || said_before("to"),
+            answers: false,
+        };
+        place.answers = place.answers();
+        place
+    }
+
+    /// As [`Place::before`], within what was said since the caller last began to speak of
+    /// himself: in "my neighbour recommended you, I'm from Afula" nobody recommended Afula.
+    fn lately(&self, cue: Cue, reach: usize) -> bool {
+        let found = self.passage.before(cue, self.start, reach, Break::Sentence);
+        let me = self.passage.before(Cue::Me, self.start, reach, Break::Sentence);
+        found.is_some_and(|distance| me.is_none_or(|me| distance < me))
     }
 
     fn before(&self, cue: Cue, reach: usize) -> bool {
@@ -63,83 +96,197 @@ impl<'s, 'c> Place<'s, 'c> {
         speaker + weight
     }
 
+    /// Whether the other side just asked for the city, or guessed one.
     fn answers(&self) -> bool {
-        let asked = self.scene.previous(self.mention.segment).is_some_and(|p| {
-            p.speaker == Speaker::Agent && p.has(Cue::AskCity)
+        let segment = self.mention.segment;
+        let asked = self.scene.previous(segment).is_some_and(|p| {
+            let guessed = p.has(Cue::Tag) || p.asks();
+            p.speaker == Speaker::Agent
+                && (p.has(Cue::AskCity) || p.has(Cue::Guess) || guessed && self.guessed().is_some())
         });
-        self.passage.speaker == Speaker::Caller && asked && self.start < ANSWER
+        let first = !self.scene.mentions[..self.number()].iter().rev().take(4).any(|m| {
+            m.segment == segment && m.kind == Kind::City && m.entry != self.mention.entry
+        });
+        let turned = [Cue::But, Cue::Correct, Cue::No].iter().any(|cue| {
+            self.passage.before(*cue, self.start, 4, Break::Question).is_some()
+        });
+        self.passage.speaker == Speaker::Caller && asked && self.start < ANSWER && (first || turned)
     }
 
     /// Words that only a place has around it.
     fn is_placed(&self) -> bool {
-        self.mention.prefix.within
-            || self.beside(Cue::Inside, 0)
+        self.within
             || self.beside(Cue::Near, 1)
-            || self.answers() && self.start < 4
-            || self.region_follows()
+            || self.agent && self.is_guess()
+            || self.answers && self.start < 5
+            || self.region() > 0
+            || self.is_address()
+            || self.from && (self.before(Cue::Me, 1) || self.before(Cue::Named, 3))
+            || self.to && (self.before(Cue::Need, CLAUSE) || self.before(Cue::Serve, 3))
     }
 
-    fn region_follows(&self) -> bool {
-        let entry = &self.scene.catalogue.entries[self.mention.entry];
+    /// "214 Maple Street, Tampa", or a sentence of nothing but the city.
+    fn is_address(&self) -> bool {
         let text = &self.passage.text;
-        entry.region.iter().any(|region| {
-            let words = region.split(' ');
-            let mut at = self.end;
-            words.into_iter().all(|word| {
-                let same = text.tokens.get(at).is_some_and(|token| text.word(token) == word);
-                at += 1;
-                same
-            })
-        })
+        let opens = text.tokens.get(self.start).is_some_and(|t| t.before >= Break::Sentence);
+        let ends = match text.tokens.get(self.end) {
+            Some(next) => next.before >= Break::Comma,
+            None => text.ending.is_some(),
+        };
+        opens && ends || self.passage.before(Cue::StreetAfter, self.start, 1, Break::Sentence).is_some()
+    }
+
+    fn region(&self) -> usize {
+        self.scene.region_after(&self.passage.text, self.mention)
     }
 
     fn weigh_spelling(&self, stance: &mut Stance) {
         let phrase = self.scene.phrase(self.mention);
-        stance.weigh(self.mention.distance == 1, -0.4);
-        stance.weigh(self.mention.distance == 2, -0.9);
+        let placed = self.is_placed();
+        stance.weigh(self.mention.distance == 1, -0.3);
+        stance.weigh(self.mention.distance == 2, -0.6);
+        stance.weigh(self.mention.distance > 0 && !placed, -1.5);
         stance.weigh(phrase.landmark, -0.6);
-        stance.weigh(phrase.doubtful && !self.is_placed(), -2.5);
-        stance.weigh(phrase.doubtful && self.is_placed(), -0.3);
+        stance.weigh(phrase.doubtful && !placed, -3.0);
     }
 
     fn weigh_place(&self, stance: &mut Stance) {
-        let within = self.mention.prefix.within || self.beside(Cue::Inside, 0);
-        stance.weigh(within, 1.4);
-        stance.weigh(!within && self.beside(Cue::Near, 1), 1.1);
-        stance.weigh(self.answers(), 2.4);
-        stance.weigh(self.region_follows(), 0.8);
+        stance.weigh(self.within, 1.4);
+        stance.weigh(!self.within && self.beside(Cue::Near, 1), 1.1);
+        let aside = self.contrasted() || self.before(Cue::Work, 4);
+        stance.weigh(self.is_address() && !self.agent, 1.2);
+        stance.weigh(self.answers, if aside { 0.8 } else { 2.4 });
+        let told = self.is_placed()
+            || [Cue::Site, Cue::Live, Cue::Serve].iter().any(|cue| self.before(*cue, CLAUSE));
+        stance.weigh(!told && !self.answers, -0.8);
+        stance.weigh(self.region() > 0, 0.8);
         stance.weigh(self.before(Cue::Site, CLAUSE), 1.0);
         stance.weigh(self.before(Cue::Live, CLAUSE), 0.9);
         stance.weigh(self.before(Cue::Serve, CLAUSE), 1.0);
         stance.weigh(self.before(Cue::Need, 12), 0.7);
         stance.weigh(self.before(Cue::But, CLAUSE), 0.8);
         stance.weigh(self.before(Cue::KinNeeds, CLAUSE), 0.8);
-        let short = self.passage.text.tokens.len() <= 4 && self.passage.speaker == Speaker::Caller;
-        stance.weigh(short, 1.0);
+        let replies = !self.agent && self.scene.previous(self.mention.segment).is_some();
+        stance.weigh(replies && self.passage.text.tokens.len() <= 4, 1.0);
+        let sums_up = self.passage.has(Cue::Recap) || self.passage.has(Cue::Dispatch);
+        stance.weigh(self.agent && sums_up, 1.2);
+    }
+
+    /// To and from.
+    fn weigh_way(&self, stance: &mut Stance) {
+        let wanted = self.before(Cue::Need, 12) || self.before(Cue::Serve, CLAUSE);
+        let moved = self.before(Cue::Moved, 6);
+        stance.weigh(self.to && wanted, 0.8);
+        stance.weigh(self.to && moved, 1.4);
+        stance.weigh(self.from && moved, -2.0);
+        let introduced = self.before(Cue::Me, 1) || self.before(Cue::Named, 3);
+        stance.weigh(self.from && !moved && introduced, 1.4);
+        stance.weigh(self.before(Cue::Origin, 3) && !self.answers, -1.4);
     }
 
     fn weigh_others(&self, stance: &mut Stance) {
-        let kin = self.before(Cue::Kin, 5) && !self.before(Cue::KinNeeds, CLAUSE);
-        stance.weigh(self.before(Cue::Past, CLAUSE), -2.0);
-        stance.weigh(kin, -1.6);
-        stance.weigh(self.before(Cue::Recommend, CLAUSE) || self.after(Cue::Recommend, 3), -2.0);
-        stance.weigh(self.before(Cue::Work, 4), -1.6);
-        let origin = self.mention.prefix.from || self.beside(Cue::Origin, 1);
-        stance.weigh(origin && !self.before(Cue::Live, 2), -1.2);
-        let own = self.passage.speaker == Speaker::Agent && self.passage.has(Cue::Own);
-        stance.weigh(own, -2.0);
+        let moved_here = self.to && self.before(Cue::Moved, 6);
+        stance.weigh(self.lately(Cue::Past, CLAUSE) && !moved_here, -2.2);
+        let beneficiary = self.scene.acts_for_another();
+        let kin = self.lately(Cue::Kin, 5) && !self.before(Cue::KinNeeds, CLAUSE);
+        stance.weigh(kin, if beneficiary { -0.5 } else { -1.8 });
+        // In "the flat is old, it is in Hadera" Hebrew says "she".
+        let third = self.beside(Cue::Third, 1) && !self.before(Cue::Site, CLAUSE);
+        stance.weigh(third, if beneficiary { 1.4 } else { -1.5 });
+        stance.weigh(beneficiary && self.before(Cue::Me, 1), -1.6);
+        stance.weigh(self.lately(Cue::Recommend, CLAUSE) || self.after(Cue::Recommend, 3), -2.2);
+        stance.weigh(self.before(Cue::Work, 4), -2.2);
+        stance.weigh(self.agent && self.passage.has(Cue::Own), -2.0);
+        stance.weigh(self.contrasted(), -1.4);
     }
 
-    fn exclude(&self, stance: &mut Stance) {
-        let phrase = self.scene.phrase(self.mention);
-        let negated = self.beside(Cue::Negate, 2) && !self.beside(Cue::Near, 1);
-        stance.exclude(negated);
+    /// "I live in Holon but the apartment is in Bat Yam": what follows the "but" counts.
+    fn contrasted(&self) -> bool {
+        let Some(distance) = self.passage.after(Cue::But, self.end, 10, Break::Question) else {
+            return false;
+        };
+        self.next_city(12 + distance).is_some_and(|next| next > self.end + distance)
+    }
+
+    /// Where the next other city is named in the same segment.
+    fn next_city(&self, reach: usize) -> Option<usize> {
+        let own = self.scene.mentions.iter().skip(self.number() + 1);
+        own.take_while(|m| m.segment == self.mention.segment && m.tokens.start <= self.end + reach)
+            .find(|m| m.kind == Kind::City && m.entry != self.mention.entry)
+            .map(|m| m.tokens.start)
+    }
+
+    fn number(&self) -> usize {
+        let key = (self.mention.segment, self.start);
+        self.scene.mentions.partition_point(|m| (m.segment, m.tokens.start) < key)
+    }
+
+    /// Streets, institutions, companies and persons that bear a city's name.
+    fn exclude_names(&self, stance: &mut Stance) {
+        let doubtful = self.scene.phrase(self.mention).doubtful;
         stance.exclude(self.beside(Cue::StreetBefore, 0) && !self.mention.prefix.within);
-        stance.exclude(self.after(Cue::StreetAfter, 0));
+        stance.exclude(self.after(Cue::StreetAfter, 0) && self.region() == 0);
+        let placed = self.within || self.from || self.answers;
         let person = self.beside(Cue::Person, 0) || self.after(Cue::PersonAfter, 0);
-        stance.exclude(person && phrase.doubtful && !self.answers());
-        let greeting = self.passage.has(Cue::Greeting) && self.mention.segment < 2;
-        let opening = self.mention.segment == 0 && self.passage.speaker == Speaker::Agent;
-        stance.exclude(greeting && self.passage.speaker == Speaker::Agent || opening);
+        stance.exclude(doubtful && person && !placed);
+        stance.deny(self.beside(Cue::Named, 0) && !self.within && !self.from);
+        let greeted = self.agent && self.mention.segment < 2 && self.passage.has(Cue::Greeting)
+            || self.agent && self.mention.segment == 0;
+        let opens = self.start < 5 && self.passage.after(Cue::Greeting, self.end, 4, Break::Question).is_some();
+        stance.exclude((greeted || opens && self.mention.segment == 0) && !self.is_guess());
+    }
+
+    /// "Are you in Haifa?", "לקריית גת, נכון?".
+    fn is_guess(&self) -> bool {
+        self.beside(Cue::Guess, 1)
+            || self.passage.after(Cue::Tag, self.end, 1, Break::Sentence).is_some()
+    }
+
+    fn exclude_denied(&self, stance: &mut Stance) {
+        stance.deny(self.is_negated());
+        // "Haifa, no, Acre"; "are you in Charleston no I'm in Savannah".
+        let no = self.passage.after(Cue::No, self.end, 1, Break::Question);
+        let taken_back = !self.agent && no.is_some() && self.next_city(8).is_some();
+        stance.deny(taken_back);
+        let both_sides = self.passage.speaker == Speaker::Unknown && self.beside(Cue::Guess, 1);
+        stance.weigh(both_sides && !self.passage.has(Cue::Yes), -0.8);
+    }
+
+    fn is_negated(&self) -> bool {
+        let passage = self.passage;
+        let Some(distance) = passage.before(Cue::Negate, self.start, 2, Break::Comma) else {
+            return false;
+        };
+        let at = self.start - distance;
+        // "Not Minneapolis, Saint Paul": the city right after the denial is the one denied.
+        let number = self.number();
+        let other = self.scene.mentions[..number].iter().rev().take(4).any(|m| {
+            m.segment == self.mention.segment && m.kind == Kind::City && m.tokens.start >= at
+        });
+        if other {
+            return false;
+        }
+        let corrects = |(cue, _): &(Cue, std::ops::Range<usize>)| *cue == Cue::Correct;
+        if passage.cues_in(at..self.start).iter().any(corrects) {
+            return false;
+        }
+        // "Not far from"; "no, I'm in Savannah": the denial ended before the city.
+        if self.beside(Cue::Near, 1) || distance > 0 && self.passage.before(Cue::Me, self.start, 1, Break::Comma).is_some() {
+            return false;
+        }
+        // "לא בנשר" answers a guess; it denies that city, not this one.
+        let opens = at <= 2 && passage.cues_in(0..1).iter().any(|(cue, _)| *cue == Cue::No);
+        let guess = self.guessed();
+        !(opens && guess.is_some_and(|entry| entry != self.mention.entry))
+    }
+
+    /// The city that the other side named just before.
+    fn guessed(&self) -> Option<usize> {
+        let segment = self.mention.segment;
+        let mine = self.scene.mentions.partition_point(|m| m.segment < segment);
+        let last = self.scene.mentions[..mine].iter().rev().take(6).find(|m| m.kind == Kind::City)?;
+        let recent = segment - last.segment <= 2;
+        let theirs = self.scene.passage(last).speaker != self.passage.speaker;
+        (recent && theirs).then_some(last.entry)
     }
 }

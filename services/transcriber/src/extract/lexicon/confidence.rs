@@ -15,7 +15,8 @@ pub fn confidence(score: f32, margin: f32) -> f32 {
     let mut below = KNOTS[0];
     for above in KNOTS {
         if evidence <= above.0 {
-            let share = if above.0 > below.0 { (evidence - below.0) / (above.0 - below.0) } else { 1.0 };
+            let share =
+                if above.0 > below.0 { (evidence - below.0) / (above.0 - below.0) } else { 1.0 };
             return below.1 + (above.1 - below.1) * share.clamp(0.0, 1.0);
         }
         below = above;

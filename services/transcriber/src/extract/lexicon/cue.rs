@@ -52,7 +52,9 @@ pub enum Cue {
     No,
     /// The company about itself: "our office", "אנחנו לא מגיעים".
     Own,
-    /// Before a person's name.
+    /// Before a person's name: "my name is", "לדבר עם".
+    Named,
+    /// Before a person's name or anything else: "hi", "it's".
     Person,
     /// After a person's name.
     PersonAfter,
@@ -68,6 +70,22 @@ pub enum Cue {
     Done,
     /// Wants no work: "wrong number".
     Idle,
+    /// The agent's guess: "are you in", "אתם מ".
+    Guess,
+    /// After a guess: "right?", "כן?".
+    Tag,
+    /// Someone else's place: "he's in".
+    Third,
+    /// "We moved", "עברנו".
+    Moved,
+    /// A tradesman who is still wanted: "never showed up".
+    Unserved,
+    /// The agent sums up: "so you need".
+    Recap,
+    /// The agent sends someone: "on his way".
+    Dispatch,
+    /// "I'm", "אנחנו".
+    Me,
     /// "As soon as possible".
     Urgent,
     /// "No rush".
@@ -105,7 +123,9 @@ pub fn add_cues<T: Clone + PartialEq>(
     let file: File = toml::from_str(SOURCE)?;
     for (cue, phrases) in &file.phrases {
         for phrase in phrases {
-            builder.add(&Pattern::phrase(phrase)?, target(*cue), false);
+            for pattern in Pattern::phrase(phrase)? {
+                builder.add(&pattern, target(*cue), false);
+            }
         }
     }
     for word in file.ordinary.values().flat_map(|words| words.split_whitespace()) {

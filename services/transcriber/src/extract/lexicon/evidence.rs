@@ -2,10 +2,7 @@
 
 use domain::{Evidence, Field, Transcript};
 
-use super::{
-    decide::Choice,
-    scene::Scene,
-};
+use super::{decide::Choice, scene::Scene};
 use crate::extract::{
     catalogue::Language,
     text::{Break, Script, Text},
@@ -15,7 +12,12 @@ use crate::extract::{
 const AROUND: usize = 6;
 
 /// The field of a choice.
-pub fn field(scene: &Scene<'_>, transcript: &Transcript, choice: &Choice, language: Language) -> Field {
+pub fn field(
+    scene: &Scene<'_>,
+    transcript: &Transcript,
+    choice: &Choice,
+    language: Language,
+) -> Field {
     let mention = &scene.mentions[choice.mention];
     let entry = &scene.catalogue.entries[choice.entry];
     let spoken = &transcript.segments[mention.segment];
@@ -43,7 +45,12 @@ pub fn field(scene: &Scene<'_>, transcript: &Transcript, choice: &Choice, langua
 }
 
 /// The sentence around these words, cut to a few words on either side.
-fn quotation(text: &Text, source: &str, start: usize, end: usize) -> (std::ops::Range<usize>, String) {
+fn quotation(
+    text: &Text,
+    source: &str,
+    start: usize,
+    end: usize,
+) -> (std::ops::Range<usize>, String) {
     let ends = |at: &usize| text.tokens[*at].before >= Break::Sentence;
     let first = (start.saturating_sub(AROUND)..=start).rev().find(|at| *at == 0 || ends(at));
     let first = first.unwrap_or(start.saturating_sub(AROUND));

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use domain::{Extraction, Transcript};
 
 pub use cue::CueError;
+pub use evidence::language as language_of;
 
 use self::{
     cue::add_cues,
@@ -62,7 +63,8 @@ impl Lexicon {
             let choice = decide::choose(&scene, kind)?;
             Some(evidence::field(&scene, transcript, &choice, language))
         };
-        Extraction { service: pick(Kind::Service), city: pick(Kind::City) }
+        let (service, city) = (pick(Kind::Service), pick(Kind::City));
+        Extraction { service, city, ..Extraction::default() }
     }
 
     /// The catalogue it was made of.
@@ -77,7 +79,10 @@ fn id(number: usize) -> u32 {
 
 /// A city's words written as one, as speech engines sometimes do: "telaviv", "בארשבע".
 fn joined(entry: &Entry, phrase: &Phrase) -> Option<Pattern> {
-    let word = phrase.pattern.joined().filter(|_| entry.kind == Kind::City)?;
+    let word = phrase.pattern.joined().filter(|word| word.chars().nth(4).is_some())?;
+    if entry.kind != Kind::City {
+        return None;
+    }
     let slot = Slot { words: vec![word], optional: false, prefixable: true, gap: 0 };
     Some(Pattern { slots: vec![slot] })
 }

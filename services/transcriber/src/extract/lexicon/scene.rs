@@ -6,7 +6,7 @@ use domain::{Speaker, Transcript};
 
 use super::cue::Cue;
 use crate::extract::{
-    catalogue::{Catalogue, Kind, Phrase},
+    catalogue::{Catalogue, Kind, Phrase, Strength},
     matching::{Hit, Matcher, Prefix},
     text::{Break, Text},
 };
@@ -53,6 +53,8 @@ pub struct Passage {
     pub text: Text,
     /// The cues in it, by their place.
     pub cues: Vec<(Cue, Range<usize>)>,
+    /// One bit for each kind of cue that is in it.
+    kinds: u64,
 }
 
 /// The transcript.
@@ -64,19 +66,91 @@ pub struct Scene<'c> {
     pub passages: Vec<Passage>,
     /// What was found, in order.
     pub mentions: Vec<Mention>,
+    for_another: bool,
 }
 
 impl<'c> Scene<'c> {
     /// Reads a transcript.
     pub fn read(catalogue: &'c Catalogue, matcher: &Matcher<Target>, transcript: &Transcript) -> Self {
-        let mut scene = Self { catalogue, passages: Vec::new(), mentions: Vec::new() };
+        let mut scene = Self { catalogue, passages: Vec::new(), mentions: Vec::new(), for_another: false };
         for (segment, spoken) in transcript.segments.iter().enumerate() {
             let text = Text::new(&spoken.text);
-            let (mentions, cues) = scene.sort(segment, matcher.find(&text));
+            let (mut mentions, cues) = scene.sort(segment, matcher.find(&text));
+            scene.settle_regions(&text, &mut mentions);
             scene.mentions.extend(mentions);
-            scene.passages.push(Passage { speaker: spoken.speaker, text, cues });
+            scene.passages.push(Passage::new(spoken.speaker, text, cues));
         }
+        scene.guess_roles();
+        let asks_for = |p: &Passage| p.speaker != Speaker::Agent && p.has(Cue::KinNeeds);
+        scene.for_another = scene.passages.iter().any(asks_for) || scene.mentions.iter().any(|m| scene.befalls_kin(m));
         scene
+    }
+
+    /// "My mother is locked out": what happened, happened to someone else.
+    fn befalls_kin(&self, mention: &Mention) -> bool {
+        let passage = self.passage(mention);
+        mention.kind == Kind::Service
+            && self.phrase(mention).strength == Strength::Sign
+            && passage.speaker != Speaker::Agent
+            && passage.before(Cue::Kin, mention.tokens.start, 2, Break::Comma).is_some()
+    }
+
+    /// Where nobody told who speaks, a segment that greets, asks for the city or sends someone
+    /// is the company's. One single segment holds both sides and stays unknown.
+    fn guess_roles(&mut self) {
+        let unknown = |p: &Passage| p.speaker == Speaker::Unknown;
+        if self.passages.len() < 2 || !self.passages.iter().all(unknown) {
+            return;
+        }
+        for passage in &mut self.passages {
+            let words = passage.text.tokens.len();
+            let wish = passage.has(Cue::Me) && passage.has(Cue::Need);
+            let company = passage.has(Cue::Greeting)
+                || passage.has(Cue::Guess)
+                || (passage.has(Cue::AskCity) || passage.has(Cue::Dispatch)) && words < 16;
+            passage.speaker = if company && !wish { Speaker::Agent } else { Speaker::Caller };
+        }
+    }
+
+    /// Of cities of one name the one whose region is said is meant, or else the first; and a
+    /// region said after its city is not a city ("Buffalo, New York").
+    fn settle_regions(&self, text: &Text, mentions: &mut Vec<Mention>) {
+        let mut settled: Vec<Mention> = Vec::with_capacity(mentions.len());
+        for mention in mentions.drain(..) {
+            let Some(last) = settled.iter_mut().rev().take(4).find(|m| m.kind == Kind::City) else {
+                settled.push(mention);
+                continue;
+            };
+            if mention.kind == Kind::City && last.tokens == mention.tokens {
+                let better = self.region_after(text, &mention) > self.region_after(text, last);
+                if better {
+                    *last = mention;
+                }
+                continue;
+            }
+            let is_region = mention.kind == Kind::City
+                && last.tokens.end == mention.tokens.start
+                && self.region_after(text, last) > 0;
+            if !is_region {
+                settled.push(mention);
+            }
+        }
+        *mentions = settled;
+    }
+
+    /// How many words after a city name its region; 0 where it is not said.
+    pub fn region_after(&self, text: &Text, mention: &Mention) -> usize {
+        let region = &self.catalogue.entries[mention.entry].region;
+        let said = |name: &&String| {
+            let mut tokens = text.tokens.iter().skip(mention.tokens.end);
+            name.split(' ').enumerate().all(|(index, word)| {
+                tokens.next().is_some_and(|token| {
+                    let apart = index > 0 || token.before == Break::Comma || !is_word(word);
+                    token.before < Break::Sentence && apart && text.word(token) == word
+                })
+            })
+        };
+        region.iter().filter(said).map(|name| name.split(' ').count()).max().unwrap_or(0)
     }
 
     fn sort(&self, segment: usize, hits: Vec<Hit<Target>>) -> (Vec<Mention>, Vec<(Cue, Range<usize>)>) {
@@ -140,6 +214,11 @@ impl<'c> Scene<'c> {
         }
     }
 
+    /// Whether the caller wants the work for someone else: "for my mother".
+    pub fn acts_for_another(&self) -> bool {
+        self.for_another
+    }
+
     /// The phrase a mention was recognised by.
     pub fn phrase(&self, mention: &Mention) -> &'c Phrase {
         &self.catalogue.entries[mention.entry].phrases[mention.phrase]
@@ -182,14 +261,34 @@ fn unmasked(mut cues: Vec<(Cue, Range<usize>, bool)>) -> Vec<(Cue, Range<usize>)
     cues.iter().enumerate().filter_map(kept).collect()
 }
 
+/// Abbreviations of states that are words when they are heard.
+fn is_word(region: &str) -> bool {
+    matches!(
+        region,
+        "in" | "or" | "me" | "ok" | "hi" | "oh" | "ma" | "pa" | "id" | "al" | "de" | "la" | "co"
+    )
+}
+
 fn masks(outer: Cue, inner: Cue) -> bool {
-    matches!(inner, Cue::Negate | Cue::No | Cue::Past | Cue::Urgent) && outer != inner
+    let denial = matches!(inner, Cue::Negate | Cue::No);
+    let other = matches!(outer, Cue::Near | Cue::Correct | Cue::Unserved | Cue::Relaxed);
+    denial && other || inner == Cue::Urgent && outer == Cue::Relaxed
 }
 
 impl Passage {
+    fn new(speaker: Speaker, text: Text, cues: Vec<(Cue, Range<usize>)>) -> Self {
+        let kinds = cues.iter().fold(0, |kinds, (cue, _)| kinds | 1 << *cue as u64);
+        Self { speaker, text, cues, kinds }
+    }
+
     /// Whether the phrase stands anywhere in the segment.
     pub fn has(&self, cue: Cue) -> bool {
-        self.cues.iter().any(|(c, _)| *c == cue)
+        self.kinds & (1 << cue as u64) != 0
+    }
+
+    /// Whether it ends with a question mark.
+    pub fn asks(&self) -> bool {
+        self.text.ending == Some(Break::Question)
     }
 
     /// Whether the phrase begins among the first words.

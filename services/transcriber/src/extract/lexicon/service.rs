@@ -7,15 +7,26 @@ use super::{
     scene::{Mention, Passage, Scene},
     stance::Stance,
 };
-use crate::extract::{catalogue::Strength, text::Break};
+use crate::extract::{
+    catalogue::{Kind, Strength},
+    text::Break,
+};
 
 /// Weighs one mention.
 pub fn judge(scene: &Scene<'_>, number: usize) -> Stance {
     let mention = &scene.mentions[number];
-    let wish = Wish { scene, mention, passage: scene.passage(mention) };
+    let passage = scene.passage(mention);
+    let wish = Wish {
+        scene,
+        mention,
+        passage,
+        strength: scene.phrase(mention).strength,
+        agent: passage.speaker == Speaker::Agent,
+    };
     let mut stance = Stance::new(number, wish.prior());
     wish.weigh_wish(&mut stance);
     wish.weigh_others(&mut stance);
+    wish.weigh_agent(&mut stance);
     wish.exclude(&mut stance);
     stance
 }
@@ -24,6 +35,8 @@ struct Wish<'s, 'c> {
     scene: &'s Scene<'c>,
     mention: &'s Mention,
     passage: &'s Passage,
+    strength: Strength,
+    agent: bool,
 }
 
 impl Wish<'_, '_> {
@@ -41,8 +54,8 @@ impl Wish<'_, '_> {
 
     fn prior(&self) -> f32 {
         let entry = &self.scene.catalogue.entries[self.mention.entry];
-        let strength = match self.scene.phrase(self.mention).strength {
-            Strength::Name => 1.4,
+        let strength = match self.strength {
+            Strength::Name => 1.7,
             Strength::Sign => 1.3,
             Strength::Hint => 0.0,
         };
@@ -51,34 +64,81 @@ impl Wish<'_, '_> {
             Speaker::Unknown => 0.4,
             Speaker::Agent => -2.0,
         };
-        strength + speaker + entry.weight - 0.4 * f32::from(self.mention.distance)
+        let weight = if self.strength == Strength::Hint { 0.0 } else { entry.weight };
+        strength + speaker + weight - 0.3 * f32::from(self.mention.distance)
     }
 
     fn weigh_wish(&self, stance: &mut Stance) {
         let phrase = self.scene.phrase(self.mention);
         let needed = self.before(Cue::Need, 7);
-        stance.weigh(needed, 1.3);
+        let bonus = match self.strength {
+            Strength::Name => 1.3,
+            Strength::Sign => 0.6,
+            Strength::Hint => 0.3,
+        };
+        stance.weigh(needed, bonus);
         stance.weigh(phrase.doubtful && !needed, -1.5);
-        stance.weigh(self.before(Cue::Serve, 4), 0.5);
+        stance.weigh(self.before(Cue::Serve, 4) && self.strength == Strength::Name, 0.4);
         let asked = self.scene.previous(self.mention.segment);
-        stance.weigh(asked.is_some_and(|p| p.has(Cue::AskService)), 0.5);
+        stance.weigh(!self.agent && asked.is_some_and(|p| p.has(Cue::AskService)), 0.5);
     }
 
+    /// Tradesmen of the past, of others, and those who never came.
     fn weigh_others(&self, stance: &mut Stance) {
-        let name = self.scene.phrase(self.mention).strength == Strength::Name;
+        let name = self.strength == Strength::Name;
+        let place = self.mention.tokens.clone();
+        let unserved = self.passage.after(Cue::Unserved, place.end, 8, Break::Sentence).is_some();
+        stance.weigh(name && unserved, 0.8);
         let done = self.beside(Cue::Done, 3) || self.after(Cue::Done, 1);
-        stance.weigh(name && done, -2.2);
-        stance.weigh(name && self.before(Cue::Past, 5), -1.2);
-        stance.weigh(name && self.before(Cue::Recommend, 6), -1.0);
+        stance.weigh(name && done && !unserved, -2.6);
+        stance.weigh(!name && self.beside(Cue::Done, 2), -0.8);
+        stance.weigh(name && !unserved && self.before(Cue::Past, 5), -1.6);
+        stance.weigh(name && self.before(Cue::Recommend, 6), -1.2);
+        stance.weigh(name && self.before(Cue::Kin, 3) && self.after(Cue::Third, 1), -1.0);
+    }
+
+    /// What the agent makes of it counts once the caller has spoken; a menu of trades does not.
+    fn weigh_agent(&self, stance: &mut Stance) {
+        if !self.agent {
+            return;
+        }
+        let concludes = self.passage.has(Cue::Recap) || self.passage.has(Cue::Dispatch);
+        let heard = self.scene.passages[..self.mention.segment].iter().take(8);
+        let spoken = heard.clone().any(|p| p.speaker != Speaker::Agent);
+        stance.weigh(spoken && concludes, 1.9);
+        // "So a plumber then": a dispatcher's conclusion weighs more than the caller's symptoms.
+        stance.weigh(spoken && self.beside(Cue::Recap, 2), 1.8);
+        let number = self.scene.mentions.partition_point(|m| m.segment < self.mention.segment);
+        let menu = self.scene.mentions[number..]
+            .iter()
+            .take(24)
+            .take_while(|m| m.segment == self.mention.segment)
+            .any(|m| m.kind == Kind::Service && m.entry != self.mention.entry && self.scene.phrase(m).strength == Strength::Name);
+        stance.weigh(menu, -2.5);
     }
 
     fn exclude(&self, stance: &mut Stance) {
-        let name = self.scene.phrase(self.mention).strength == Strength::Name;
-        let negated = self.beside(Cue::Negate, 3) && !self.beside(Cue::Need, 0);
-        stance.exclude(name && (negated || self.beside(Cue::Negate, 1)));
+        let name = self.strength == Strength::Name;
+        stance.deny(self.is_negated() && name);
+        stance.exclude(self.is_negated() && self.strength == Strength::Hint);
         stance.exclude(name && self.beside(Cue::TradeOfKin, 1));
-        let greeting = self.passage.has(Cue::Greeting) && self.mention.segment < 2;
-        let opening = self.mention.segment == 0 && self.passage.speaker == Speaker::Agent;
-        stance.exclude(greeting && self.passage.speaker == Speaker::Agent || opening);
+        let greeted = self.mention.segment < 2 && self.passage.has(Cue::Greeting);
+        let guess = self.beside(Cue::Recap, 3) && !greeted;
+        stance.exclude(self.agent && (greeted || self.mention.segment == 0 && !guess));
+        let opens = self.mention.segment == 0 && self.mention.tokens.start < 5;
+        let end = self.mention.tokens.end;
+        let greets = self.passage.after(Cue::Greeting, end, 4, Break::Question).is_some();
+        stance.exclude(opens && greets);
+    }
+
+    /// "I don't need a plumber", but not "I don't need a plumber I need an electrician".
+    fn is_negated(&self) -> bool {
+        let start = self.mention.tokens.start;
+        let Some(distance) = self.passage.before(Cue::Negate, start, 4, Break::Comma) else {
+            return false;
+        };
+        let from = start - distance;
+        let again = self.passage.cues_in(from + 1..start);
+        !again.iter().any(|(cue, span)| *cue == Cue::Need && span.start > from)
     }
 }

@@ -11,12 +11,14 @@ pub struct Stance {
     pub score: f32,
     /// Said to be wrong, or not about the work at all: never a value, whatever the score.
     pub excluded: bool,
+    /// Said to be the wrong one: its entry is distrusted wherever else it is named.
+    pub denied: bool,
 }
 
 impl Stance {
     /// Starts with what is known before the words around it are heard.
     pub fn new(mention: usize, score: f32) -> Self {
-        Self { mention, score, excluded: false }
+        Self { mention, score, excluded: false, denied: false }
     }
 
     /// Adds a weight where a condition holds.
@@ -29,6 +31,12 @@ impl Stance {
     /// Never a value where a condition holds.
     pub fn exclude(&mut self, holds: bool) {
         self.excluded |= holds;
+    }
+
+    /// Never a value, and its entry distrusted, where a condition holds.
+    pub fn deny(&mut self, holds: bool) {
+        self.excluded |= holds;
+        self.denied |= holds;
     }
 
     /// Its mention.

@@ -117,11 +117,12 @@ fn sound(letters: &[char]) -> String {
             ('o', 'o' | 'u') => ('u', 2),
             ('ט', _) => ('ת', 1),
             ('ק', _) => ('כ', 1),
+            ('א' | 'ע', _) if last => ('ה', 1),
             ('ע', _) => ('א', 1),
-            ('א', _) if last => ('ה', 1),
+            ('ה', _) if !last => ('א', 1),
             _ => (letter, 1),
         };
-        let silent = letter == 'h' && last;
+        let silent = voice == 'h' && at + taken == letters.len();
         if !silent && !(voice.is_ascii() && heard.ends_with(voice)) {
             heard.push(voice);
         }
@@ -148,6 +149,7 @@ mod tests {
             ("tzfat", "tsfat"),
             ("עפולה", "אפולה"),
             ("טבריה", "תבריא"),
+            ("הדברה", "אדברה"),
         ] {
             assert_eq!(sounds(one), sounds(other), "{one} {other}");
         }

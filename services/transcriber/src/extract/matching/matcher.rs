@@ -57,9 +57,9 @@ impl<T: Clone + PartialEq> MatcherBuilder<T> {
         Self { vocabulary: Vocabulary::default(), patterns: Vec::new() }
     }
 
-    /// A word of the language that no misspelling is to be read into.
+    /// An everyday word, which is never read as a name.
     pub fn ordinary(&mut self, word: &str) {
-        self.vocabulary.intern(word);
+        self.vocabulary.keep_whole(word);
     }
 
     /// Adds a phrase; a forgiving one is also found when its words are slightly misspelt.
@@ -77,12 +77,7 @@ impl<T: Clone + PartialEq> MatcherBuilder<T> {
         let mut words: Vec<_> = slot.words.iter().map(|w| self.vocabulary.intern(w)).collect();
         words.sort_unstable();
         words.dedup();
-        CompiledSlot {
-            words,
-            optional: slot.optional,
-            prefixable: slot.prefixable,
-            gap: slot.gap,
-        }
+        CompiledSlot { words, optional: slot.optional, prefixable: slot.prefixable, gap: slot.gap }
     }
 
     /// Ready to match.

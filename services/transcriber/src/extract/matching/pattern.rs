@@ -1,7 +1,8 @@
 //! The phrases of a catalogue.
 //!
-//! A phrase is words in order. `a|b` is either word, `a?` may be missing, `*` stands for up to
-//! three words of any kind, `=a` is the word without a Hebrew prefix before it.
+//! A phrase is words in order. `a|b` is either word, `a_b` two words as one alternative, `a?` may
+//! be missing, `*` stands for up to three words of any kind, `=a` is the word without a Hebrew
+//! prefix before it.
 
 use super::super::text::{MAX_WORD_CHARS, normalise_name};
 
@@ -69,29 +70,31 @@ impl Pattern {
         Self { slots: words.enumerate().map(slot).collect() }.checked(name)
     }
 
-    /// Reads a phrase of the pattern language.
+    /// Reads a phrase of the pattern language: one pattern, or several where an alternative is
+    /// more than one word.
     ///
     /// # Errors
     /// When it is empty, has loose ends, or an alternative is not one word.
-    pub fn phrase(phrase: &str) -> Result<Self, PatternError> {
-        let mut slots = Vec::new();
+    pub fn phrase(phrase: &str) -> Result<Vec<Self>, PatternError> {
+        let mut patterns = vec![Vec::new()];
         let mut gap = 0;
         for part in phrase.split_whitespace() {
             if part == "*" {
                 gap = GAP;
                 continue;
             }
-            let (part, exact) = part.strip_prefix('=').map_or((part, false), |rest| (rest, true));
-            let (part, optional) = part.strip_suffix('?').map_or((part, false), |r| (r, true));
-            let words = part.split('|').map(|word| one_word(phrase, word)).collect::<Result<_, _>>();
-            slots.push(Slot { words: words?, optional, prefixable: !exact, gap });
+            let place = Place::read(phrase, part, gap)?;
+            patterns = patterns
+                .iter()
+                .flat_map(|slots| place.ways.iter().map(move |way| [&slots[..], &way[..]].concat()))
+                .collect();
             // A place that stays empty hands its gap on.
-            gap = if optional { gap } else { 0 };
+            gap = if place.optional { gap } else { 0 };
         }
         if gap > 0 {
             return Err(PatternError::Edge(phrase.to_owned()));
         }
-        Self { slots }.checked(phrase)
+        patterns.into_iter().map(|slots| Self { slots }.checked(phrase)).collect()
     }
 
     fn checked(self, phrase: &str) -> Result<Self, PatternError> {
@@ -114,6 +117,34 @@ impl Pattern {
     }
 }
 
+/// One part of a phrase: the single words it may be, and each of the longer alternatives.
+struct Place {
+    ways: Vec<Vec<Slot>>,
+    optional: bool,
+}
+
+impl Place {
+    fn read(phrase: &str, part: &str, gap: u8) -> Result<Self, PatternError> {
+        let (part, exact) = part.strip_prefix('=').map_or((part, false), |rest| (rest, true));
+        let (part, optional) = part.strip_suffix('?').map_or((part, false), |r| (r, true));
+        let (long, single): (Vec<&str>, Vec<&str>) = part.split('|').partition(|w| w.contains('_'));
+        let slot = |words: Vec<String>, gap| Slot { words, optional, prefixable: !exact, gap };
+        let mut ways = Vec::new();
+        if !single.is_empty() {
+            let words = single.iter().map(|word| one_word(phrase, word)).collect::<Result<_, _>>();
+            ways.push(vec![slot(words?, gap)]);
+        }
+        for alternative in long {
+            let mut way = Vec::new();
+            for (index, word) in alternative.split('_').enumerate() {
+                way.push(slot(vec![one_word(phrase, word)?], if index == 0 { gap } else { 0 }));
+            }
+            ways.push(way);
+        }
+        Ok(Self { ways, optional })
+    }
+}
+
 fn one_word(phrase: &str, word: &str) -> Result<String, PatternError> {
     let normal = normalise_name(word);
     if normal.is_empty() || normal.contains(' ') || normal.chars().count() >= MAX_WORD_CHARS {
@@ -131,11 +162,21 @@ mod tests {
 
     #[test]
     fn a_phrase_reads_alternatives_gaps_and_optional_words() {
-        let pattern = Pattern::phrase("locked|shut * my? =out").unwrap();
+        let patterns = Pattern::phrase("locked|shut * my? =out").unwrap();
+        let [pattern] = &patterns[..] else { panic!("{patterns:?}") };
         assert_eq!(pattern.slots.len(), 3);
         assert_eq!(pattern.slots[0].words, ["locked", "shut"]);
         assert_eq!((pattern.slots[1].gap, pattern.slots[1].optional), (GAP, true));
+        assert_eq!(pattern.slots[2].gap, GAP);
         assert!(!pattern.slots[2].prefixable);
+    }
+
+    #[test]
+    fn an_alternative_of_two_words_is_a_pattern_of_its_own() {
+        let patterns = Pattern::phrase("gate * stuck|not_opening").unwrap();
+        let last = |pattern: &Pattern| pattern.slots.last().unwrap().words.clone();
+        assert_eq!(patterns.iter().map(last).collect::<Vec<_>>(), [["stuck"], ["opening"]]);
+        assert_eq!(patterns[1].slots[1].gap, GAP);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The words of the catalogue, and how a word of a text is read as one of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
@@ -40,6 +40,7 @@ pub struct Vocabulary {
     words: HashMap<Box<str>, WordId, FixedState>,
     neighbours: Neighbours,
     torn: HashMap<Box<str>, WordId, FixedState>,
+    whole: HashSet<Box<str>, FixedState>,
 }
 
 /// More letters are never taken off: "וכשבה" is already rare.
@@ -53,6 +54,12 @@ impl Vocabulary {
     pub fn intern(&mut self, word: &str) -> WordId {
         let next = WordId(u32::try_from(self.words.len()).unwrap_or(u32::MAX));
         *self.words.entry(word.into()).or_insert(next)
+    }
+
+    /// An everyday word: never read as a name, neither misspelt nor with its first letters off.
+    pub fn keep_whole(&mut self, word: &str) {
+        self.intern(word);
+        self.whole.insert(word.into());
     }
 
     /// The word's number.
@@ -74,6 +81,10 @@ impl Vocabulary {
     pub fn read(&self, word: &str, readings: &mut Vec<Reading>) {
         let before = readings.len();
         self.read_exact(word, Prefix::default(), readings);
+        // מיקום is a word; it is not "from Yakum".
+        if self.whole.contains(word) {
+            return;
+        }
         let stems: Vec<(&str, Prefix)> = stems(word).collect();
         for (stem, prefix) in &stems {
             self.read_exact(stem, *prefix, readings);
@@ -102,21 +113,32 @@ impl Vocabulary {
     }
 }
 
-/// The word without its first letters, as long as these can be prefixes.
+/// The word without its first letters, as long as these are prefixes in an order that Hebrew
+/// allows: ו, then ש (alone or in כש, מש), then one of ב ל מ כ, then ה.
 fn stems(word: &str) -> impl Iterator<Item = (&str, Prefix)> {
     let mut prefix = Prefix::default();
     let mut at = 0;
+    let mut stage = 0;
+    let mut last = ' ';
     let mut letters = word.chars();
     std::iter::from_fn(move || {
         let letter = letters.next()?;
-        match letter {
-            'ב' => prefix.within = true,
-            'ל' => prefix.to = true,
-            'מ' => prefix.from = true,
-            'ו' | 'ש' | 'כ' | 'ה' => {}
+        let conjunction = stage <= 1 || stage == 3 && matches!(last, 'כ' | 'מ');
+        stage = match letter {
+            'ו' if stage == 0 => 1,
+            'ש' if conjunction => 2,
+            'ב' | 'ל' | 'מ' | 'כ' if stage <= 2 => 3,
+            'ה' if stage <= 3 => 4,
             _ => return None,
-        }
-        prefix.any = true;
+        };
+        last = letter;
+        // מש and כש are conjunctions; the מ in them is not "from".
+        prefix = Prefix {
+            within: letter == 'ב' || prefix.within && letter == 'ה',
+            to: letter == 'ל' || prefix.to && letter == 'ה',
+            from: letter == 'מ' || prefix.from && letter == 'ה',
+            any: true,
+        };
         at += letter.len_utf8();
         Some((&word[at..], prefix))
     })

@@ -34,13 +34,21 @@ pub(super) fn piece(c: char) -> Piece {
         'ץ' => Piece::Letter('צ'),
         'א'..='ת' => Piece::Letter(c),
         // Hebrew points and cantillation; U+05BE (maqaf) joins two words and is a gap.
-        '\u{0591}'..='\u{05BD}' | '\u{05BF}' | '\u{05C1}' | '\u{05C2}' | '\u{05C4}'
-        | '\u{05C5}' | '\u{05C7}' => Piece::Silent,
+        '\u{0591}'..='\u{05BD}'
+        | '\u{05BF}'
+        | '\u{05C1}'
+        | '\u{05C2}'
+        | '\u{05C4}'
+        | '\u{05C5}'
+        | '\u{05C7}' => Piece::Silent,
         '\'' | '’' | '‘' | '`' | '´' | '׳' | 'ʼ' => Piece::Apostrophe,
         '"' | '”' | '“' | '„' | '״' => Piece::Quote,
         // Soft hyphen, zero-width and bidirectional controls, byte order mark.
-        '\u{00AD}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
-        | '\u{2060}'..='\u{2069}' | '\u{FEFF}' => Piece::Silent,
+        '\u{00AD}'
+        | '\u{200B}'..='\u{200F}'
+        | '\u{202A}'..='\u{202E}'
+        | '\u{2060}'..='\u{2069}'
+        | '\u{FEFF}' => Piece::Silent,
         '\u{0300}'..='\u{036F}' => Piece::Silent,
         c if c.is_ascii() => Piece::Gap,
         c if c.is_alphanumeric() => Piece::Letter(c),

@@ -1,0 +1,7 @@
+//! The whole service against a private redis-server.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod outages;
+mod redis_server;
+mod running;
+mod storing;

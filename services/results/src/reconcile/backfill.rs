@@ -1,0 +1,118 @@
+//! A back-fill: the comparison on demand, for days of one's choice, oldest first.
+
+use chassis::queues;
+use chrono::{DateTime, Days as Shift, NaiveDate, NaiveTime};
+use domain::AccountSid;
+use twilio::Days;
+
+use super::{
+    ReconcileError, Reconciler, Summary,
+    marks::{self, Held, Taken},
+};
+
+/// What is to be filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backfill {
+    /// The account.
+    pub account: AccountSid,
+    /// The first day (UTC).
+    pub since: NaiveDate,
+    /// The last day (UTC), included.
+    pub until: NaiveDate,
+    /// Only counts, and enqueues nothing.
+    pub dry_run: bool,
+    /// Recordings enqueued a second at most.
+    pub max_per_second: u32,
+}
+
+/// How far a back-fill is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Days that are done, those of an earlier run included.
+    pub days_done: u64,
+    /// Days in all.
+    pub days: u64,
+    /// What was found in this run so far.
+    pub summary: Summary,
+}
+
+impl Reconciler {
+    /// Fills in what is lacking. After a stop the same back-fill, started again, goes on with the
+    /// day it was at.
+    ///
+    /// # Errors
+    /// When it ended early; what it enqueued stays enqueued.
+    pub async fn backfill(
+        &self,
+        plan: &Backfill,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<Summary, ReconcileError> {
+        let Backfill { since, until, .. } = *plan;
+        if since > until {
+            return Err(ReconcileError::Days { since, until });
+        }
+        let mut held = if plan.dry_run { None } else { Some(self.hold(plan).await?) };
+        let outcome = self.days(plan, &mut held, &mut progress).await;
+        match (held, &outcome) {
+            (Some(held), Ok(_)) => held.finish(&self.store).await?,
+            // The next run need not wait for the lease to end.
+            (Some(held), Err(_)) => held.release(&self.store, queues::now_ms()).await?,
+            (None, _) => {}
+        }
+        outcome
+    }
+
+    async fn days(
+        &self,
+        plan: &Backfill,
+        held: &mut Option<Held>,
+        progress: &mut impl FnMut(Progress),
+    ) -> Result<Summary, ReconcileError> {
+        let Backfill { since, until, .. } = *plan;
+        let days = u64::try_from((until - since).num_days()).unwrap_or(0) + 1;
+        let mut day = held.as_ref().map_or(since, |held| day_of(held.mark_ms).max(since));
+        let sweep = self.sweep(&plan.account, plan.max_per_second.max(1), plan.dry_run);
+        let mut total = Summary::default();
+        while day <= until {
+            let days_done = u64::try_from((day - since).num_days()).unwrap_or(0);
+            let only = Days { since: Some(day), until: Some(day) };
+            let mut walk = sweep.walk(only, i64::MIN)?;
+            while walk.page().await? {
+                let mut summary = total;
+                summary += walk.found.summary;
+                progress(Progress { days_done, days, summary });
+                if let Some(held) = held {
+                    held.renew(&self.store, queues::now_ms()).await?;
+                }
+            }
+            total += walk.found.summary;
+            day = day + Shift::new(1);
+            if let Some(held) = held {
+                held.settle(&self.store, start_of(day), queues::now_ms(), marks::LEASE).await?;
+            }
+            progress(Progress { days_done: days_done + 1, days, summary: total });
+        }
+        Ok(total)
+    }
+
+    async fn hold(&self, plan: &Backfill) -> Result<Held, ReconcileError> {
+        let scope = format!("backfill:{}:{}:{}", plan.account, plan.since, plan.until);
+        let start_ms = start_of(plan.since);
+        let now_ms = queues::now_ms();
+        match marks::take(&self.store, &scope, &self.owner, start_ms, now_ms).await? {
+            Taken::Held(held) => Ok(held),
+            Taken::Elsewhere(until_ms) => {
+                let until = DateTime::from_timestamp_millis(until_ms).unwrap_or_default();
+                Err(ReconcileError::UnderWay { until })
+            }
+        }
+    }
+}
+
+fn start_of(day: NaiveDate) -> i64 {
+    day.and_time(NaiveTime::MIN).and_utc().timestamp_millis()
+}
+
+fn day_of(ms: i64) -> NaiveDate {
+    DateTime::from_timestamp_millis(ms).unwrap_or_default().date_naive()
+}

@@ -1,0 +1,129 @@
+//! How far each scope is, and which replica is at it.
+
+use std::time::Duration;
+
+use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
+
+use super::ReconcileError;
+use crate::store::{Store, StoreError, entities::reconcile_marks as rows};
+
+/// How long a replica may be silent before another one takes over.
+pub(super) const LEASE: Duration = Duration::from_secs(300);
+
+/// One scope, in the hands of this replica.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    scope: String,
+    owner: String,
+    /// Everything up to here is settled, in milliseconds since 1970 (UTC).
+    pub(super) mark_ms: i64,
+    /// Nothing before this is looked at, in milliseconds since 1970 (UTC).
+    pub(super) floor_ms: i64,
+}
+
+/// What became of the wish to take a scope.
+pub(super) enum Taken {
+    Held(Held),
+    /// Another replica has it until this time (milliseconds since 1970) unless it goes on.
+    Elsewhere(i64),
+}
+
+/// Takes a scope, unless another replica has it. A scope that is new starts at `start_ms`.
+pub(super) async fn take(
+    store: &Store,
+    scope: &str,
+    owner: &str,
+    start_ms: i64,
+    now_ms: i64,
+) -> Result<Taken, StoreError> {
+    let transaction = store.begin().await?;
+    let found = rows::Entity::find_by_id(scope).one(&transaction).await?;
+    let row = match found {
+        Some(row) if row.owner != owner && row.leased_until_ms > now_ms => {
+            return Ok(Taken::Elsewhere(row.leased_until_ms));
+        }
+        Some(row) => {
+            let mut changed = row.clone().into_active_model();
+            changed.owner = Set(owner.to_owned());
+            changed.leased_until_ms = Set(now_ms + millis(LEASE));
+            rows::Entity::update(changed).exec(&transaction).await?;
+            row
+        }
+        None => {
+            let row = rows::Model {
+                scope: scope.to_owned(),
+                mark_ms: start_ms,
+                floor_ms: start_ms,
+                owner: owner.to_owned(),
+                leased_until_ms: now_ms + millis(LEASE),
+            };
+            rows::Entity::insert(row.clone().into_active_model()).exec(&transaction).await?;
+            row
+        }
+    };
+    transaction.commit().await?;
+    Ok(Taken::Held(Held {
+        scope: row.scope,
+        owner: owner.to_owned(),
+        mark_ms: row.mark_ms,
+        floor_ms: row.floor_ms,
+    }))
+}
+
+impl Held {
+    /// Says that this replica is still at it.
+    pub(super) async fn renew(&self, store: &Store, now_ms: i64) -> Result<(), ReconcileError> {
+        self.write(store, None, now_ms + millis(LEASE)).await
+    }
+
+    /// Moves the mark, and keeps the scope for a while (so that the other replicas need not look).
+    pub(super) async fn settle(
+        &mut self,
+        store: &Store,
+        mark_ms: i64,
+        now_ms: i64,
+        keep: Duration,
+    ) -> Result<(), ReconcileError> {
+        self.write(store, Some(mark_ms), now_ms + millis(keep)).await?;
+        self.mark_ms = mark_ms;
+        Ok(())
+    }
+
+    /// Lets the next one take the scope at once.
+    pub(super) async fn release(self, store: &Store, now_ms: i64) -> Result<(), ReconcileError> {
+        self.write(store, None, now_ms).await
+    }
+
+    /// Forgets the scope: it is done.
+    pub(super) async fn finish(self, store: &Store) -> Result<(), StoreError> {
+        let transaction = store.begin().await?;
+        rows::Entity::delete_by_id(self.scope).exec(&transaction).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Writes nothing, and says so, when another replica has taken over.
+    async fn write(
+        &self,
+        store: &Store,
+        mark_ms: Option<i64>,
+        leased_until_ms: i64,
+    ) -> Result<(), ReconcileError> {
+        let transaction = store.begin().await?;
+        let found = rows::Entity::find_by_id(&self.scope)
+            .one(&transaction)
+            .await
+            .map_err(StoreError::from)?;
+        let row = found.filter(|row| row.owner == self.owner).ok_or(ReconcileError::LeaseLost)?;
+        let mut changed = row.into_active_model();
+        changed.leased_until_ms = Set(leased_until_ms);
+        if let Some(mark_ms) = mark_ms {
+            changed.mark_ms = Set(mark_ms);
+        }
+        rows::Entity::update(changed).exec(&transaction).await.map_err(StoreError::from)?;
+        Ok(transaction.commit().await.map_err(StoreError::from)?)
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,52 @@
+//! The result of a comparison, by cause.
+
+use serde::Serialize;
+
+/// How many recordings were found in which state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Recordings in Twilio's list.
+    pub listed: u64,
+    /// Those with a result here.
+    pub known: u64,
+    /// Those that were erased here.
+    pub erased: u64,
+    /// Those Twilio has not finished.
+    pub pending: u64,
+    /// Those without media: absent, failed, deleted.
+    pub without_media: u64,
+    /// Those from before the first day that is compared.
+    pub too_old: u64,
+    /// Those that were lacking and are enqueued now (or would be, in a dry run).
+    pub enqueued: u64,
+    /// Those that are on their way: the queue knew them.
+    pub under_way: u64,
+}
+
+impl Summary {
+    /// Each count with its name in logs and metrics.
+    pub fn counts(&self) -> [(&'static str, u64); 7] {
+        [
+            ("known", self.known),
+            ("erased", self.erased),
+            ("pending", self.pending),
+            ("without_media", self.without_media),
+            ("too_old", self.too_old),
+            ("enqueued", self.enqueued),
+            ("under_way", self.under_way),
+        ]
+    }
+}
+
+impl std::ops::AddAssign for Summary {
+    fn add_assign(&mut self, other: Self) {
+        self.listed += other.listed;
+        self.known += other.known;
+        self.erased += other.erased;
+        self.pending += other.pending;
+        self.without_media += other.without_media;
+        self.too_old += other.too_old;
+        self.enqueued += other.enqueued;
+        self.under_way += other.under_way;
+    }
+}

@@ -1,0 +1,130 @@
+//! The reconciliation as it runs by itself.
+
+use std::time::Duration;
+
+use chassis::queues;
+use chrono::DateTime;
+use domain::AccountSid;
+use queue::Queue;
+use tokio_util::sync::CancellationToken;
+use twilio::{Client, Days};
+
+use super::{
+    ReconcileError, ReconcileSettings, Summary,
+    marks::{self, Taken},
+    sweep::Sweep,
+};
+use crate::store::Store;
+
+/// The first comparison comes this long after the start at the latest: callbacks that are on
+/// their way anyway come first.
+const FIRST_DELAY: Duration = Duration::from_secs(60);
+const HOUR_MS: i64 = 3600 * 1000;
+
+/// Compares Twilio's lists with the database.
+#[derive(Clone)]
+pub struct Reconciler {
+    pub(super) store: Store,
+    pub(super) calls: Queue,
+    pub(super) twilio: Client,
+    pub(super) settings: ReconcileSettings,
+    /// Tells this process from the other replicas.
+    pub(super) owner: String,
+    pub(super) stop: CancellationToken,
+}
+
+impl Reconciler {
+    /// A reconciler; `stop` ends what it is at.
+    pub fn new(
+        store: Store,
+        calls: Queue,
+        twilio: Client,
+        settings: ReconcileSettings,
+        stop: CancellationToken,
+    ) -> Self {
+        let owner = format!("{}-{:016x}", std::process::id(), fastrand::u64(..));
+        Self { store, calls, twilio, settings, owner, stop }
+    }
+
+    /// Compares every account at the interval until the stop. A failure is logged and counted, and
+    /// the next comparison covers the same time again.
+    pub async fn run(&self) {
+        let interval = Duration::from_secs(self.settings.interval_seconds);
+        let mut wait = FIRST_DELAY.min(interval);
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => wait = interval,
+                () = self.stop.cancelled() => return,
+            }
+            for account in self.twilio.accounts() {
+                report(account, &self.pass(account).await);
+            }
+        }
+    }
+
+    /// One comparison of one account; `None` while another replica is at it.
+    ///
+    /// # Errors
+    /// When it ended early; the mark has not moved then.
+    pub async fn pass(&self, account: &AccountSid) -> Result<Option<Summary>, ReconcileError> {
+        let started_ms = queues::now_ms();
+        let start_ms = started_ms - i64::from(self.settings.first_hours) * HOUR_MS;
+        let scope = format!("reconcile:{account}");
+        let taken = marks::take(&self.store, &scope, &self.owner, start_ms, started_ms).await?;
+        let Taken::Held(mut held) = taken else { return Ok(None) };
+
+        let from_ms = held.mark_ms - i64::from(self.settings.overlap_hours) * HOUR_MS;
+        let from_ms = from_ms.max(held.floor_ms);
+        let since = DateTime::from_timestamp_millis(from_ms).map(|time| time.date_naive());
+        let sweep = self.sweep(account, self.settings.max_per_second, false);
+        let mut walk = sweep.walk(Days { since, until: None }, held.floor_ms)?;
+        while walk.page().await? {
+            held.renew(&self.store, queues::now_ms()).await?;
+        }
+        let found = walk.found;
+
+        // What is not finished yet has to be looked at again, however long it takes.
+        let mark_ms = found.oldest_pending_ms.map_or(started_ms, |ms| started_ms.min(ms - 1));
+        let keep = Duration::from_secs(self.settings.interval_seconds) * 2;
+        held.settle(&self.store, mark_ms, queues::now_ms(), keep).await?;
+        metrics::gauge!("results_reconcile_mark_age_seconds", "account" => account.to_string())
+            .set((queues::now_ms() - mark_ms) as f64 / 1000.0);
+        Ok(Some(found.summary))
+    }
+
+    pub(super) fn sweep(&self, account: &AccountSid, max_per_second: u32, dry_run: bool) -> Sweep {
+        Sweep {
+            store: self.store.clone(),
+            calls: self.calls.clone(),
+            twilio: self.twilio.clone(),
+            account: account.clone(),
+            max_per_second,
+            redis_high_water: self.settings.redis_high_water,
+            dry_run,
+            stop: self.stop.clone(),
+        }
+    }
+}
+
+fn report(account: &AccountSid, outcome: &Result<Option<Summary>, ReconcileError>) {
+    let name = match outcome {
+        Ok(Some(summary)) => {
+            for (cause, count) in summary.counts() {
+                metrics::counter!("results_reconcile_recordings_total", "cause" => cause)
+                    .increment(count);
+            }
+            tracing::info!(account_sid = %account, listed = summary.listed,
+                known = summary.known, erased = summary.erased, pending = summary.pending,
+                without_media = summary.without_media, enqueued = summary.enqueued,
+                under_way = summary.under_way, "compared with Twilio's list");
+            "done"
+        }
+        Ok(None) | Err(ReconcileError::Stopped) => return,
+        Err(error) => {
+            tracing::warn!(account_sid = %account, %error, "the comparison with Twilio's list \
+                ended early; the next one covers the same time");
+            error.name()
+        }
+    };
+    metrics::counter!("results_reconcile_passes_total", "outcome" => name).increment(1);
+}

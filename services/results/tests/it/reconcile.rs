@@ -1,0 +1,307 @@
+//! The comparison with Twilio's list.
+
+use callscribe_results::{
+    erasure,
+    reconcile::{Backfill, Progress, ReconcileError, ReconcileSettings, Reconciler, Summary},
+    store::{
+        Store,
+        entities::{reconcile_marks, tombstones},
+    },
+};
+use chassis::queues;
+use chrono::{Days, NaiveDate, Utc};
+use domain::AccountSid;
+use queue::{Link, Queue};
+use sea_orm::{ActiveValue::Set, EntityTrait};
+use tokio_util::sync::CancellationToken;
+use twilio::{
+    Client, RecordingStatus, TwilioSettings,
+    double::{Double, DoubleRecording, Fault},
+};
+
+use crate::support::{
+    Db,
+    events::{account, call_sid, no_recording, of_recording, queued, recording_sid},
+    on_both,
+    service::Redis,
+};
+
+const HOUR_MS: i64 = 3600 * 1000;
+
+/// A database, a queue, and a Twilio with recordings.
+struct World {
+    db: Db,
+    redis: Redis,
+    calls: Queue,
+    twilio: Double,
+}
+
+impl World {
+    async fn new(db: Db) -> Self {
+        chassis::install_tls();
+        let redis = Redis::start().await;
+        let calls = queues::calls(Link::open(&redis.settings()).await.unwrap());
+        let twilio = Double::start(account_sid(), "token").await.unwrap();
+        Self { db, redis, calls, twilio }
+    }
+
+    fn reconciler(&self) -> Reconciler {
+        self.with(self.twilio.settings(), ReconcileSettings::default(), CancellationToken::new())
+    }
+
+    fn with(
+        &self,
+        twilio: TwilioSettings,
+        settings: ReconcileSettings,
+        stop: CancellationToken,
+    ) -> Reconciler {
+        let client = Client::new(&twilio).unwrap();
+        let settings = ReconcileSettings { max_per_second: 1000, ..settings };
+        Reconciler::new(self.db.store.clone(), self.calls.clone(), client, settings, stop)
+    }
+
+    /// Adds a recording made at some time, of a call with the same number.
+    fn add_at(&self, n: u32, at_ms: i64, status: RecordingStatus) {
+        let sid = recording_sid(n).parse().unwrap();
+        let call = call_sid(n).parse().unwrap();
+        let mut made = DoubleRecording::new(sid, call, "RIFF");
+        made.start_time_ms = at_ms;
+        made.status = status;
+        self.twilio.add_recording(made);
+    }
+
+    /// Adds a recording made an hour ago.
+    fn add(&self, n: u32, status: RecordingStatus) {
+        self.add_at(n, queues::now_ms() - HOUR_MS, status);
+    }
+
+    async fn erase(&self, sid: &str) {
+        let row = tombstones::ActiveModel {
+            sid_hash: Set(erasure::hash(sid)),
+            created_at: Set(Utc::now()),
+        };
+        let transaction = self.db.store.begin().await.unwrap();
+        tombstones::Entity::insert(row).exec(&transaction).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    async fn waiting_in_bulk(&self) -> u64 {
+        self.calls.stats().await.unwrap().waiting_bulk
+    }
+}
+
+fn account_sid() -> AccountSid {
+    account().parse().unwrap()
+}
+
+async fn mark_ms(store: &Store) -> i64 {
+    let scope = format!("reconcile:{}", account());
+    let row = reconcile_marks::Entity::find_by_id(scope).one(store.reader()).await.unwrap();
+    row.unwrap().mark_ms
+}
+
+async fn pass(reconciler: &Reconciler) -> Summary {
+    reconciler.pass(&account_sid()).await.unwrap().unwrap()
+}
+
+on_both! {
+    async fn what_twilio_lists_and_we_lack_is_enqueued_in_the_bulk_lane_once(db: Db) {
+        let world = World::new(db).await;
+        world.twilio.limit_page_size(2);
+        for n in 1..=5 {
+            world.add(n, RecordingStatus::Completed);
+        }
+        world.add(6, RecordingStatus::Processing);
+        world.add(7, RecordingStatus::Absent);
+        world.db.persist(&[of_recording(1, 1, (0, 0, 1), 1, no_recording())]).await.unwrap();
+        world.erase(&recording_sid(2)).await;
+        world.erase(&call_sid(3)).await;
+
+        let reconciler = world.reconciler();
+        let expected = Summary {
+            listed: 7,
+            known: 1,
+            erased: 2,
+            pending: 1,
+            without_media: 1,
+            enqueued: 2,
+            ..Default::default()
+        };
+        assert_eq!(pass(&reconciler).await, expected);
+        assert_eq!(world.waiting_in_bulk().await, 2);
+        let again = Summary { enqueued: 0, under_way: 2, ..expected };
+        assert_eq!(pass(&reconciler).await, again);
+        assert_eq!(world.waiting_in_bulk().await, 2);
+    }
+}
+
+on_both! {
+    async fn the_mark_waits_for_a_recording_that_is_not_finished(db: Db) {
+        let world = World::new(db).await;
+        let made_ms = queues::now_ms() - 3 * HOUR_MS;
+        world.add_at(1, made_ms, RecordingStatus::InProgress);
+        let reconciler = world.reconciler();
+        pass(&reconciler).await;
+        assert!(mark_ms(&world.db.store).await < made_ms);
+
+        world.add_at(1, made_ms, RecordingStatus::Completed);
+        let before_ms = queues::now_ms();
+        assert_eq!(pass(&reconciler).await.enqueued, 1);
+        assert!(mark_ms(&world.db.store).await >= before_ms);
+    }
+}
+
+on_both! {
+    async fn one_replica_at_a_time(db: Db) {
+        let world = World::new(db).await;
+        world.add(1, RecordingStatus::Completed);
+        let (first, second) = (world.reconciler(), world.reconciler());
+        pass(&first).await;
+        assert_eq!(second.pass(&account_sid()).await.unwrap(), None);
+        assert_eq!(pass(&first).await.listed, 1);
+    }
+}
+
+#[tokio::test]
+async fn what_was_made_long_before_the_first_run_is_left_to_a_back_fill() {
+    let world = World::new(Db::sqlite().await).await;
+    world.add_at(1, queues::now_ms() - 2 * HOUR_MS, RecordingStatus::Completed);
+    world.add_at(2, queues::now_ms() - 4 * HOUR_MS, RecordingStatus::Completed);
+    let settings = ReconcileSettings { first_hours: 3, ..Default::default() };
+    let stop = CancellationToken::new();
+    let reconciler = world.with(world.twilio.settings(), settings, stop);
+    let found = pass(&reconciler).await;
+    // The older one may be of another day, and is not listed then.
+    assert_eq!((found.enqueued, found.listed - found.too_old), (1, 1));
+    assert_eq!(pass(&reconciler).await.under_way, 1, "later runs keep to it");
+}
+
+#[tokio::test]
+async fn work_that_redis_has_lost_is_enqueued_again() {
+    let mut world = World::new(Db::sqlite().await).await;
+    world.add(1, RecordingStatus::Completed);
+    let event = of_recording(1, 1, (0, 0, 0), queues::now_ms(), queued());
+    world.db.persist(&[event]).await.unwrap();
+    let reconciler = world.reconciler();
+    assert_eq!(pass(&reconciler).await.enqueued, 1);
+    assert_eq!(pass(&reconciler).await.under_way, 1);
+
+    world.redis = Redis::start().await;
+    world.calls = queues::calls(Link::open(&world.redis.settings()).await.unwrap());
+    let scope = format!("reconcile:{}", account());
+    let transaction = world.db.store.begin().await.unwrap();
+    reconcile_marks::Entity::delete_by_id(scope).exec(&transaction).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(pass(&world.reconciler()).await.enqueued, 1);
+}
+
+#[tokio::test]
+async fn a_busy_twilio_is_asked_again_and_a_refusing_one_leaves_the_mark_alone() {
+    let world = World::new(Db::sqlite().await).await;
+    world.add(1, RecordingStatus::Completed);
+    world.twilio.inject(Fault::TooManyRequests { retry_after_seconds: Some(0) }, 7);
+    assert_eq!(pass(&world.reconciler()).await.enqueued, 1);
+
+    let before_ms = mark_ms(&world.db.store).await;
+    let scope = format!("reconcile:{}", account());
+    world
+        .db
+        .execute(&format!("UPDATE reconcile_marks SET leased_until_ms = 0 WHERE scope = '{scope}'"))
+        .await;
+    let wrong = TwilioSettings { auth_token: Some("wrong".into()), ..world.twilio.settings() };
+    let reconciler = world.with(wrong, ReconcileSettings::default(), CancellationToken::new());
+    let error = reconciler.pass(&account_sid()).await.unwrap_err();
+    assert!(matches!(error, ReconcileError::Twilio(_)), "{error}");
+    assert_eq!(mark_ms(&world.db.store).await, before_ms);
+}
+
+/// A back-fill of the ten days before today, with a recording at noon of each.
+fn ten_days(world: &World) -> Backfill {
+    let today = Utc::now().date_naive();
+    let day = |back: u64| today - Days::new(back);
+    for back in 1..=10 {
+        let noon = day(back).and_hms_opt(12, 0, 0).unwrap().and_utc().timestamp_millis();
+        world.add_at(u32::try_from(back).unwrap(), noon, RecordingStatus::Completed);
+    }
+    Backfill {
+        account: account_sid(),
+        since: day(10),
+        until: day(1),
+        dry_run: false,
+        max_per_second: 1000,
+    }
+}
+
+async fn scopes(store: &Store) -> usize {
+    reconcile_marks::Entity::find().all(store.reader()).await.unwrap().len()
+}
+
+on_both! {
+    async fn a_back_fill_that_was_stopped_goes_on_with_the_day_it_was_at(db: Db) {
+        let world = World::new(db).await;
+        let plan = ten_days(&world);
+        let stop = CancellationToken::new();
+        let twilio = world.twilio.settings();
+        let first = world.with(twilio, ReconcileSettings::default(), stop.clone());
+        let stopped = first
+            .backfill(&plan, |progress| if progress.days_done == 4 { stop.cancel() })
+            .await;
+        assert!(matches!(stopped, Err(ReconcileError::Stopped)), "{stopped:?}");
+        assert_eq!(world.waiting_in_bulk().await, 4);
+
+        let mut seen = Vec::new();
+        let summary = world.reconciler().backfill(&plan, |progress| seen.push(progress)).await;
+        assert_eq!(summary.unwrap(), Summary { listed: 6, enqueued: 6, ..Default::default() });
+        assert_eq!(seen.first().map(|first| (first.days_done, first.days)), Some((4, 10)));
+        assert_eq!(seen.last().map(|last: &Progress| last.days_done), Some(10));
+        assert_eq!(world.waiting_in_bulk().await, 10);
+        assert_eq!(scopes(&world.db.store).await, 0, "a finished back-fill leaves nothing");
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_counts_and_enqueues_nothing() {
+    let world = World::new(Db::sqlite().await).await;
+    let plan = Backfill { dry_run: true, ..ten_days(&world) };
+    let summary = world.reconciler().backfill(&plan, |_| ()).await.unwrap();
+    assert_eq!(summary, Summary { listed: 10, enqueued: 10, ..Default::default() });
+    assert_eq!((world.waiting_in_bulk().await, scopes(&world.db.store).await), (0, 0));
+}
+
+#[tokio::test]
+async fn the_same_back_fill_twice_at_once_is_refused() {
+    let world = World::new(Db::sqlite().await).await;
+    let plan = ten_days(&world);
+    let (first, second) = (world.reconciler(), world.reconciler());
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let mut tell = Some(tell);
+    let mut wait = Some(wait);
+    let running = tokio::task::spawn_blocking({
+        let plan = plan.clone();
+        move || {
+            let hold = |_| {
+                if let (Some(tell), Some(wait)) = (tell.take(), wait.take()) {
+                    tell.send(()).unwrap();
+                    wait.recv().unwrap();
+                }
+            };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(first.backfill(&plan, hold)).unwrap()
+        }
+    });
+    told.await.unwrap();
+    let error = second.backfill(&plan, |_| ()).await.unwrap_err();
+    assert!(matches!(error, ReconcileError::UnderWay { .. }), "{error}");
+    go_on.send(()).unwrap();
+    assert_eq!(running.await.unwrap().enqueued, 10);
+}
+
+#[tokio::test]
+async fn days_the_wrong_way_round_are_refused() {
+    let world = World::new(Db::sqlite().await).await;
+    let day = |day| NaiveDate::from_ymd_opt(2026, 1, day).unwrap();
+    let plan = Backfill { since: day(2), until: day(1), ..ten_days(&world) };
+    let error = world.reconciler().backfill(&plan, |_| ()).await.unwrap_err();
+    assert!(matches!(error, ReconcileError::Days { .. }), "{error}");
+}

@@ -1,0 +1,90 @@
+//! Nothing is believed that the transcript does not say.
+
+use std::collections::BTreeMap;
+
+use domain::{Evidence, Field, Transcript};
+
+use super::reply::{JobSheet, Quoted};
+use crate::extract::{
+    catalogue::{Catalogue, Kind, Language},
+    text::Text,
+};
+
+/// What is left of the model's answer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Found {
+    /// The service, if it is in the catalogue and its quotation in the transcript.
+    pub service: Option<Field>,
+    /// The city, likewise.
+    pub city: Option<Field>,
+    /// Further fields whose quotation is in the transcript.
+    pub extra: BTreeMap<String, Field>,
+}
+
+/// Keeps what the catalogue knows and the transcript says.
+pub(super) fn verify(
+    sheet: JobSheet,
+    catalogue: &Catalogue,
+    transcript: &Transcript,
+    language: Language,
+    confidence: f32,
+) -> Found {
+    let known = |kind: Kind, quoted: Option<Quoted>| {
+        let quoted = quoted?;
+        let entry = catalogue
+            .get(kind, &quoted.value)
+            .or_else(|| catalogue.find(kind, &quoted.value))?;
+        let evidence = locate(transcript, &quoted)?;
+        Some(Field {
+            id: entry.id.clone(),
+            value: entry.name(language).to_owned(),
+            raw: evidence.quote.clone(),
+            confidence,
+            evidence,
+        })
+    };
+    let extra = sheet.extra.into_iter().filter_map(|(name, quoted)| {
+        let quoted = quoted?;
+        let evidence = locate(transcript, &quoted)?;
+        let field = Field {
+            id: name.clone(),
+            value: quoted.value,
+            raw: evidence.quote.clone(),
+            confidence,
+            evidence,
+        };
+        Some((name, field))
+    });
+    Found {
+        service: known(Kind::Service, sheet.service),
+        city: known(Kind::City, sheet.city),
+        extra: extra.collect(),
+    }
+}
+
+/// Where the quotation stands: in the segment it names, or else in any; case, points and
+/// punctuation aside. The evidence is the transcript's own text, not the model's.
+fn locate(transcript: &Transcript, quoted: &Quoted) -> Option<Evidence> {
+    let wanted = Text::new(&quoted.quote);
+    let words: Vec<&str> = wanted.tokens.iter().map(|token| wanted.word(token)).collect();
+    if words.is_empty() {
+        return None;
+    }
+    let named = std::iter::once(quoted.segment);
+    let order = named.chain((0..transcript.segments.len()).filter(|at| *at != quoted.segment));
+    order.into_iter().find_map(|number| {
+        let segment = transcript.segments.get(number)?;
+        let text = Text::new(&segment.text);
+        let said: Vec<&str> = text.tokens.iter().map(|token| text.word(token)).collect();
+        let at = said.windows(words.len()).position(|window| window == words)?;
+        let (first, last) = (&text.tokens[at], &text.tokens[at + words.len() - 1]);
+        Some(Evidence {
+            quote: segment.text.get(first.bytes.start..last.bytes.end)?.to_owned(),
+            segment: number,
+            start_char: first.chars.start,
+            end_char: last.chars.end,
+            speaker: segment.speaker,
+            start_ms: segment.start_ms,
+        })
+    })
+}

@@ -1,0 +1,170 @@
+//! The language model beside the rules, against a real HTTP server.
+
+use callscribe_transcriber::extract::{ExtractSettings, Extractor, LlmSettings};
+use domain::{Agreement, Engine, Extraction, Segment, Speaker, Transcript};
+use serde_json::{Value, json};
+use wiremock::{
+    Mock, MockServer, Request, ResponseTemplate,
+    matchers::{header, method, path},
+};
+
+fn transcript(texts: &[&str]) -> Transcript {
+    let segments = texts.iter().map(|text| Segment {
+        speaker: Speaker::Caller,
+        start_ms: 0,
+        end_ms: 1,
+        text: (*text).to_owned(),
+        confidence: None,
+    });
+    let engine = Engine { name: "test".into(), model: None, version: None };
+    Transcript { segments: segments.collect(), language: Some("en".into()), engine }
+}
+
+fn answer(sheet: &Value) -> ResponseTemplate {
+    let content = sheet.to_string();
+    ResponseTemplate::new(200)
+        .set_body_json(json!({ "choices": [{ "message": { "content": content } }] }))
+}
+
+async fn extractor(server: &MockServer) -> Extractor {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let llm = LlmSettings {
+        url: Some(format!("{}/v1/", server.uri()).parse().unwrap()),
+        api_key: Some("secret".to_owned().into()),
+        timeout_seconds: 1,
+        fields: [("appointment".to_owned(), "day and time asked for".to_owned())].into(),
+        ..LlmSettings::default()
+    };
+    Extractor::from_settings(&ExtractSettings { llm, ..ExtractSettings::default() }).unwrap()
+}
+
+async fn ask(responses: Vec<ResponseTemplate>, texts: &[&str]) -> (Extraction, Vec<Request>) {
+    let server = MockServer::start().await;
+    let queue = std::sync::Mutex::new(responses.into_iter());
+    Mock::given(method("POST"))
+        .and(path("/v1/chat/completions"))
+        .and(header("authorization", "Bearer secret"))
+        .respond_with(move |_: &Request| {
+            queue.lock().unwrap().next().unwrap_or_else(|| ResponseTemplate::new(500))
+        })
+        .mount(&server)
+        .await;
+    let extraction = extractor(&server).await.extract(&transcript(texts)).await;
+    (extraction, server.received_requests().await.unwrap())
+}
+
+fn quoted(key: &str, value: &str, quote: &str) -> Value {
+    json!({ key: value, "quote": quote, "segment": 0 })
+}
+
+#[tokio::test]
+async fn what_rules_and_model_agree_on_is_surer_than_either() {
+    let text = "I need a plumber in Haifa, on Sunday at nine.";
+    let sheet = json!({
+        "service": quoted("id", "plumber", "need a plumber"),
+        "city": quoted("name", "Haifa", "in haifa"),
+        "extra": { "appointment": quoted("value", "Sunday 09:00", "on Sunday at nine") },
+    });
+    let (extraction, requests) = ask(vec![answer(&sheet)], &[text]).await;
+    assert_eq!(extraction.agreement, Some(Agreement { service: Some(true), city: Some(true) }));
+    let city = extraction.city.unwrap();
+    assert!(city.confidence > 0.9, "{}", city.confidence);
+    let appointment = &extraction.extra["appointment"];
+    assert_eq!(appointment.value, "Sunday 09:00");
+    assert_eq!(appointment.evidence.quote, "on Sunday at nine");
+    assert_eq!((appointment.evidence.start_char, appointment.evidence.end_char), (27, 44));
+
+    let body: Value = requests[0].body_json().unwrap();
+    assert_eq!(body["temperature"], 0);
+    let schema = &body["response_format"]["json_schema"];
+    assert_eq!(schema["strict"], true);
+    let services = schema["schema"]["properties"]["service"]["properties"]["id"]["enum"].clone();
+    assert!(services.as_array().unwrap().contains(&json!("plumber")));
+}
+
+#[tokio::test]
+async fn a_value_whose_quotation_is_not_in_the_transcript_is_dropped() {
+    let sheet = json!({
+        "service": quoted("id", "roofer", "the roof is leaking"),
+        "city": quoted("name", "Eilat", "down in Eilat"),
+        "extra": {},
+    });
+    let (extraction, _) = ask(vec![answer(&sheet)], &["Hello, can you hear me?"]).await;
+    assert_eq!((extraction.service, extraction.city), (None, None));
+}
+
+#[tokio::test]
+async fn a_value_that_is_not_in_the_catalogue_is_dropped_and_the_other_field_kept() {
+    let text = "It is about the thing up on the house, over there by Dimona.";
+    let sheet = json!({
+        "service": quoted("id", "dragon-tamer", "the thing up on the house"),
+        "city": quoted("name", "Dimona", "by Dimona"),
+        "extra": {},
+    });
+    let (extraction, _) = ask(vec![answer(&sheet)], &[text]).await;
+    assert_eq!(extraction.service, None);
+    assert_eq!(extraction.city.unwrap().id, "dimona");
+}
+
+#[tokio::test]
+async fn null_in_one_field_keeps_the_other() {
+    let sheet = json!({
+        "service": quoted("id", "plumber", "the water comes up"),
+        "city": null,
+        "extra": { "appointment": null },
+    });
+    let (extraction, _) = ask(vec![answer(&sheet)], &["Well, the water comes up."]).await;
+    let service = extraction.service.unwrap();
+    assert_eq!(service.id, "plumber");
+    assert!(service.confidence < 0.8, "nobody confirmed it: {}", service.confidence);
+    assert!(extraction.extra.is_empty());
+}
+
+#[tokio::test]
+async fn where_they_differ_nobody_acts_on_it() {
+    let sheet = json!({
+        "service": quoted("id", "electrician", "plumber"),
+        "city": quoted("name", "Haifa", "in Haifa"),
+        "extra": {},
+    });
+    let (extraction, _) = ask(vec![answer(&sheet)], &["I need a plumber in Haifa."]).await;
+    assert_eq!(extraction.agreement, Some(Agreement { service: Some(false), city: Some(true) }));
+    assert!(extraction.service.unwrap().confidence < 0.8);
+}
+
+#[tokio::test]
+async fn a_malformed_answer_is_asked_for_once_more() {
+    let nonsense = ResponseTemplate::new(200)
+        .set_body_json(json!({ "choices": [{ "message": { "content": "Sure! Here you go:" } }] }));
+    let sheet =
+        json!({ "service": null, "city": quoted("name", "Arad", "is Arad"), "extra": {} });
+    let (extraction, requests) =
+        ask(vec![nonsense.clone(), answer(&sheet)], &["The place is Arad."]).await;
+    assert_eq!(extraction.city.unwrap().id, "arad");
+    assert_eq!(requests.len(), 2);
+
+    let (extraction, requests) =
+        ask(vec![nonsense.clone(), nonsense], &["I need a plumber in Haifa."]).await;
+    assert_eq!(extraction.city.unwrap().id, "haifa", "the rules' result stands");
+    assert_eq!(extraction.agreement, None);
+    assert_eq!(requests.len(), 2);
+}
+
+#[tokio::test]
+async fn a_refusal_or_silence_leaves_the_rules_result() {
+    let slow = answer(&json!({})).set_delay(std::time::Duration::from_secs(30));
+    for response in [ResponseTemplate::new(401), ResponseTemplate::new(503), slow] {
+        let (extraction, requests) = ask(vec![response], &["I need a plumber in Haifa."]).await;
+        assert_eq!(extraction.service.unwrap().id, "plumber");
+        assert_eq!(requests.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_does_not_carry_the_transcript_away() {
+    let elsewhere = MockServer::start().await;
+    let moved = ResponseTemplate::new(307).insert_header("location", elsewhere.uri().as_str());
+    let (extraction, _) = ask(vec![moved], &["I need a plumber in Haifa."]).await;
+    assert_eq!(extraction.city.unwrap().id, "haifa");
+    assert!(elsewhere.received_requests().await.unwrap().is_empty());
+}

@@ -1,0 +1,37 @@
+//! The real PocketSphinx on real speech.
+
+use std::sync::Arc;
+
+use callscribe_transcriber::{
+    audio::{AudioLimits, SpeechSettings, read},
+    chain::Chain,
+    engines::{PocketSphinx, PocketSphinxSettings},
+};
+use domain::Speaker;
+
+use crate::media::shared;
+
+#[tokio::test]
+async fn pocketsphinx_reads_most_of_a_president_s_sentence() {
+    let engine = match PocketSphinx::new(&PocketSphinxSettings::default()) {
+        Ok(engine) => engine,
+        Err(missing) => return eprintln!("skipped: {missing}"),
+    };
+    let Some(path) = shared("jfk.wav") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let limits = AudioLimits { max_seconds: 60, speech: SpeechSettings::default() };
+    let recording = Arc::new(read(&path, folder.path(), limits).unwrap());
+    let chain = Chain::new(vec![Arc::new(engine)]);
+    let done = chain.transcribe(&recording, &[Speaker::Unknown], None).await.unwrap();
+    let text = done.transcript.text();
+    let heard = |word: &str| text.split_whitespace().any(|heard| heard == word);
+    let expected = ["ask", "not", "what", "your", "country", "can", "do", "for", "you"];
+    let found = expected.iter().filter(|word| heard(word)).count();
+    assert!(found >= 6, "{text}");
+    assert_eq!(done.transcript.engine.name, "pocketsphinx");
+    assert_eq!(done.transcript.language.as_deref(), Some("en"));
+    assert_eq!(done.cost_microusd, Some(0));
+    let segments = &done.transcript.segments;
+    assert!(segments.len() >= 2, "cut at its pauses: {segments:?}");
+    assert!(segments.iter().all(|s| s.start_ms < s.end_ms && s.end_ms <= 11_000));
+}

@@ -1,0 +1,237 @@
+//! The whole service: job in, events out.
+
+use domain::{CallEvent, CallJob, EventKind, JobSource, Speaker};
+use twilio::{
+    RecordingStatus,
+    double::{DoubleRecording, Fault},
+};
+use wiremock::{Mock, ResponseTemplate, matchers::method};
+
+use crate::{
+    media::{Coding, speech, wav},
+    stage::{Stage, account, call, outcome, recording},
+};
+
+/// The caller speaks first, then the agent, each on a channel of his own.
+fn dialogue(speech: &[f32]) -> Vec<u8> {
+    let silence = vec![0.0; speech.len()];
+    let quiet: Vec<f32> = speech.iter().map(|s| s * 0.2).collect();
+    let peak = speech.iter().fold(0.0_f32, |most, s| most.max(s.abs()));
+    let loud: Vec<f32> = speech.iter().map(|s| s * 0.9 / peak).collect();
+    wav(Coding::Pcm16, 16_000, &[[loud, silence.clone()].concat(), [silence, quiet].concat()])
+}
+
+fn names(events: &[CallEvent]) -> Vec<&'static str> {
+    events.iter().map(|event| event.kind.name()).collect()
+}
+
+#[tokio::test]
+async fn a_dual_channel_recording_becomes_a_labelled_transcript_with_its_fields() {
+    let Some(speech) = speech() else { return };
+    let mut stage = Stage::start().await;
+    stage.engine_hears().await;
+    stage.inbound(1);
+    let media = DoubleRecording::new(recording(1), call(1), dialogue(&speech));
+    stage.twilio.add_recording(DoubleRecording { channels: 2, redirected: true, ..media });
+    stage.transcribe(1).await;
+
+    let events = stage.until_terminal().await;
+    let EventKind::Transcribed(done) = outcome(&events) else { panic!("{events:?}") };
+    let segments = &done.transcript.segments;
+    assert_eq!(segments.len(), 2, "{segments:?}");
+    assert_eq!((segments[0].speaker, segments[1].speaker), (Speaker::Caller, Speaker::Agent));
+    assert_eq!(segments[0].text, "i need a locksmith in austin");
+    assert!(segments[1].start_ms > 11_000, "{segments:?}");
+    assert_eq!(done.transcript.language.as_deref(), Some("en"));
+    assert_eq!(done.transcript.engine.model.as_deref(), Some("whisper-1"));
+    assert_eq!(done.extraction.service.as_ref().unwrap().id, "locksmith");
+    assert_eq!(done.extraction.city.as_ref().unwrap().id, "austin");
+    assert_eq!((done.recording.channels, done.recording.sample_rate_hz), (2, 16_000));
+    assert!(done.recording.started_at_ms.is_some());
+    assert!(done.cost_microusd.unwrap() > 1_000, "{:?}", done.cost_microusd);
+    assert!(!stage.twilio.storage_saw_credentials());
+
+    let mut seen = events;
+    if !names(&seen).contains(&"observed") {
+        seen.extend(stage.until(|event| event.kind.name() == "observed").await);
+    }
+    assert!(names(&seen).contains(&"queued") && names(&seen).contains(&"started"), "{seen:?}");
+    let observed = seen.iter().find_map(|event| match &event.kind {
+        EventKind::Observed(metadata) => Some(metadata),
+        _ => None,
+    });
+    assert_eq!(observed.unwrap().direction.as_deref(), Some("inbound"));
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn silence_and_an_empty_recording_never_reach_an_engine() {
+    let mut stage = Stage::start().await;
+    // Whatever asked this engine would fail.
+    Mock::given(method("POST")).respond_with(ResponseTemplate::new(500)).mount(&stage.engine).await;
+    for (number, media) in [
+        (1, wav(Coding::Pcm16, 8_000, &[vec![]])),
+        (2, wav(Coding::MuLaw, 8_000, &[vec![0.0; 80_000], vec![0.0; 80_000]])),
+    ] {
+        stage.inbound(number);
+        stage.twilio.add_recording(DoubleRecording::new(recording(number), call(number), media));
+        stage.transcribe(number).await;
+        let events = stage.until_terminal().await;
+        assert!(matches!(outcome(&events), EventKind::NoSpeech { .. }), "{events:?}");
+    }
+    assert!(stage.engine.received_requests().await.unwrap().is_empty());
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn media_that_is_not_ready_is_waited_for_without_counting_attempts() {
+    let Some(speech) = speech() else { return };
+    let mut stage = Stage::start().await;
+    stage.engine_hears().await;
+    stage.inbound(1);
+    let media = wav(Coding::MuLaw, 16_000, &[speech]);
+    let media = DoubleRecording::new(recording(1), call(1), media);
+    stage.twilio.add_recording(DoubleRecording { not_ready_times: 2, ..media });
+    stage.transcribe(1).await;
+
+    let events = stage.until_terminal().await;
+    assert!(matches!(outcome(&events), EventKind::Transcribed(_)), "{events:?}");
+    assert_eq!(events.iter().map(|event| event.order.attempt).max(), Some(1));
+    let waits = events.iter().filter(|event| {
+        matches!(&event.kind, EventKind::Failed { code, is_final: false, .. } if code == "not_ready")
+    });
+    assert_eq!(waits.count(), 2);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn what_will_never_be_ready_ends_as_no_recording() {
+    let mut stage = Stage::with(|config| config.transcriber.not_ready_seconds = 0).await;
+    let header = wav(Coding::Pcm16, 8_000, &[vec![]]);
+    for (number, status, not_ready_times, expected) in [
+        (1, RecordingStatus::Deleted, 0, "deleted"),
+        (2, RecordingStatus::Absent, 0, "absent"),
+        (3, RecordingStatus::Processing, 0, "not_ready"),
+        (4, RecordingStatus::Completed, 99, "not_ready"),
+    ] {
+        stage.inbound(number);
+        let media = DoubleRecording::new(recording(number), call(number), header.clone());
+        stage.twilio.add_recording(DoubleRecording { status, not_ready_times, ..media });
+        stage.transcribe(number).await;
+        let events = stage.until_terminal().await;
+        assert_eq!(*outcome(&events), EventKind::NoRecording { code: expected.into() });
+    }
+    // One that Twilio does not list at all.
+    stage.inbound(5);
+    stage.transcribe(5).await;
+    let events = stage.until_terminal().await;
+    assert_eq!(*outcome(&events), EventKind::NoRecording { code: "deleted".into() });
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn an_encrypted_recording_and_a_page_of_html_are_given_up_with_their_reason() {
+    let mut stage = Stage::with(|config| config.transcriber.max_attempts = 1).await;
+    for (number, encrypted, expected) in [(1, true, "encrypted"), (2, false, "media_not_audio")] {
+        stage.inbound(number);
+        let media = DoubleRecording::new(recording(number), call(number), "<html>sorry</html>");
+        stage.twilio.add_recording(DoubleRecording { encrypted, ..media });
+        stage.transcribe(number).await;
+        let events = stage.until_terminal().await;
+        let EventKind::Failed { code, is_final: true, .. } = outcome(&events) else {
+            panic!("{events:?}")
+        };
+        assert_eq!(code, expected);
+    }
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_broken_twilio_and_a_broken_engine_are_tried_again_and_the_call_completes_once() {
+    let Some(speech) = speech() else { return };
+    let mut stage = Stage::start().await;
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(503))
+        .up_to_n_times(1)
+        .mount(&stage.engine)
+        .await;
+    stage.engine_hears().await;
+    stage.inbound(1);
+    let media = wav(Coding::Pcm16, 16_000, &[speech]);
+    stage.twilio.add_recording(DoubleRecording::new(recording(1), call(1), media));
+    stage.twilio.inject(Fault::Unavailable, 2);
+    stage.transcribe(1).await;
+    let events = stage.until_terminal().await;
+    assert!(matches!(outcome(&events), EventKind::Transcribed(_)), "{events:?}");
+    assert!(events.iter().any(|event| {
+        matches!(&event.kind, EventKind::Failed { code, is_final: false, .. } if code == "engine_unavailable")
+    }));
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn the_recordings_of_a_call_are_found_and_each_is_transcribed() {
+    let Some(speech) = speech() else { return };
+    let mut stage = Stage::start().await;
+    stage.engine_hears().await;
+    stage.inbound(1);
+    let media = wav(Coding::Pcm16, 16_000, &[speech]);
+    for number in [1, 2] {
+        stage.twilio.add_recording(DoubleRecording::new(recording(number), call(1), media.clone()));
+    }
+    // The callback of one of them came already: it is not transcribed twice.
+    stage.transcribe(1).await;
+    stage.resolve(1).await;
+    let mut done = Vec::new();
+    while done.len() < 2 {
+        let events = stage.until(|e| matches!(e.kind, EventKind::Transcribed(_))).await;
+        done.push(events.last().unwrap().recording_sid.clone().unwrap());
+    }
+    done.sort();
+    assert_eq!(done, [recording(1), recording(2)]);
+    assert_eq!(stage.twilio.media_served(&recording(1)), 1);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_without_recordings_says_so_and_a_child_leg_finds_its_parent_s() {
+    let Some(speech) = speech() else { return };
+    let mut stage = Stage::start().await;
+    stage.engine_hears().await;
+    stage.inbound(1);
+    stage.resolve(1).await;
+    let events = stage.until_terminal().await;
+    assert_eq!(*outcome(&events), EventKind::NoRecording { code: "none_listed".into() });
+
+    stage.inbound(2);
+    let child = twilio::double::DoubleCall::inbound(call(3), "+15125550100", "+15125550123");
+    stage.twilio.add_call(twilio::double::DoubleCall { parent_call_sid: Some(call(2)), ..child });
+    let media = wav(Coding::Pcm16, 16_000, &[speech]);
+    stage.twilio.add_recording(DoubleRecording::new(recording(2), call(2), media));
+    stage.resolve(3).await;
+    let events = stage.until_terminal().await;
+    assert!(matches!(outcome(&events), EventKind::Transcribed(_)));
+    assert_eq!(events.last().unwrap().call_sid, call(2));
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn an_account_that_is_not_configured_is_parked_and_no_attempt_is_counted() {
+    let mut stage = Stage::start().await;
+    stage.inbound(1);
+    let job = CallJob::Transcribe {
+        account_sid: format!("AC{:032x}", 0xb).parse().unwrap(),
+        call_sid: call(1),
+        recording_sid: recording(1),
+        generation: 0,
+        source: JobSource::Callback,
+    };
+    assert_ne!(job.account_sid(), &account());
+    stage.enqueue(job).await;
+    let events = stage.until(|event| matches!(event.kind, EventKind::Failed { .. })).await;
+    let EventKind::Failed { code, is_final, .. } = &events.last().unwrap().kind else { panic!() };
+    assert_eq!((code.as_str(), *is_final), ("twilio_account_unknown", false));
+    let stats = stage.calls.stats().await.unwrap();
+    assert!(stats.pauses.iter().any(|pause| pause.by.starts_with("account:AC")), "{stats:?}");
+    stage.stop().await;
+}
