@@ -3,6 +3,7 @@
 mod backup;
 pub mod calls;
 mod connect;
+pub mod deliveries;
 pub mod entities;
 mod error;
 pub mod lead_edit;

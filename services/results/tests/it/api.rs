@@ -243,7 +243,7 @@ async fn wrong_requests_are_answered_with_a_problem_that_names_what_is_wrong() {
         ("/v1/leads/99999999999999999999", 400, "number of a lead"),
         ("/v1/leads/99", 404, "no such lead"),
         ("/v1/queues?x=1", 400, "x"),
-        ("/v1/queues/nothing/dead", 404, "calls and results"),
+        ("/v1/queues/nothing/dead", 404, "calls, results and webhooks"),
         ("/v1/queues/calls/dead?cursor=x", 400, "1790000000000-0"),
         ("/v1/calls/CA00000000000000000000000000000009/transcript?format=pdf", 400, "srt, vtt"),
     ] {

@@ -5,6 +5,7 @@ use sea_orm_migration::prelude::*;
 mod m0001_calls_and_leads;
 mod m0002_reconcile_marks;
 mod m0003_search;
+mod m0004_deliveries;
 
 /// All migrations, in order.
 pub struct Migrator;
@@ -16,6 +17,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_calls_and_leads::Migration),
             Box::new(m0002_reconcile_marks::Migration),
             Box::new(m0003_search::Migration),
+            Box::new(m0004_deliveries::Migration),
         ]
     }
 }
