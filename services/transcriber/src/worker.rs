@@ -62,13 +62,14 @@ impl Worker {
                     resolve(&self.twilio, account_sid, call_sid, *source, patience).await;
                 self.settled_call(&job, &delivery, resolved)
             }
-            CallJob::Transcribe { account_sid, call_sid, recording_sid, .. } => {
+            CallJob::Transcribe { account_sid, call_sid, recording_sid, generation, .. } => {
                 self.tell_started(&job, &delivery).await;
                 info!(%call_sid, %recording_sid, attempt = delivery.attempt, "starting transcription");
                 let attempt = Attempt {
                     account: account_sid,
                     call: call_sid,
                     recording: recording_sid,
+                    generation: *generation,
                     patience: self.patience(&delivery),
                     number: delivery.attempt,
                     queued_ms: u64::try_from(age(&delivery).as_millis()).unwrap_or(u64::MAX),

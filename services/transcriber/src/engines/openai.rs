@@ -40,6 +40,9 @@ pub struct OpenaiSettings {
     pub max_concurrent: usize,
     /// Price of a minute of audio in US dollars. Default none: no cost is recorded.
     pub usd_per_minute: Option<f64>,
+    /// What an account may spend in a day (UTC), in US dollars, by the price above; calls beyond it
+    /// wait until tomorrow or go to the next engine. Default none: no limit.
+    pub usd_per_day: Option<f64>,
 }
 
 impl Default for OpenaiSettings {
@@ -53,6 +56,7 @@ impl Default for OpenaiSettings {
             longest_piece_seconds: 300,
             max_concurrent: 8,
             usd_per_minute: None,
+            usd_per_day: None,
         }
     }
 }
@@ -178,6 +182,10 @@ impl Engine for Openai {
 
     fn microusd_per_minute(&self) -> Option<u64> {
         self.settings.usd_per_minute.and_then(crate::price::microusd)
+    }
+
+    fn microusd_per_day(&self) -> Option<u64> {
+        self.settings.usd_per_day.and_then(crate::price::microusd)
     }
 
     fn places(&self) -> usize {

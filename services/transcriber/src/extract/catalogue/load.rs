@@ -270,11 +270,7 @@ impl Phrases<'_> {
         Ok(())
     }
 
-    fn checked<T>(
-        &self,
-        phrase: &str,
-        read: Result<T, PatternError>,
-    ) -> Result<T, CatalogueError> {
+    fn checked<T>(&self, phrase: &str, read: Result<T, PatternError>) -> Result<T, CatalogueError> {
         read.map_err(|error| self.place.at(phrase).error(error.to_string()))
     }
 

@@ -104,12 +104,13 @@ impl<'s, 'c> Place<'s, 'c> {
             p.speaker == Speaker::Agent
                 && (p.has(Cue::AskCity) || p.has(Cue::Guess) || guessed && self.guessed().is_some())
         });
-        let first = !self.scene.mentions[..self.number()].iter().rev().take(4).any(|m| {
-            m.segment == segment && m.kind == Kind::City && m.entry != self.mention.entry
-        });
-        let turned = [Cue::But, Cue::Correct, Cue::No].iter().any(|cue| {
-            self.passage.before(*cue, self.start, 4, Break::Question).is_some()
-        });
+        let first =
+            !self.scene.mentions[..self.number()].iter().rev().take(4).any(|m| {
+                m.segment == segment && m.kind == Kind::City && m.entry != self.mention.entry
+            });
+        let turned = [Cue::But, Cue::Correct, Cue::No]
+            .iter()
+            .any(|cue| self.passage.before(*cue, self.start, 4, Break::Question).is_some());
         self.passage.speaker == Speaker::Caller && asked && self.start < ANSWER && (first || turned)
     }
 
@@ -133,7 +134,8 @@ impl<'s, 'c> Place<'s, 'c> {
             Some(next) => next.before >= Break::Comma,
             None => text.ending.is_some(),
         };
-        opens && ends || self.passage.before(Cue::StreetAfter, self.start, 1, Break::Sentence).is_some()
+        opens && ends
+            || self.passage.before(Cue::StreetAfter, self.start, 1, Break::Sentence).is_some()
     }
 
     fn region(&self) -> usize {
@@ -232,7 +234,8 @@ impl<'s, 'c> Place<'s, 'c> {
         stance.deny(self.beside(Cue::Named, 0) && !self.within && !self.from);
         let greeted = self.agent && self.mention.segment < 2 && self.passage.has(Cue::Greeting)
             || self.agent && self.mention.segment == 0;
-        let opens = self.start < 5 && self.passage.after(Cue::Greeting, self.end, 4, Break::Question).is_some();
+        let opens = self.start < 5
+            && self.passage.after(Cue::Greeting, self.end, 4, Break::Question).is_some();
         stance.exclude((greeted || opens && self.mention.segment == 0) && !self.is_guess());
     }
 
@@ -271,7 +274,9 @@ impl<'s, 'c> Place<'s, 'c> {
             return false;
         }
         // "Not far from"; "no, I'm in Savannah": the denial ended before the city.
-        if self.beside(Cue::Near, 1) || distance > 0 && self.passage.before(Cue::Me, self.start, 1, Break::Comma).is_some() {
+        if self.beside(Cue::Near, 1)
+            || distance > 0 && self.passage.before(Cue::Me, self.start, 1, Break::Comma).is_some()
+        {
             return false;
         }
         // "לא בנשר" answers a guess; it denies that city, not this one.
@@ -284,7 +289,8 @@ impl<'s, 'c> Place<'s, 'c> {
     fn guessed(&self) -> Option<usize> {
         let segment = self.mention.segment;
         let mine = self.scene.mentions.partition_point(|m| m.segment < segment);
-        let last = self.scene.mentions[..mine].iter().rev().take(6).find(|m| m.kind == Kind::City)?;
+        let last =
+            self.scene.mentions[..mine].iter().rev().take(6).find(|m| m.kind == Kind::City)?;
         let recent = segment - last.segment <= 2;
         let theirs = self.scene.passage(last).speaker != self.passage.speaker;
         (recent && theirs).then_some(last.entry)

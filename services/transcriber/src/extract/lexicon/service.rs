@@ -113,7 +113,11 @@ impl Wish<'_, '_> {
             .iter()
             .take(24)
             .take_while(|m| m.segment == self.mention.segment)
-            .any(|m| m.kind == Kind::Service && m.entry != self.mention.entry && self.scene.phrase(m).strength == Strength::Name);
+            .any(|m| {
+                m.kind == Kind::Service
+                    && m.entry != self.mention.entry
+                    && self.scene.phrase(m).strength == Strength::Name
+            });
         stance.weigh(menu, -2.5);
     }
 
