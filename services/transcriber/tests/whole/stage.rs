@@ -207,8 +207,10 @@ pub fn outcome(events: &[CallEvent]) -> &EventKind {
 
 /// Whether the audio of a request is the caller's.
 pub fn is_loud(request: &Request) -> bool {
-    let data = request.body.windows(4).position(|four| four == b"data").unwrap() + 8;
-    let samples = request.body[data..].chunks_exact(2);
+    let file = request.body.windows(4).position(|four| four == b"RIFF").unwrap();
+    let size: [u8; 4] = request.body[file + 40..file + 44].try_into().unwrap();
+    let data = &request.body[file + 44..][..u32::from_le_bytes(size) as usize];
+    let samples = data.chunks_exact(2);
     let loudest = samples.map(|p| i16::from_le_bytes([p[0], p[1]]).unsigned_abs()).max();
     loudest.unwrap_or(0) > 12_000
 }
