@@ -24,6 +24,16 @@ pub struct Work {
     pub news: News,
 }
 
+impl Work {
+    /// The job it brings, if any.
+    pub fn job(&self) -> Option<&CallJob> {
+        match &self.news {
+            News::Recorded { job, .. } | News::Ended { job, .. } => Some(job),
+            News::Nothing | News::Happened(_) => None,
+        }
+    }
+}
+
 /// What happened, and what is to be done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum News {

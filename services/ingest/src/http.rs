@@ -67,7 +67,7 @@ where
     let kind = route.map_or("none", |(route, _)| route.kind.as_str());
     let span = tracing::info_span!(
         "callback",
-        otel.name = format!("callback {kind}"),
+        otel.name = span_name(kind),
         otel.kind = "server",
         request_id,
         call_sid = tracing::field::Empty,
@@ -99,6 +99,14 @@ where
     metrics::histogram!("ingest_callback_seconds").record(started.elapsed().as_secs_f64());
     log(&request_id, &head, &taken, response.status(), started);
     response
+}
+
+fn span_name(kind: &str) -> &'static str {
+    match kind {
+        "recording" => "callback recording",
+        "call" => "callback call",
+        _ => "callback",
+    }
 }
 
 /// Checks what the head says of the body, and reads it.
@@ -189,14 +197,20 @@ fn log(
     match taken {
         Ok(Taken { work, outcome }) => {
             let masked = |number: &Option<String>| number.as_deref().map(mask_phone);
+            // Operators look for the first of these sentences.
+            let message = match (work.job(), *outcome) {
+                (Some(_), "accepted") => "job enqueued",
+                _ => "callback",
+            };
             tracing::info!(
                 target: "access",
                 request_id, path, status, ms, outcome, repeated,
                 call_sid = %work.call_sid,
                 recording_sid = work.recording_sid.as_ref().map(display),
+                source = work.job().map(|job| job.source().as_str()),
                 from = masked(&work.call.from),
                 to = masked(&work.call.to),
-                "callback"
+                "{message}"
             );
         }
         Err(Refusal::Unavailable { reason }) => {

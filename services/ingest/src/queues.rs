@@ -1,4 +1,4 @@
-//! The real queues, behind the memory mark and the wait for the disk.
+//! The real queues, behind the memory mark.
 
 use std::{
     sync::{
@@ -9,10 +9,10 @@ use std::{
 };
 
 use chassis::{Check, queues};
-use queue::{Durable, Enqueued, Entry, Link, OnDisk, Queue, QueueError};
+use queue::{Durable, Enqueued, Entry, Link, QueueError};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Durability, IngestSettings, Intake, Target};
+use crate::{Durability, IngestSettings, Intake, Target, together::Together};
 
 /// How often Redis is looked after.
 const LOOK: Duration = Duration::from_secs(1);
@@ -20,24 +20,22 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The queues of calls and of results.
 #[derive(Clone)]
 pub(crate) struct Queues {
-    calls: Queue,
-    results: Queue,
-    durable: Option<Durable>,
+    link: Link,
+    calls: Together,
+    results: Together,
     /// Whether Redis is above its memory mark.
     full: Arc<AtomicBool>,
-    /// Whether it was said that this Redis cannot tell what is on its disk.
-    told: Arc<AtomicBool>,
 }
 
 impl Queues {
     pub(crate) fn new(link: Link, settings: &IngestSettings) -> Self {
         let on_disk = settings.durability == Durability::Aof;
+        let durable = on_disk.then(|| Durable::new(link.clone()));
         Self {
-            durable: on_disk.then(|| Durable::new(link.clone())),
-            calls: queues::calls(link.clone()),
-            results: queues::results(link),
+            calls: Together::new(queues::calls(link.clone()), durable.clone()),
+            results: Together::new(queues::results(link.clone()), durable),
             full: Arc::default(),
-            told: Arc::default(),
+            link,
         }
     }
 
@@ -49,12 +47,12 @@ impl Queues {
                 _ = interval.tick() => {}
                 () = stop.cancelled() => return,
             }
-            match self.calls.link().ping().await {
+            match self.link.ping().await {
                 Ok(()) => check.ready(),
                 Err(error) => check.not_ready(error.to_string()),
             }
             // Where it cannot be read, Redis is away (and says so itself) or forbids the question.
-            if let Ok(memory) = self.calls.link().memory().await {
+            if let Ok(memory) = self.link.memory().await {
                 self.note(memory.share().unwrap_or(0.0), high_water);
             }
         }
@@ -83,20 +81,9 @@ impl Intake for Queues {
         if self.full.load(Ordering::Relaxed) {
             return Err(QueueError::Refused("Redis is above its memory mark".into()));
         }
-        let enqueued = match target {
-            Target::Calls => self.calls.enqueue(entry).await?,
-            Target::Results => self.results.enqueue(entry).await?,
-        };
-        // A duplicate waits too: the first one may not be on disk yet.
-        if let Some(durable) = &self.durable {
-            let on_disk = durable.confirm().await?;
-            if on_disk == OnDisk::NotOffered && !self.told.swap(true, Ordering::Relaxed) {
-                tracing::warn!(
-                    "ingest.durability is aof, but this Redis is older than 7.2 and cannot tell \
-                     what is on its disk: its appendfsync setting alone decides"
-                );
-            }
+        match target {
+            Target::Calls => self.calls.enqueue(entry).await,
+            Target::Results => self.results.enqueue(entry).await,
         }
-        Ok(enqueued)
     }
 }

@@ -9,7 +9,7 @@ use twilio::Form;
 
 use crate::{
     Config, Durability, Gate, IngestSettings, Intake, Kind, Refusal,
-    callbacks::{self, News, Work},
+    callbacks::{self, Work},
     enqueue, http,
     queues::Queues,
 };
@@ -99,25 +99,11 @@ impl<Q: Intake> Ingest<Q> {
         let stored = tokio::time::timeout(self.enqueue_timeout, self.intake.enqueue(target, entry));
         match stored.await {
             Ok(Ok(Enqueued::Duplicate)) => Ok("duplicate"),
-            Ok(Ok(Enqueued::Added(_) | Enqueued::Scheduled)) => {
-                say_enqueued(work);
-                Ok("accepted")
-            }
+            Ok(Ok(Enqueued::Added(_) | Enqueued::Scheduled)) => Ok("accepted"),
             Ok(Err(error)) => Err(unavailable(error.to_string())),
             Err(_) => Err(unavailable("Redis did not answer in time".into())),
         }
     }
-}
-
-fn say_enqueued(work: &Work) {
-    let (News::Recorded { job, .. } | News::Ended { job, .. }) = &work.news else { return };
-    let recording = work.recording_sid.as_ref().map(tracing::field::display);
-    tracing::info!(
-        call_sid = %work.call_sid,
-        recording_sid = recording,
-        source = job.source().as_str(),
-        "job enqueued"
-    );
 }
 
 /// Runs the service until the process stops.

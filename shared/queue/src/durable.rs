@@ -64,7 +64,7 @@ async fn confirm_all(
         }
         for waiting in together.drain(..) {
             // Whoever gave up waiting is not told.
-            let _ = waiting.send(outcome.as_ref().copied().map_err(again));
+            let _ = waiting.send(outcome.clone());
         }
     }
 }
@@ -86,15 +86,5 @@ async fn confirm(
         Ok(_) => Err(QueueError::Unavailable("the write is not on disk yet".to_owned())),
         Err(error) if error.to_string().contains("unknown command") => Ok(OnDisk::NotOffered),
         Err(error) => Err(classify(&error)),
-    }
-}
-
-/// The same error for one more of those who waited together.
-fn again(error: &QueueError) -> QueueError {
-    match error {
-        QueueError::Unavailable(reason) => QueueError::Unavailable(reason.clone()),
-        QueueError::Refused(reason) => QueueError::Refused(reason.clone()),
-        QueueError::Settings(reason) => QueueError::Settings(reason.clone()),
-        QueueError::Redis(reason) => QueueError::Redis(reason.clone()),
     }
 }

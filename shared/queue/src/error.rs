@@ -1,7 +1,7 @@
 //! What can go wrong between a program and its queue.
 
 /// Why an operation on a queue did not happen.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum QueueError {
     /// Redis could not be reached or did not answer in time. Nothing is known about the outcome.
     #[error("Redis is not reachable: {0}")]

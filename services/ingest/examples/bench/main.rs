@@ -51,6 +51,7 @@ async fn measure() {
     load::closed_loop(service.address, CONNECTIONS, requests.next(200)).await;
     let idle = service.resident_mb();
 
+    let before = (service.cpu(), redis.cpu(), bare.cpu());
     let (mut taken, mut read) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let round = requests.next(ROUND);
@@ -58,6 +59,14 @@ async fn measure() {
         taken.push(load::closed_loop(service.address, CONNECTIONS, round).await);
     }
     let after = service.resident_mb();
+    let callbacks = (ROUND * ROUNDS) as f64;
+    let micros = |now: Duration, then: Duration| (now - then).as_secs_f64() * 1e6 / callbacks;
+    eprintln!(
+        "processor time a callback: service {:.1} µs, redis {:.1} µs; bare handler {:.1} µs",
+        micros(service.cpu(), before.0),
+        micros(redis.cpu(), before.1),
+        micros(bare.cpu(), before.2),
+    );
     let slowest = load::open_loop(service.address, RATE, requests.next(5000), STEADY).await;
 
     let (taken, read) = (median(taken), median(read));

@@ -46,6 +46,13 @@ impl Drop for Redis {
     }
 }
 
+impl Redis {
+    /// Processor time used so far.
+    pub fn cpu(&self) -> Duration {
+        cpu(&self.child)
+    }
+}
+
 /// The service, as its own binary starts it.
 pub struct Service {
     pub address: SocketAddr,
@@ -70,11 +77,17 @@ impl Service {
             .env("CALLSCRIBE_TWILIO__ACCOUNT_SID", ACCOUNT)
             .env("CALLSCRIBE_TWILIO__AUTH_TOKEN", TOKEN)
             .env("CALLSCRIBE_TELEMETRY__LOG_FORMAT", "json")
+            .env("CALLSCRIBE_TELEMETRY__LOG", std::env::var("BENCH_LOG").unwrap_or("info".into()))
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         until("the service", || TcpStream::connect(address).is_ok()).await;
         Self { address, url: format!("http://{address}"), child }
+    }
+
+    /// Processor time used so far.
+    pub fn cpu(&self) -> Duration {
+        cpu(&self.child)
     }
 
     /// Resident memory, in MB (10⁶ bytes).
@@ -98,6 +111,11 @@ pub struct Bare {
 }
 
 impl Bare {
+    /// Processor time used so far.
+    pub fn cpu(&self) -> Duration {
+        cpu(&self.child)
+    }
+
     pub async fn start() -> Self {
         let address = free_address();
         let child = Command::new(std::env::current_exe().unwrap())
@@ -128,6 +146,14 @@ pub fn serve_bare() -> ExitCode {
     })
     .unwrap();
     ExitCode::SUCCESS
+}
+
+/// Ticks of 10 ms, as every Linux counts them for its users.
+fn cpu(child: &Child) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let ticks = fields.split_whitespace().skip(11).take(2).map(|n| n.parse::<u64>().unwrap());
+    Duration::from_millis(ticks.sum::<u64>() * 10)
 }
 
 fn free_address() -> SocketAddr {

@@ -75,25 +75,21 @@ impl Reconciler {
         let mut total = Summary::default();
         while day <= until {
             let days_done = u64::try_from((day - since).num_days()).unwrap_or(0);
-            let before = total;
-            let renewing = held.clone();
             let only = Days { since: Some(day), until: Some(day) };
-            let found = sweep
-                .run(only, i64::MIN, async |so_far| {
-                    let mut summary = before;
-                    summary += *so_far;
-                    progress(Progress { days_done, days, summary });
-                    match &renewing {
-                        Some(held) if !held.renew(&self.store, queues::now_ms()).await? => {
-                            Err(ReconcileError::LeaseLost)
-                        }
-                        _ => Ok(()),
-                    }
-                })
-                .await?;
-            total += found.summary;
+            let mut walk = sweep.walk(only, i64::MIN)?;
+            while walk.page().await? {
+                let mut summary = total;
+                summary += walk.found.summary;
+                progress(Progress { days_done, days, summary });
+                if let Some(held) = held {
+                    held.renew(&self.store, queues::now_ms()).await?;
+                }
+            }
+            total += walk.found.summary;
             day = day + Shift::new(1);
-            self.note(held, day).await?;
+            if let Some(held) = held {
+                held.settle(&self.store, start_of(day), queues::now_ms(), marks::LEASE).await?;
+            }
             progress(Progress { days_done: days_done + 1, days, summary: total });
         }
         Ok(total)
@@ -109,16 +105,6 @@ impl Reconciler {
                 let until = DateTime::from_timestamp_millis(until_ms).unwrap_or_default();
                 Err(ReconcileError::UnderWay { until })
             }
-        }
-    }
-
-    async fn note(&self, held: &mut Option<Held>, day: NaiveDate) -> Result<(), ReconcileError> {
-        let Some(held) = held else { return Ok(()) };
-        let now_ms = queues::now_ms();
-        if held.settle(&self.store, start_of(day), now_ms, marks::LEASE).await? {
-            Ok(())
-        } else {
-            Err(ReconcileError::LeaseLost)
         }
     }
 }

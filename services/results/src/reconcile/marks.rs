@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
 
+use super::ReconcileError;
 use crate::store::{Store, StoreError, entities::reconcile_marks as rows};
 
 /// How long a replica may be silent before another one takes over.
@@ -70,30 +71,27 @@ pub(super) async fn take(
 }
 
 impl Held {
-    /// Says that this replica is still at it. `false` when another one has taken over.
-    pub(super) async fn renew(&self, store: &Store, now_ms: i64) -> Result<bool, StoreError> {
+    /// Says that this replica is still at it.
+    pub(super) async fn renew(&self, store: &Store, now_ms: i64) -> Result<(), ReconcileError> {
         self.write(store, None, now_ms + millis(LEASE)).await
     }
 
     /// Moves the mark, and keeps the scope for a while (so that the other replicas need not look).
-    /// `false`, and nothing is moved, when another replica has taken over.
     pub(super) async fn settle(
         &mut self,
         store: &Store,
         mark_ms: i64,
         now_ms: i64,
         keep: Duration,
-    ) -> Result<bool, StoreError> {
-        let moved = self.write(store, Some(mark_ms), now_ms + millis(keep)).await?;
-        if moved {
-            self.mark_ms = mark_ms;
-        }
-        Ok(moved)
+    ) -> Result<(), ReconcileError> {
+        self.write(store, Some(mark_ms), now_ms + millis(keep)).await?;
+        self.mark_ms = mark_ms;
+        Ok(())
     }
 
     /// Lets the next one take the scope at once.
-    pub(super) async fn release(self, store: &Store, now_ms: i64) -> Result<(), StoreError> {
-        self.write(store, None, now_ms).await.map(|_| ())
+    pub(super) async fn release(self, store: &Store, now_ms: i64) -> Result<(), ReconcileError> {
+        self.write(store, None, now_ms).await
     }
 
     /// Forgets the scope: it is done.
@@ -103,23 +101,26 @@ impl Held {
         Ok(transaction.commit().await?)
     }
 
+    /// Writes nothing, and says so, when another replica has taken over.
     async fn write(
         &self,
         store: &Store,
         mark_ms: Option<i64>,
         leased_until_ms: i64,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<(), ReconcileError> {
         let transaction = store.begin().await?;
-        let found = rows::Entity::find_by_id(&self.scope).one(&transaction).await?;
-        let Some(row) = found.filter(|row| row.owner == self.owner) else { return Ok(false) };
+        let found = rows::Entity::find_by_id(&self.scope)
+            .one(&transaction)
+            .await
+            .map_err(StoreError::from)?;
+        let row = found.filter(|row| row.owner == self.owner).ok_or(ReconcileError::LeaseLost)?;
         let mut changed = row.into_active_model();
         changed.leased_until_ms = Set(leased_until_ms);
         if let Some(mark_ms) = mark_ms {
             changed.mark_ms = Set(mark_ms);
         }
-        rows::Entity::update(changed).exec(&transaction).await?;
-        transaction.commit().await?;
-        Ok(true)
+        rows::Entity::update(changed).exec(&transaction).await.map_err(StoreError::from)?;
+        Ok(transaction.commit().await.map_err(StoreError::from)?)
     }
 }
 

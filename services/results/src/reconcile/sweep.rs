@@ -53,22 +53,29 @@ enum Need {
     Work,
 }
 
+/// A sweep under way.
+pub(super) struct Walk<'a> {
+    sweep: &'a Sweep,
+    pages: RecordingPages,
+    floor_ms: i64,
+    /// What was found so far.
+    pub(super) found: Found,
+}
+
+impl Walk<'_> {
+    /// Takes the next page; `false` after the last.
+    pub(super) async fn page(&mut self) -> Result<bool, ReconcileError> {
+        let Some(page) = self.sweep.next_page(&mut self.pages).await? else { return Ok(false) };
+        self.sweep.page(&page, self.floor_ms, &mut self.found).await?;
+        Ok(true)
+    }
+}
+
 impl Sweep {
-    /// Goes through the recordings of some days; those created before `floor_ms` are left alone.
-    /// `after_page` is called after each page and may end the sweep.
-    pub(super) async fn run(
-        &self,
-        days: Days,
-        floor_ms: i64,
-        mut after_page: impl AsyncFnMut(&Summary) -> Result<(), ReconcileError>,
-    ) -> Result<Found, ReconcileError> {
-        let mut pages = self.twilio.recordings(&self.account, days)?;
-        let mut found = Found::default();
-        while let Some(page) = self.next_page(&mut pages).await? {
-            self.page(&page, floor_ms, &mut found).await?;
-            after_page(&found.summary).await?;
-        }
-        Ok(found)
+    /// Begins with the recordings of some days; those created before `floor_ms` are left alone.
+    pub(super) fn walk(&self, days: Days, floor_ms: i64) -> Result<Walk<'_>, ReconcileError> {
+        let pages = self.twilio.recordings(&self.account, days)?;
+        Ok(Walk { sweep: self, pages, floor_ms, found: Found::default() })
     }
 
     async fn page(

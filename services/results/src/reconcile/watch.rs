@@ -77,22 +77,16 @@ impl Reconciler {
         let from_ms = from_ms.max(held.floor_ms);
         let since = DateTime::from_timestamp_millis(from_ms).map(|time| time.date_naive());
         let sweep = self.sweep(account, self.settings.max_per_second, false);
-        let renewing = held.clone();
-        let found = sweep
-            .run(Days { since, until: None }, held.floor_ms, async |_| {
-                match renewing.renew(&self.store, queues::now_ms()).await? {
-                    true => Ok(()),
-                    false => Err(ReconcileError::LeaseLost),
-                }
-            })
-            .await?;
+        let mut walk = sweep.walk(Days { since, until: None }, held.floor_ms)?;
+        while walk.page().await? {
+            held.renew(&self.store, queues::now_ms()).await?;
+        }
+        let found = walk.found;
 
         // What is not finished yet has to be looked at again, however long it takes.
         let mark_ms = found.oldest_pending_ms.map_or(started_ms, |ms| started_ms.min(ms - 1));
         let keep = Duration::from_secs(self.settings.interval_seconds) * 2;
-        if !held.settle(&self.store, mark_ms, queues::now_ms(), keep).await? {
-            return Err(ReconcileError::LeaseLost);
-        }
+        held.settle(&self.store, mark_ms, queues::now_ms(), keep).await?;
         metrics::gauge!("results_reconcile_mark_age_seconds", "account" => account.to_string())
             .set((queues::now_ms() - mark_ms) as f64 / 1000.0);
         Ok(Some(found.summary))

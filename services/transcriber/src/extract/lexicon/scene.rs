@@ -218,8 +218,12 @@ impl<'c> Scene<'c> {
             Kind::City if outer == inner => known.distance < mention.distance,
             Kind::City => overlap && (outer.len(), inner.start) > (inner.len(), outer.start),
             Kind::Service => {
-                let stronger = self.phrase(known).strength >= self.phrase(mention).strength;
-                inside && outer != inner && known.contiguous && stronger
+                let (own, other) = (self.phrase(known).strength, self.phrase(mention).strength);
+                let whole = known.contiguous && own >= other;
+                // "The chimney needs cleaning": its last word is no cleaner.
+                let edge = outer.start == inner.start || outer.end == inner.end;
+                let part = edge && own == Strength::Said && other == Strength::Name;
+                inside && outer != inner && (whole || part)
             }
         }
     }

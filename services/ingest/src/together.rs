@@ -1,0 +1,84 @@
+//! Callbacks that arrive together are stored together: one script call for all that wait.
+//!
+//! Each entry stays a unit of its own (with what it brings along); they only share the way to
+//! Redis and back. While one call is under way the next callbacks gather for the following one, so
+//! a lone callback waits for nobody and a flood needs few round trips.
+
+use queue::{Durable, Enqueued, Entry, OnDisk, Queue, QueueError};
+use tokio::sync::{mpsc, oneshot};
+
+/// Entries in one script call at most: bounds how long Redis is busy with it (a few milliseconds).
+const TOGETHER: usize = 256;
+
+type Outcome = Result<Enqueued, QueueError>;
+type Waiting = (Entry, oneshot::Sender<Outcome>);
+
+/// Stores entries in one queue. Cheap to clone; ends with its last clone.
+#[derive(Clone)]
+pub(crate) struct Together {
+    waiting: mpsc::UnboundedSender<Waiting>,
+}
+
+impl Together {
+    /// Starts the task that stores, and that waits for the disk where a [`Durable`] is given.
+    pub(crate) fn new(queue: Queue, durable: Option<Durable>) -> Self {
+        let (waiting, entries) = mpsc::unbounded_channel();
+        tokio::spawn(store_all(queue, durable, entries));
+        Self { waiting }
+    }
+
+    /// Stores one entry.
+    pub(crate) async fn enqueue(&self, entry: Entry) -> Outcome {
+        let gone = || QueueError::Unavailable("the service is stopping".to_owned());
+        let (tell, told) = oneshot::channel();
+        self.waiting.send((entry, tell)).map_err(|_| gone())?;
+        told.await.map_err(|_| gone())?
+    }
+}
+
+async fn store_all(
+    queue: Queue,
+    durable: Option<Durable>,
+    mut entries: mpsc::UnboundedReceiver<Waiting>,
+) {
+    let mut told = false;
+    let mut gathered = Vec::with_capacity(TOGETHER);
+    while entries.recv_many(&mut gathered, TOGETHER).await > 0 {
+        // Whoever gave up was answered 503 and comes again.
+        let (batch, waiting): (Vec<_>, Vec<_>) =
+            gathered.drain(..).filter(|(_, tell)| !tell.is_closed()).unzip();
+        let outcome = store(&queue, durable.as_ref(), batch, &mut told).await;
+        match outcome {
+            Ok(stored) => {
+                for (tell, enqueued) in waiting.into_iter().zip(stored) {
+                    let _ = tell.send(Ok(enqueued));
+                }
+            }
+            Err(error) => {
+                for tell in waiting {
+                    let _ = tell.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+}
+
+async fn store(
+    queue: &Queue,
+    durable: Option<&Durable>,
+    batch: Vec<Entry>,
+    told: &mut bool,
+) -> Result<Vec<Enqueued>, QueueError> {
+    let stored = queue.enqueue_batch(batch).await?;
+    // Duplicates wait too: the first one may not be on disk yet.
+    if let Some(durable) = durable
+        && durable.confirm().await? == OnDisk::NotOffered
+        && !std::mem::replace(told, true)
+    {
+        tracing::warn!(
+            "ingest.durability is aof, but this Redis is older than 7.2 and cannot tell what is on \
+             its disk: its appendfsync setting alone decides"
+        );
+    }
+    Ok(stored)
+}
