@@ -92,7 +92,8 @@ fn bare() -> anyhow::Result<f64> {
 fn sound(n: usize) -> f32 {
     let seconds = n as f32 / 8_000.0;
     let pitch = 120.0 + 30.0 * (seconds * 2.0).sin();
-    let voice: f32 = (1..6).map(|k| (seconds * pitch * k as f32 * 6.283).sin() / k as f32).sum();
+    let voice: f32 =
+        (1..6).map(|k| (seconds * pitch * k as f32 * std::f32::consts::TAU).sin() / k as f32).sum();
     if seconds as u64 % 3 < 2 { voice * 0.2 } else { 0.0 }
 }
 

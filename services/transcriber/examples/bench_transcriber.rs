@@ -32,8 +32,8 @@ use tokio_util::sync::CancellationToken;
 use twilio::double::{Double, DoubleCall, DoubleRecording};
 
 const SLOTS: usize = 64;
-/// Calls in the busy run: twelve seconds of work for every slot.
-const BUSY_CALLS: u32 = 64 * 12;
+/// Calls in the busy run: ten seconds of work for every slot.
+const BUSY_CALLS: u32 = 64 * 10;
 /// Calls, one after the other, in the overhead run.
 const SINGLE_CALLS: u32 = 30;
 const OVERHEAD_GOAL_MS: f64 = 30.0;
@@ -259,7 +259,9 @@ fn media(seconds: usize) -> Vec<u8> {
             let t = n as f32 / 16_000.0;
             let pitch = 120.0 + 30.0 * (t * 2.0).sin();
             let open = 0.6 + 0.4 * (t * 9.0).sin();
-            let voice: f32 = (1..20).map(|k| (t * pitch * k as f32 * 6.283).sin() / k as f32).sum();
+            let voice: f32 = (1..20)
+                .map(|k| (t * pitch * k as f32 * std::f32::consts::TAU).sin() / k as f32)
+                .sum();
             (voice * open * 6_000.0) as i16
         })
         .collect();

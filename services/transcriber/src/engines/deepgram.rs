@@ -12,14 +12,14 @@ use super::{
     http::{self, Answered},
     wav,
 };
-use crate::{audio::CutRule, language};
+use crate::{audio::CutRule, language, settings::empty_is_none};
 
 /// The engine `deepgram`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeepgramSettings {
     /// The key. Default none: the engine is off.
-    #[serde(serialize_with = "masked_option")]
+    #[serde(deserialize_with = "empty_is_none", serialize_with = "masked_option")]
     pub api_key: Option<SecretString>,
     /// Base of the API. Default `https://api.deepgram.com`.
     pub base_url: String,

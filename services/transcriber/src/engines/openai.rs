@@ -15,7 +15,7 @@ use super::{
     http::{self, Answered},
     wav,
 };
-use crate::{audio::CutRule, language};
+use crate::{audio::CutRule, language, settings::empty_is_none};
 
 /// The engine `openai`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -23,14 +23,16 @@ use crate::{audio::CutRule, language};
 pub struct OpenaiSettings {
     /// Base of the API, with its version: `https://api.openai.com/v1`, or a server of your own
     /// such as `http://127.0.0.1:8000/v1`. Default none: the engine is off unless a key is set.
+    #[serde(deserialize_with = "empty_is_none")]
     pub base_url: Option<String>,
     /// The key. Default none; OpenAI itself needs one, a server of your own may not.
-    #[serde(serialize_with = "masked_option")]
+    #[serde(deserialize_with = "empty_is_none", serialize_with = "masked_option")]
     pub api_key: Option<SecretString>,
     /// The model. Default `whisper-1`, which gives times and works everywhere.
     pub model: String,
     /// Words that set the style, given to the engine with each piece. It tends to hear what stands
     /// here: no names of cities or services unless that is wanted. Default none.
+    #[serde(deserialize_with = "empty_is_none")]
     pub prompt: Option<String>,
     /// Time limit for one piece, in seconds. Default 120.
     pub timeout_seconds: u64,

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     audio::{CutRule, SAMPLE_RATE_HZ},
     language,
+    settings::empty_is_none,
 };
 
 /// The engine `google`.
@@ -29,11 +30,13 @@ use crate::{
 #[serde(default, deny_unknown_fields)]
 pub struct GoogleSettings {
     /// The service account's key file (JSON). Default none: the engine is off.
+    #[serde(deserialize_with = "empty_is_none")]
     pub credentials: Option<PathBuf>,
     /// Base of the API. Default `https://speech.googleapis.com`.
     pub base_url: String,
     /// The model, such as `phone_call` or `latest_long`; for a language that does not have it the
     /// default model is used. Default none: Google's default model.
+    #[serde(deserialize_with = "empty_is_none")]
     pub model: Option<String>,
     /// The language where `transcriber.language` does not say. Default `en-US`.
     pub language: String,
