@@ -19,16 +19,18 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::{Engine, EngineError, Heard, Piece, command::temporary_wav, program};
-use crate::audio::CutRule;
+use crate::{audio::CutRule, settings::empty_is_none};
 
 /// The engine `pocketsphinx`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PocketSphinxSettings {
     /// The program. Default: `pocketsphinx` or `pocketsphinx_batch`, whichever is installed.
+    #[serde(deserialize_with = "empty_is_none")]
     pub program: Option<String>,
     /// Folder with the model `en-us`, `en-us.lm.bin` and `cmudict-en-us.dict`. Default: where the
     /// packages put it.
+    #[serde(deserialize_with = "empty_is_none")]
     pub model_folder: Option<PathBuf>,
     /// Time limit for one piece, in seconds. Default 300.
     pub timeout_seconds: u64,

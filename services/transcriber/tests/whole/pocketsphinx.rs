@@ -4,8 +4,9 @@ use std::{path::Path, sync::Arc};
 
 use callscribe_transcriber::{
     audio::{AudioLimits, SpeechSettings, read},
-    chain::Chain,
+    chain::{Chain, Task},
     engines::{PocketSphinx, PocketSphinxSettings},
+    ledger::Ledger,
 };
 use domain::Speaker;
 
@@ -21,8 +22,15 @@ async fn pocketsphinx_reads_most_of_a_president_s_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let limits = AudioLimits { max_seconds: 60, speech: SpeechSettings::default() };
     let recording = Arc::new(read(&path, folder.path(), limits).unwrap());
-    let chain = Chain::new(vec![Arc::new(engine)]);
-    let done = chain.transcribe(&recording, &[Speaker::Unknown], None).await.unwrap();
+    let chain = Chain::new(vec![Arc::new(engine)], Ledger::off());
+    let task = Task {
+        recording,
+        speakers: vec![Speaker::Unknown],
+        language: None,
+        work: "RE1:0".into(),
+        account: "AC1".into(),
+    };
+    let done = chain.transcribe(&task).await.unwrap();
     let text = done.transcript.text();
     let heard = |word: &str| text.split_whitespace().any(|heard| heard == word);
     let expected = ["ask", "not", "what", "your", "country", "can", "do", "for", "you"];
