@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Config, api,
     health::DatabaseHealth,
+    outbound,
     projection::{Projection, Projector},
     reconcile::Reconciler,
     settings::ResultsSettings,
@@ -33,17 +34,26 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let Some(store) = open(&settings, &database, process.stop()).await? else { return Ok(()) };
     let health = DatabaseHealth::new(database);
 
-    let calls = chassis::queues::calls(link.clone());
     let results = chassis::queues::results(link.clone());
+    let calls = chassis::queues::calls(link.clone());
     let reconciling = reconcile(&config.twilio, &settings, &store, &calls, process.stop())?;
-    let state = api::Api::new(store.clone(), calls, results.clone(), settings.clone());
+    let state = api::Api::new(store.clone(), &link, settings.clone());
+    let telling = outbound::run(
+        store.clone(),
+        outbound::queue(link.clone()),
+        Arc::new(settings.webhooks.clone()),
+        process.stop().clone(),
+    );
     process.announce("results", server.url()?);
     let serving = server.run(warp::service(api::routes(state)), process.stop().clone());
     let consuming = consume(results, store.clone(), &settings, health.clone(), process.stop());
     let watching = health.watch(store.clone(), LOOK, process.stop().clone());
-    let redis = watch_redis(link, redis, process.stop());
-    let (consumed, (), (), (), ()) = tokio::join!(consuming, serving, watching, redis, reconciling);
-    consumed?;
+    let looking = watch_redis(link, redis, process.stop());
+    let lookouts = async {
+        tokio::join!(serving, watching, looking, reconciling);
+        Ok(())
+    };
+    tokio::try_join!(consuming, telling, lookouts)?;
     store.close().await.context("the database could not be closed in order")
 }
 

@@ -13,7 +13,7 @@ use domain::AccountSid;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::{reconcile::ReconcileSettings, store};
+use crate::{outbound::WebhookSettings, reconcile::ReconcileSettings, store};
 
 /// The configuration of this service, as a process of its own reads it.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -59,6 +59,8 @@ pub struct ResultsSettings {
     pub database: DatabaseSettings,
     /// The REST API.
     pub api: ApiSettings,
+    /// Events out.
+    pub webhooks: WebhookSettings,
     /// Events persisted in one transaction at most, 1 to 500. Default 200.
     pub batch_events: usize,
     /// How sure a field must be to enter a lead, between 0 and 1. Default 0.8.
@@ -117,6 +119,7 @@ impl Default for ResultsSettings {
         Self {
             database: DatabaseSettings::default(),
             api: ApiSettings::default(),
+            webhooks: WebhookSettings::default(),
             batch_events: 200,
             lead_threshold: 0.8,
             lead_thresholds: BTreeMap::new(),
@@ -197,6 +200,7 @@ impl ResultsSettings {
         if let Some(wrong) = thresholds.into_iter().find(|share| !(0.0..=1.0).contains(*share)) {
             return Err(format!("results.lead_threshold is {wrong}; allowed is 0 to 1"));
         }
+        self.webhooks.validate()?;
         if self.api.token_list().iter().any(|token| token.len() < 16) {
             return Err("results.api.tokens holds a token of fewer than 16 characters".into());
         }

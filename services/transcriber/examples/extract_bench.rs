@@ -43,10 +43,19 @@ fn row(name: &str, value: f64, limit: f64) {
 fn ten_minutes() -> Transcript {
     let turns = [
         (Speaker::Agent, "Thank you for calling, how can I help you today?"),
-        (Speaker::Caller, "Hi, so the thing is, my kitchen sink has been backing up since Tuesday."),
+        (
+            Speaker::Caller,
+            "Hi, so the thing is, my kitchen sink has been backing up since Tuesday.",
+        ),
         (Speaker::Agent, "I see. And whereabouts are you located, what city is that?"),
-        (Speaker::Caller, "We used to live in Dallas, but now the house is in Fort Worth, near the zoo."),
-        (Speaker::Caller, "אז ככה, יש לי נזילה מתחת לכיור כבר יומיים, ואני צריכה אינסטלטור לפתח תקווה."),
+        (
+            Speaker::Caller,
+            "We used to live in Dallas, but now the house is in Fort Worth, near the zoo.",
+        ),
+        (
+            Speaker::Caller,
+            "אז ככה, יש לי נזילה מתחת לכיור כבר יומיים, ואני צריכה אינסטלטור לפתח תקווה.",
+        ),
         (Speaker::Agent, "בסדר גמור, אני רושמת, ומישהו יחזור אלייך עוד היום אחר הצהריים."),
     ];
     let mut words = 0;
@@ -63,8 +72,22 @@ fn ten_minutes() -> Transcript {
 
 fn hostile() -> Vec<Transcript> {
     let words = [
-        "haifa ", "in haifa no ", "sink ", "i need ", "א", "petahtikvo ", "בחיפה לא ", "\"", "st. ",
-        "new york ", "are you in haifa yes ", "plumbre ", "כשלמנעולנ ", "x", "five ", "my name is ",
+        "haifa ",
+        "in haifa no ",
+        "sink ",
+        "i need ",
+        "א",
+        "petahtikvo ",
+        "בחיפה לא ",
+        "\"",
+        "st. ",
+        "new york ",
+        "are you in haifa yes ",
+        "plumbre ",
+        "כשלמנעולנ ",
+        "x",
+        "five ",
+        "my name is ",
     ];
     let mut calls = Vec::new();
     for word in words {

@@ -10,6 +10,7 @@ pub mod fetch;
 mod language;
 mod patience;
 pub mod pipeline;
+mod plausibility;
 mod price;
 mod resolve;
 mod service;

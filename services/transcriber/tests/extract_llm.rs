@@ -136,8 +136,7 @@ async fn where_they_differ_nobody_acts_on_it() {
 async fn a_malformed_answer_is_asked_for_once_more() {
     let nonsense = ResponseTemplate::new(200)
         .set_body_json(json!({ "choices": [{ "message": { "content": "Sure! Here you go:" } }] }));
-    let sheet =
-        json!({ "service": null, "city": quoted("name", "Arad", "is Arad"), "extra": {} });
+    let sheet = json!({ "service": null, "city": quoted("name", "Arad", "is Arad"), "extra": {} });
     let (extraction, requests) =
         ask(vec![nonsense.clone(), answer(&sheet)], &["The place is Arad."]).await;
     assert_eq!(extraction.city.unwrap().id, "arad");

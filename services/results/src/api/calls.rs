@@ -11,12 +11,13 @@ use super::{Api, Problem, Request, cursor::Cursor, json, json_with, params::Para
 use crate::store::{
     calls::CallQuery,
     entities::{call_logs, recordings},
+    search::SearchText,
 };
 
 /// `GET /v1/calls`
 pub async fn list(api: &Api, request: &Request) -> Result<Response, Problem> {
     let known = [
-        "status", "service", "city", "lead", "number", "language", "since", "until", "limit",
+        "q", "status", "service", "city", "lead", "number", "language", "since", "until", "limit",
         "cursor",
     ];
     let params = Params::read(&request.query, &known)?;
@@ -29,9 +30,16 @@ pub async fn list(api: &Api, request: &Request) -> Result<Response, Problem> {
         language: params.text("language")?,
         since: params.parsed("since")?,
         until: params.parsed("until")?,
-        after: params.parsed::<Cursor>("cursor")?.map(|cursor| cursor.0),
+        after: None,
         limit: params.limit()?,
     };
+    if let Some(text) = params.parsed::<SearchText>("q")? {
+        let (calls, next) = api.store.search(&text, &query, params.parsed("cursor")?).await?;
+        let next = next.map(|id| id.to_string());
+        return json(&json!({ "calls": calls, "next_cursor": next }));
+    }
+    let after = params.parsed::<Cursor>("cursor")?.map(|cursor| cursor.0);
+    let query = CallQuery { after, ..query };
     let page = api.store.calls(&query).await?;
     let next = page.next.as_ref().map(Cursor::text);
     json(&json!({ "calls": page.rows, "next_cursor": next }))

@@ -6,24 +6,27 @@
 mod auth;
 mod calls;
 mod cursor;
+mod deliveries;
 mod leads;
 mod params;
 mod problem;
 mod queues;
 mod request;
+mod statistics;
 mod transcript;
 
 use std::sync::Arc;
 
 use bytes::Buf;
+use chassis::queues as queues_of;
 use futures_util::Stream;
-use queue::Queue;
+use queue::{Link, Queue};
 use warp::{Filter, Rejection, http::StatusCode, path::FullPath, reply::Response};
 
 pub use problem::Problem;
 use request::Request;
 
-use crate::{settings::ResultsSettings, store::Store};
+use crate::{outbound, settings::ResultsSettings, store::Store};
 
 /// What the handlers share. Cheap to clone.
 #[derive(Clone)]
@@ -31,15 +34,18 @@ pub struct Api {
     store: Store,
     calls: Queue,
     results: Queue,
+    webhooks: Queue,
     settings: Arc<ResultsSettings>,
     access: Arc<auth::Access>,
 }
 
 impl Api {
-    /// An API over a database and the two queues.
-    pub fn new(store: Store, calls: Queue, results: Queue, settings: Arc<ResultsSettings>) -> Self {
+    /// An API over a database and the queues behind a link.
+    pub fn new(store: Store, link: &Link, settings: Arc<ResultsSettings>) -> Self {
         let access = Arc::new(auth::Access::new(&settings.api));
-        Self { store, calls, results, settings, access }
+        let [calls, results, webhooks] =
+            [queues_of::calls, queues_of::results, outbound::queue].map(|open| open(link.clone()));
+        Self { store, calls, results, webhooks, settings, access }
     }
 
     async fn answer<B: Buf>(
@@ -74,6 +80,8 @@ impl Api {
             (["leads", id], "GET") => leads::one(self, request, id).await,
             (["leads", id], "PATCH") => leads::edit(self, request, id).await,
             (["leads", id, "changes"], "GET") => leads::changes(self, request, id).await,
+            (["deliveries"], "GET") => deliveries::list(self, request).await,
+            (["statistics"], "GET") => statistics::get(self, request).await,
             (["queues"], "GET") => queues::list(self, request).await,
             (["queues", name, "pause"], "PUT") => queues::pause(self, request, name).await,
             (["queues", name, "pause"], "DELETE") => queues::resume(self, request, name).await,
@@ -91,7 +99,7 @@ impl Api {
 
 fn unanswered(segments: &[&str]) -> Problem {
     let allow = match segments {
-        ["calls" | "leads" | "queues"]
+        ["calls" | "leads" | "queues" | "statistics" | "deliveries"]
         | ["calls", _]
         | ["calls", _, "transcript"]
         | ["leads", _, "changes"]

@@ -19,9 +19,11 @@ pub async fn list(api: &Api, request: &Request) -> Result<Response, Problem> {
     Params::read(&request.query, &[])?;
     let calls = api.calls.stats().await?;
     let results = api.results.stats().await?;
+    let webhooks = api.webhooks.stats().await?;
     json(&json!({ "queues": [
         { "name": api.calls.name(), "stats": calls },
         { "name": api.results.name(), "stats": results },
+        { "name": api.webhooks.name(), "stats": webhooks },
     ] }))
 }
 
@@ -157,10 +159,10 @@ fn selected<'a>(
 }
 
 fn named<'a>(api: &'a Api, name: &str) -> Result<&'a Queue, Problem> {
-    [&api.calls, &api.results]
+    [&api.calls, &api.results, &api.webhooks]
         .into_iter()
         .find(|queue| queue.name() == name)
-        .ok_or_else(|| Problem::not_found("no such queue; there are calls and results"))
+        .ok_or_else(|| Problem::not_found("no such queue; there are calls, results and webhooks"))
 }
 
 /// The id of a stream entry: `1790000000000-0`.

@@ -176,7 +176,7 @@ fn progress_of(call: call_logs::Model, timed: &[Timed]) -> CallProgress {
     CallProgress { call, recorded_ms, timings }
 }
 
-fn condition(query: &CallQuery) -> Condition {
+pub(super) fn condition(query: &CallQuery) -> Condition {
     let either = |name: Column, id: Column, value: &str| {
         Condition::any().add(name.eq(value)).add(id.eq(value))
     };

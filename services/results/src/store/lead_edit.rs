@@ -49,7 +49,7 @@ pub enum LeadField {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Edited {
     /// It stands.
-    Now(leads::Model),
+    Now(Box<leads::Model>),
     /// There is no such lead.
     Missing,
     /// Somebody or some call was faster.
@@ -165,7 +165,7 @@ impl Store {
             write::events_out(&transaction, vec![outbox::of_lead(&row, None, now)]).await?;
         }
         transaction.commit().await?;
-        Ok(Edited::Now(row))
+        Ok(Edited::Now(Box::new(row)))
     }
 }
 

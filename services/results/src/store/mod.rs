@@ -3,12 +3,15 @@
 mod backup;
 pub mod calls;
 mod connect;
+pub mod deliveries;
 pub mod entities;
 mod error;
 pub mod lead_edit;
 pub mod leads;
 pub mod migrations;
 mod schema;
+pub mod search;
+pub mod statistics;
 mod transaction;
 
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, FromQueryResult, Statement};

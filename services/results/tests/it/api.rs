@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::support::{
     Db,
-    events::{call_sid, of_call, of_recording, recording_sid, transcribed, usual},
+    events::{call_sid, failed, of_call, of_recording, recording_sid, transcribed, usual},
     on_both,
     service::{Service, problem},
 };
@@ -122,6 +122,85 @@ on_both! {
     }
 }
 
+on_both! {
+    async fn transcripts_are_searched_in_both_languages_with_the_place_that_was_found(db: Db) {
+        for (call, text) in [
+            (1, "I need a locksmith in Austin, please"),
+            (2, "אני צריך מנעולן בעפולה דחוף"),
+            (3, "a locksmith, and quickly"),
+        ] {
+            let kind = transcribed(text, None, None);
+            db.persist(&[of_recording(call, call, (0, 0, 1), T, kind)]).await.unwrap();
+        }
+        // A correction takes the old words out of the search.
+        let corrected = transcribed("a plumber, and quickly", None, None);
+        db.persist(&[of_recording(3, 3, (1, 0, 1), T + 9, corrected)]).await.unwrap();
+        let service = Service::start(db).await;
+        for (text, found) in [
+            ("LOCKSMITH", vec![1]),
+            ("quickly", vec![3]),
+            ("locksmith austin", vec![1]),
+            ("locksmith quickly", vec![]),
+            ("עפולה", vec![2]),
+            ("caller", vec![3, 2, 1]),
+        ] {
+            let query = reqwest::Url::parse_with_params("http://x/v1/calls", [("q", text)]).unwrap();
+            let page = service.json(&format!("/v1/calls?{}", query.query().unwrap())).await;
+            let sids: Vec<_> =
+                page["calls"].as_array().unwrap().iter().map(|call| call["call_sid"].clone()).collect();
+            assert_eq!(json!(sids), json!(found.into_iter().map(call_sid).collect::<Vec<_>>()), "{text}");
+        }
+        let page = service.json("/v1/calls?q=locksmith").await;
+        assert_eq!(page["calls"][0]["snippet"], json!([
+            { "text": "caller: I need a ", "match": false },
+            { "text": "locksmith", "match": true },
+            { "text": " in Austin, please", "match": false },
+        ]));
+        let first = service.json("/v1/calls?q=caller&limit=2").await;
+        let cursor = first["next_cursor"].as_str().unwrap();
+        let rest = service.json(&format!("/v1/calls?q=caller&limit=2&cursor={cursor}")).await;
+        assert_eq!(rest["calls"][0]["call_sid"], call_sid(1));
+        assert_eq!(rest["next_cursor"], serde_json::Value::Null);
+        problem(service.get("/v1/calls?q=%22").await, 400).await;
+        service.stop().await;
+    }
+}
+
+on_both! {
+    async fn figures_by_day_count_what_ended_how_and_how_long_it_took(db: Db) {
+        let day = 24 * 3600 * 1000;
+        for call in 1..=4u32 {
+            let mut events = usual(call, T, CALLER, "Austin");
+            // Transcribed 10, 20, 30, 40 s after it was enqueued.
+            events[3].at_ms = T + 10 + i64::from(call) * 10_000;
+            db.persist(&events).await.unwrap();
+        }
+        db.persist(&[of_recording(5, 5, (0, 0, 3), T + day, failed("media_timeout", true))])
+            .await
+            .unwrap();
+        let service = Service::start(db).await;
+        let figures = service.json("/v1/statistics?from=2026-09-01&to=2026-09-30").await;
+        assert_eq!(figures["days"], json!([
+            {
+                "day": "2026-09-21", "calls": 4, "by_status": { "completed": 4 },
+                "failed_by_cause": {}, "cost_microusd": 2400,
+                "time_to_transcript_ms": { "p50": 20_000, "p95": 40_000 },
+            },
+            {
+                "day": "2026-09-22", "calls": 1, "by_status": { "failed": 1 },
+                "failed_by_cause": { "media_timeout": 1 }, "cost_microusd": 0,
+                "time_to_transcript_ms": { "p50": null, "p95": null },
+            },
+        ]));
+        let short = service.json("/v1/statistics?from=2026-09-22&to=2026-09-22").await;
+        assert_eq!(short["days"].as_array().unwrap().len(), 1);
+        for wrong in ["from=2026-09-22&to=2026-09-21", "from=2024-01-01&to=2026-01-01", "from=1"] {
+            problem(service.get(&format!("/v1/statistics?{wrong}")).await, 400).await;
+        }
+        service.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_without_a_recording_is_searched_again_each_time_somebody_asks() {
     let service = Service::start(Db::sqlite().await).await;
@@ -164,7 +243,7 @@ async fn wrong_requests_are_answered_with_a_problem_that_names_what_is_wrong() {
         ("/v1/leads/99999999999999999999", 400, "number of a lead"),
         ("/v1/leads/99", 404, "no such lead"),
         ("/v1/queues?x=1", 400, "x"),
-        ("/v1/queues/nothing/dead", 404, "calls and results"),
+        ("/v1/queues/nothing/dead", 404, "calls, results and webhooks"),
         ("/v1/queues/calls/dead?cursor=x", 400, "1790000000000-0"),
         ("/v1/calls/CA00000000000000000000000000000009/transcript?format=pdf", 400, "srt, vtt"),
     ] {

@@ -16,3 +16,4 @@ mod projection;
 mod reconcile;
 mod schema;
 mod support;
+mod webhooks;

@@ -24,6 +24,8 @@ pub struct CommandSettings {
     pub timeout_seconds: u64,
     /// Longest piece, in seconds. Default 30.
     pub longest_piece_seconds: u64,
+    /// Programs running at once, for all slots of the process. Default: one for each core.
+    pub max_concurrent: usize,
     /// Price of a minute of audio in US dollars. Default 0.
     pub usd_per_minute: f64,
 }
@@ -36,6 +38,7 @@ impl Default for CommandSettings {
             model: None,
             timeout_seconds: 300,
             longest_piece_seconds: 30,
+            max_concurrent: program::cores(),
             usd_per_minute: 0.0,
         }
     }
@@ -102,6 +105,10 @@ impl Engine for Command {
 
     fn microusd_per_minute(&self) -> Option<u64> {
         crate::price::microusd(self.settings.usd_per_minute)
+    }
+
+    fn places(&self) -> usize {
+        self.settings.max_concurrent
     }
 
     fn transcribe<'a>(

@@ -29,11 +29,18 @@ pub struct PocketSphinxSettings {
     pub model_folder: Option<PathBuf>,
     /// Time limit for one piece, in seconds. Default 180.
     pub timeout_seconds: u64,
+    /// Programs running at once, for all slots of the process. Default: one for each core.
+    pub max_concurrent: usize,
 }
 
 impl Default for PocketSphinxSettings {
     fn default() -> Self {
-        Self { program: None, model_folder: None, timeout_seconds: 180 }
+        Self {
+            program: None,
+            model_folder: None,
+            timeout_seconds: 180,
+            max_concurrent: program::cores(),
+        }
     }
 }
 
@@ -58,6 +65,7 @@ pub struct PocketSphinx {
     dialect: Dialect,
     model: Option<PathBuf>,
     limit: Duration,
+    places: usize,
 }
 
 impl PocketSphinx {
@@ -87,7 +95,8 @@ impl PocketSphinx {
                 .into());
         }
         let limit = Duration::from_secs(settings.timeout_seconds);
-        Ok(Self { program: program.into(), dialect, model, limit })
+        let places = settings.max_concurrent;
+        Ok(Self { program: program.into(), dialect, model, limit, places })
     }
 
     async fn run(&self, piece: &Piece, language: Option<&str>) -> Result<Heard, EngineError> {
@@ -140,6 +149,10 @@ impl Engine for PocketSphinx {
 
     fn microusd_per_minute(&self) -> Option<u64> {
         Some(0)
+    }
+
+    fn places(&self) -> usize {
+        self.places
     }
 
     fn transcribe<'a>(
@@ -236,6 +249,7 @@ mod tests {
             dialect: Dialect::Single,
             model: None,
             limit: Duration::from_secs(1),
+            places: 1,
         };
         let at = crate::audio::Stretch { start_ms: 0, end_ms: 10 };
         let piece = Piece { at, samples: vec![0; 160] };

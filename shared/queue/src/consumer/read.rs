@@ -247,7 +247,9 @@ impl Reader {
                 excess.push(Place { lane: entry.lane, id: entry.id, deliveries: 1 });
             }
         }
-        lease::hand_back(&self.work, &excess).await;
+        if !excess.is_empty() && !lease::hand_back(&self.work, &excess).await {
+            self.work.reclaimable.store(true, Ordering::Release);
+        }
         items
     }
 

@@ -25,7 +25,7 @@ pub(crate) async fn run(work: Arc<Work>, mut outcomes: mpsc::Receiver<Outcome>) 
     let mut batch = Vec::with_capacity(TOGETHER);
     while outcomes.recv_many(&mut batch, TOGETHER).await > 0 {
         let transitions: Vec<_> = batch.drain(..).map(|o| Transit::of(&work, o)).collect();
-        settle(&work, transitions).await;
+        settle(&work, transitions, false).await;
     }
 }
 
@@ -179,9 +179,9 @@ fn bury(work: &Work, item: &Item, reason: &str, failure: &Failure, raw: Option<S
 
 /// Settles until it is done. A batch that Redis chokes on is taken apart, so that one settlement
 /// that cannot be written holds up no other.
-async fn settle(work: &Arc<Work>, mut transits: Vec<Transit>) {
+async fn settle(work: &Arc<Work>, mut transits: Vec<Transit>, mut in_doubt: bool) {
     let mut backoff = Backoff::new();
-    let (mut in_doubt, mut orphans) = (false, false);
+    let mut orphans = false;
     loop {
         // What was never sent is not in doubt.
         if work.queue.link().verify().await.is_err() {
@@ -209,7 +209,7 @@ async fn settle(work: &Arc<Work>, mut transits: Vec<Transit>) {
             }
             Err(QueueError::Redis(_)) if transits.len() > 1 => {
                 for transit in transits {
-                    settle_alone(Arc::clone(work), transit);
+                    settle_alone(Arc::clone(work), transit, in_doubt);
                 }
                 return;
             }
@@ -228,9 +228,9 @@ async fn settle(work: &Arc<Work>, mut transits: Vec<Transit>) {
     }
 }
 
-fn settle_alone(work: Arc<Work>, transit: Transit) {
+fn settle_alone(work: Arc<Work>, transit: Transit, in_doubt: bool) {
     let alone: Pin<Box<dyn Future<Output = ()> + Send>> =
-        Box::pin(async move { settle(&work, vec![transit]).await });
+        Box::pin(async move { settle(&work, vec![transit], in_doubt).await });
     tokio::spawn(alone);
 }
 

@@ -39,6 +39,7 @@ pub(crate) async fn run(work: Arc<Work>, mut scheduled: mpsc::UnboundedReceiver<
             gauged = Some(Instant::now());
             let stats = work.queue.stats().await;
             metric::standing(work.queue.name(), stats.as_ref().ok());
+            metric::longest_handling(work.queue.name(), work.hand.longest().as_secs_f64());
         }
         if swept.elapsed() >= work.options.lease {
             swept = Instant::now();
@@ -61,7 +62,7 @@ async fn tend(work: &Work, pause_known: bool) -> Result<Duration, QueueError> {
     let (link, keys) = (work.queue.link(), work.queue.keys());
     let keys = [&keys.live, &keys.bulk, &keys.retry, &keys.born, &keys.pause];
     let mut call = Call::new(&link.scripts().tend, &keys.map(String::as_str));
-    call.number(PROMOTE).number(millis(work.options.lease));
+    call.text(&work.name).number(PROMOTE).number(millis(work.options.lease));
     let answer = link.call(&call).await?;
     let Value::Array(mut answer) = answer else { return Ok(ROUND) };
     let paused = answer.pop().and_then(pause::read);
@@ -106,11 +107,12 @@ pub(crate) fn may_reclaim(work: &Work) -> bool {
     work.queue.link().health().reachable_for().is_some_and(|since| since >= work.options.lease)
 }
 
-/// Deletes consumers that have been silent for three leases and hold nothing.
+/// Deletes consumers that hold nothing and have been silent for three leases and several rounds.
 async fn sweep(work: &Work) -> Result<(), QueueError> {
     let link = work.queue.link();
     let mut call = work.on_lanes(&link.scripts().sweep);
-    call.number(millis(work.options.lease.saturating_mul(3))).text(&work.name);
+    let silence = work.options.lease.saturating_mul(3).saturating_add(ROUND * 5);
+    call.number(millis(silence)).text(&work.name);
     link.call(&call).await.map(drop)
 }
 

@@ -8,7 +8,9 @@
     reason = "a test fails by panicking"
 )]
 
+pub mod chaos;
 pub mod nodes;
+pub mod proxy;
 
 use std::{
     future::Future,
@@ -58,7 +60,7 @@ impl Redis {
         redis
     }
 
-    fn socket(&self) -> PathBuf {
+    pub fn socket(&self) -> PathBuf {
         self.folder.path().join("redis.sock")
     }
 

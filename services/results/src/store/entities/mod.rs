@@ -1,6 +1,7 @@
 //! One file a table.
 
 pub mod call_logs;
+pub mod deliveries;
 pub mod lead_changes;
 pub mod leads;
 pub mod outbox;

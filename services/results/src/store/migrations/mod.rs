@@ -4,6 +4,8 @@ use sea_orm_migration::prelude::*;
 
 mod m0001_calls_and_leads;
 mod m0002_reconcile_marks;
+mod m0003_search;
+mod m0004_deliveries;
 
 /// All migrations, in order.
 pub struct Migrator;
@@ -11,6 +13,11 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_calls_and_leads::Migration), Box::new(m0002_reconcile_marks::Migration)]
+        vec![
+            Box::new(m0001_calls_and_leads::Migration),
+            Box::new(m0002_reconcile_marks::Migration),
+            Box::new(m0003_search::Migration),
+            Box::new(m0004_deliveries::Migration),
+        ]
     }
 }

@@ -93,7 +93,11 @@ pub fn transcribed(
             language: Some("en".into()),
             engine: Engine { name: "test".into(), model: Some("small".into()), version: None },
         },
-        extraction: Extraction { service: service.map(field), city: city.map(field) },
+        extraction: Extraction {
+            service: service.map(field),
+            city: city.map(field),
+            ..Extraction::default()
+        },
         recording: facts(),
         timings: timings(),
         cost_microusd: Some(600),

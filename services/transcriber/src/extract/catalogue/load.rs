@@ -151,7 +151,7 @@ impl Loading {
     fn service(&mut self, row: ServiceRow, place: &Place<'_>) -> Result<(), CatalogueError> {
         let mut reader = Phrases { place, doubtful: normal(&row.doubtful), read: Vec::new() };
         reader.names(row.en.iter().chain(&row.he), loosened)?;
-        reader.phrases(&row.said, Strength::Name)?;
+        reader.phrases(&row.said, Strength::Said)?;
         reader.phrases(&row.signs, Strength::Sign)?;
         reader.phrases(&row.hints, Strength::Hint)?;
         let entry = Entry {
@@ -270,11 +270,7 @@ impl Phrases<'_> {
         Ok(())
     }
 
-    fn checked<T>(
-        &self,
-        phrase: &str,
-        read: Result<T, PatternError>,
-    ) -> Result<T, CatalogueError> {
+    fn checked<T>(&self, phrase: &str, read: Result<T, PatternError>) -> Result<T, CatalogueError> {
         read.map_err(|error| self.place.at(phrase).error(error.to_string()))
     }
 

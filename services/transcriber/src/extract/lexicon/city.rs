@@ -7,7 +7,10 @@ use super::{
     scene::{Mention, Passage, Scene},
     stance::Stance,
 };
-use crate::extract::{catalogue::Kind, text::Break};
+use crate::extract::{
+    catalogue::Kind,
+    text::{Break, Token},
+};
 
 /// An answer names the city among its first words.
 const ANSWER: usize = 14;
@@ -104,12 +107,13 @@ impl<'s, 'c> Place<'s, 'c> {
             p.speaker == Speaker::Agent
                 && (p.has(Cue::AskCity) || p.has(Cue::Guess) || guessed && self.guessed().is_some())
         });
-        let first = !self.scene.mentions[..self.number()].iter().rev().take(4).any(|m| {
-            m.segment == segment && m.kind == Kind::City && m.entry != self.mention.entry
-        });
-        let turned = [Cue::But, Cue::Correct, Cue::No].iter().any(|cue| {
-            self.passage.before(*cue, self.start, 4, Break::Question).is_some()
-        });
+        let first =
+            !self.scene.mentions[..self.number()].iter().rev().take(4).any(|m| {
+                m.segment == segment && m.kind == Kind::City && m.entry != self.mention.entry
+            });
+        let turned = [Cue::But, Cue::Correct, Cue::No]
+            .iter()
+            .any(|cue| self.passage.before(*cue, self.start, 4, Break::Question).is_some());
         self.passage.speaker == Speaker::Caller && asked && self.start < ANSWER && (first || turned)
     }
 
@@ -120,9 +124,13 @@ impl<'s, 'c> Place<'s, 'c> {
             || self.agent && self.is_guess()
             || self.answers && self.start < 5
             || self.region() > 0
+            || self.before(Cue::Serve, 0)
             || self.is_address()
             || self.from && (self.before(Cue::Me, 1) || self.before(Cue::Named, 3))
-            || self.to && (self.before(Cue::Need, CLAUSE) || self.before(Cue::Serve, 3))
+            || self.to
+                && (self.before(Cue::Need, CLAUSE)
+                    || self.before(Cue::Serve, 3)
+                    || self.before(Cue::Moved, 6))
     }
 
     /// "214 Maple Street, Tampa", or a sentence of nothing but the city.
@@ -133,7 +141,8 @@ impl<'s, 'c> Place<'s, 'c> {
             Some(next) => next.before >= Break::Comma,
             None => text.ending.is_some(),
         };
-        opens && ends || self.passage.before(Cue::StreetAfter, self.start, 1, Break::Sentence).is_some()
+        opens && ends
+            || self.passage.before(Cue::StreetAfter, self.start, 1, Break::Sentence).is_some()
     }
 
     fn region(&self) -> usize {
@@ -188,7 +197,7 @@ impl<'s, 'c> Place<'s, 'c> {
         let moved_here = self.to && self.before(Cue::Moved, 6);
         stance.weigh(self.lately(Cue::Past, CLAUSE) && !moved_here, -2.2);
         let beneficiary = self.scene.acts_for_another();
-        let kin = self.lately(Cue::Kin, 5) && !self.before(Cue::KinNeeds, CLAUSE);
+        let kin = self.lately(Cue::Kin, CLAUSE) && !self.before(Cue::KinNeeds, CLAUSE);
         stance.weigh(kin, if beneficiary { -0.5 } else { -1.8 });
         // In "the flat is old, it is in Hadera" Hebrew says "she".
         let third = self.beside(Cue::Third, 1) && !self.before(Cue::Site, CLAUSE);
@@ -230,9 +239,13 @@ impl<'s, 'c> Place<'s, 'c> {
         let person = self.beside(Cue::Person, 0) || self.after(Cue::PersonAfter, 0);
         stance.exclude(doubtful && person && !placed);
         stance.deny(self.beside(Cue::Named, 0) && !self.within && !self.from);
+        let asked_name =
+            self.scene.previous(self.mention.segment).is_some_and(|p| p.has(Cue::AskName));
+        stance.deny(asked_name && self.start < 4 && !self.within && !self.from);
         let greeted = self.agent && self.mention.segment < 2 && self.passage.has(Cue::Greeting)
             || self.agent && self.mention.segment == 0;
-        let opens = self.start < 5 && self.passage.after(Cue::Greeting, self.end, 4, Break::Question).is_some();
+        let opens = self.start < 5
+            && self.passage.after(Cue::Greeting, self.end, 4, Break::Question).is_some();
         stance.exclude((greeted || opens && self.mention.segment == 0) && !self.is_guess());
     }
 
@@ -258,6 +271,18 @@ impl<'s, 'c> Place<'s, 'c> {
             return false;
         };
         let at = self.start - distance;
+        // "Not in Haifa", but not "it isn't working in Haifa".
+        let joins = |token: &Token| {
+            matches!(
+                self.passage.text.word(token),
+                "in" | "at" | "from" | "to" | "near" | "the" | "for"
+            )
+        };
+        if !self.passage.text.tokens[at..self.start].iter().all(joins)
+            && !self.beside(Cue::Inside, 0)
+        {
+            return false;
+        }
         // "Not Minneapolis, Saint Paul": the city right after the denial is the one denied.
         let number = self.number();
         let other = self.scene.mentions[..number].iter().rev().take(4).any(|m| {
@@ -271,7 +296,9 @@ impl<'s, 'c> Place<'s, 'c> {
             return false;
         }
         // "Not far from"; "no, I'm in Savannah": the denial ended before the city.
-        if self.beside(Cue::Near, 1) || distance > 0 && self.passage.before(Cue::Me, self.start, 1, Break::Comma).is_some() {
+        if self.beside(Cue::Near, 1)
+            || distance > 0 && self.passage.before(Cue::Me, self.start, 1, Break::Comma).is_some()
+        {
             return false;
         }
         // "לא בנשר" answers a guess; it denies that city, not this one.
@@ -284,7 +311,8 @@ impl<'s, 'c> Place<'s, 'c> {
     fn guessed(&self) -> Option<usize> {
         let segment = self.mention.segment;
         let mine = self.scene.mentions.partition_point(|m| m.segment < segment);
-        let last = self.scene.mentions[..mine].iter().rev().take(6).find(|m| m.kind == Kind::City)?;
+        let last =
+            self.scene.mentions[..mine].iter().rev().take(6).find(|m| m.kind == Kind::City)?;
         let recent = segment - last.segment <= 2;
         let theirs = self.scene.passage(last).speaker != self.passage.speaker;
         (recent && theirs).then_some(last.entry)

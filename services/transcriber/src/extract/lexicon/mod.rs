@@ -5,6 +5,7 @@ mod confidence;
 mod cue;
 mod decide;
 mod evidence;
+mod extra;
 mod scene;
 mod service;
 mod stance;
@@ -44,7 +45,7 @@ impl Lexicon {
         for (number, entry) in catalogue.entries.iter().enumerate() {
             for (index, phrase) in entry.phrases.iter().enumerate() {
                 let target = Target::Phrase(id(number), id(index));
-                let forgiving = phrase.strength == Strength::Name && !phrase.doubtful;
+                let forgiving = phrase.strength >= Strength::Said && !phrase.doubtful;
                 builder.add(&phrase.pattern, target, forgiving);
                 if let Some(joined) = joined(entry, phrase) {
                     builder.add(&joined, target, forgiving);
@@ -64,7 +65,8 @@ impl Lexicon {
             Some(evidence::field(&scene, transcript, &choice, language))
         };
         let (service, city) = (pick(Kind::Service), pick(Kind::City));
-        Extraction { service, city, ..Extraction::default() }
+        let extra = extra::extra(&scene, transcript, language);
+        Extraction { service, city, extra, agreement: None }
     }
 
     /// The catalogue it was made of.

@@ -71,8 +71,13 @@ pub struct Scene<'c> {
 
 impl<'c> Scene<'c> {
     /// Reads a transcript.
-    pub fn read(catalogue: &'c Catalogue, matcher: &Matcher<Target>, transcript: &Transcript) -> Self {
-        let mut scene = Self { catalogue, passages: Vec::new(), mentions: Vec::new(), for_another: false };
+    pub fn read(
+        catalogue: &'c Catalogue,
+        matcher: &Matcher<Target>,
+        transcript: &Transcript,
+    ) -> Self {
+        let mut scene =
+            Self { catalogue, passages: Vec::new(), mentions: Vec::new(), for_another: false };
         for (segment, spoken) in transcript.segments.iter().enumerate() {
             let text = Text::new(&spoken.text);
             let (mut mentions, cues) = scene.sort(segment, matcher.find(&text));
@@ -82,7 +87,8 @@ impl<'c> Scene<'c> {
         }
         scene.guess_roles();
         let asks_for = |p: &Passage| p.speaker != Speaker::Agent && p.has(Cue::KinNeeds);
-        scene.for_another = scene.passages.iter().any(asks_for) || scene.mentions.iter().any(|m| scene.befalls_kin(m));
+        scene.for_another = scene.passages.iter().any(asks_for)
+            || scene.mentions.iter().any(|m| scene.befalls_kin(m));
         scene
     }
 
@@ -153,7 +159,11 @@ impl<'c> Scene<'c> {
         region.iter().filter(said).map(|name| name.split(' ').count()).max().unwrap_or(0)
     }
 
-    fn sort(&self, segment: usize, hits: Vec<Hit<Target>>) -> (Vec<Mention>, Vec<(Cue, Range<usize>)>) {
+    fn sort(
+        &self,
+        segment: usize,
+        hits: Vec<Hit<Target>>,
+    ) -> (Vec<Mention>, Vec<(Cue, Range<usize>)>) {
         let mut mentions = Vec::new();
         let mut cues: Vec<(Cue, Range<usize>, bool)> = Vec::new();
         for hit in hits {
@@ -161,7 +171,9 @@ impl<'c> Scene<'c> {
                 Target::Cue(cue) => cues.push((cue, hit.tokens, hit.contiguous)),
                 Target::Phrase(entry, phrase) => {
                     let (entry, phrase) = (entry as usize, phrase as usize);
-                    let Some(kind) = self.catalogue.entries.get(entry).map(|e| e.kind) else { continue };
+                    let Some(kind) = self.catalogue.entries.get(entry).map(|e| e.kind) else {
+                        continue;
+                    };
                     mentions.push(Mention {
                         entry,
                         phrase,
@@ -204,12 +216,14 @@ impl<'c> Scene<'c> {
         match mention.kind {
             // Cities of one name share a span; their regions decide later.
             Kind::City if outer == inner => known.distance < mention.distance,
-            Kind::City => {
-                overlap && (outer.len(), inner.start) > (inner.len(), outer.start)
-            }
+            Kind::City => overlap && (outer.len(), inner.start) > (inner.len(), outer.start),
             Kind::Service => {
-                let stronger = self.phrase(known).strength >= self.phrase(mention).strength;
-                inside && outer != inner && known.contiguous && stronger
+                let (own, other) = (self.phrase(known).strength, self.phrase(mention).strength);
+                let whole = known.contiguous && own >= other;
+                // "The chimney needs cleaning": its last word is no cleaner.
+                let edge = outer.start == inner.start || outer.end == inner.end;
+                let part = edge && own == Strength::Said && other == Strength::Name;
+                inside && outer != inner && (whole || part)
             }
         }
     }
@@ -232,13 +246,22 @@ impl<'c> Scene<'c> {
     /// The nearest earlier segment by the other side, if it directly precedes.
     pub fn previous(&self, segment: usize) -> Option<&Passage> {
         let own = self.passages[segment].speaker;
-        self.passages[..segment].iter().rev().take(4).find(|p| !p.text.tokens.is_empty()).filter(|p| p.speaker != own)
+        self.passages[..segment]
+            .iter()
+            .rev()
+            .take(4)
+            .find(|p| !p.text.tokens.is_empty())
+            .filter(|p| p.speaker != own)
     }
 
     /// The next segment, if it is by the other side.
     pub fn next(&self, segment: usize) -> Option<&Passage> {
         let own = self.passages[segment].speaker;
-        self.passages[segment + 1..].iter().take(4).find(|p| !p.text.tokens.is_empty()).filter(|p| p.speaker != own)
+        self.passages[segment + 1..]
+            .iter()
+            .take(4)
+            .find(|p| !p.text.tokens.is_empty())
+            .filter(|p| p.speaker != own)
     }
 }
 
@@ -253,7 +276,8 @@ fn unmasked(mut cues: Vec<(Cue, Range<usize>, bool)>) -> Vec<(Cue, Range<usize>)
                 && span.end <= around.end
                 && masks(*outer, *cue)
         };
-        let near = |(_, other, _): &&(Cue, Range<usize>, bool)| other.start.abs_diff(span.start) < SPAN;
+        let near =
+            |(_, other, _): &&(Cue, Range<usize>, bool)| other.start.abs_diff(span.start) < SPAN;
         let masked = cues[..at].iter().rev().take_while(near).any(covers)
             || cues[at + 1..].iter().take_while(near).any(covers);
         (!masked).then(|| (*cue, span.clone()))

@@ -160,7 +160,9 @@ impl Cutter {
     fn close(&mut self) {
         let Some(mut open) = self.open.take() else { return };
         self.spaced_dash = false;
-        if open.after_apostrophe.is_some_and(|at| &open.word[at..] == "s") && !is_contraction(&open.word) {
+        if open.after_apostrophe.is_some_and(|at| &open.word[at..] == "s")
+            && !is_contraction(&open.word)
+        {
             open.word.pop();
         }
         let mut before = self.pending.take().unwrap_or(Break::None);
@@ -201,8 +203,21 @@ impl Text {
 fn is_contraction(word: &str) -> bool {
     matches!(
         word,
-        "its" | "hes" | "shes" | "thats" | "whats" | "wheres" | "theres" | "heres" | "whos" | "hows"
-            | "lets" | "whens" | "ones" | "names" | "s"
+        "its"
+            | "hes"
+            | "shes"
+            | "thats"
+            | "whats"
+            | "wheres"
+            | "theres"
+            | "heres"
+            | "whos"
+            | "hows"
+            | "lets"
+            | "whens"
+            | "ones"
+            | "names"
+            | "s"
     )
 }
 
