@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Instant};
 use bytes::{Buf, BufMut};
 use domain::mask_phone;
 use futures_util::{Stream, StreamExt};
-use tracing::field::display;
 use twilio::signature;
 use warp::{
     Filter,
@@ -189,7 +188,7 @@ fn log(
                 target: "access",
                 request_id, path, status, ms, outcome, repeated,
                 call_sid = %work.call_sid,
-                recording_sid = work.recording_sid.as_ref().map(display),
+                recording_sid = work.recording_sid.as_ref().map(tracing::field::display),
                 source = work.job().map(|job| job.source().as_str()),
                 from = masked(&work.call.from),
                 to = masked(&work.call.to),
