@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chassis::{Process, queues::now_ms, serve::Server, telemetry};
 use queue::{Enqueued, Link};
-use tracing::Span;
+use tracing::{Instrument, Span};
 use twilio::Form;
 
 use crate::{
@@ -86,7 +86,14 @@ impl<Q: Intake> Ingest<Q> {
         let form = Form::parse(body);
         self.gate.admit(&form, signature, path_and_query)?;
         let work = callbacks::read(kind, &form, now_ms())?;
-        let outcome = self.store(&work).await?;
+        // The trace of the call begins here.
+        let span = tracing::info_span!(
+            "callback",
+            otel.name = span_name(kind),
+            otel.kind = "server",
+            call_sid = work.call_sid.as_str(),
+        );
+        let outcome = self.store(&work).instrument(span).await?;
         Ok(Taken { work, outcome })
     }
 
@@ -103,6 +110,13 @@ impl<Q: Intake> Ingest<Q> {
             Ok(Err(error)) => Err(unavailable(error.to_string())),
             Err(_) => Err(unavailable("Redis did not answer in time".into())),
         }
+    }
+}
+
+fn span_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Recording => "callback recording",
+        Kind::Call => "callback call",
     }
 }
 

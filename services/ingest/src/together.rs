@@ -7,8 +7,9 @@
 use queue::{Durable, Enqueued, Entry, OnDisk, Queue, QueueError};
 use tokio::sync::{mpsc, oneshot};
 
-/// Entries in one script call at most: bounds how long Redis is busy with it (a few milliseconds).
-const TOGETHER: usize = 256;
+/// Entries in one script call at most: enough to share the way, and little enough that neither
+/// Redis nor the allocator is held up by it (about 40 kB, less than a millisecond).
+const TOGETHER: usize = 32;
 
 type Outcome = Result<Enqueued, QueueError>;
 type Waiting = (Entry, oneshot::Sender<Outcome>);
