@@ -239,6 +239,7 @@ mod tests {
             program: Some(program.to_str().unwrap().into()),
             model_folder: Some(folder.into()),
             timeout_seconds,
+            ..PocketSphinxSettings::default()
         })
         .unwrap()
     }
