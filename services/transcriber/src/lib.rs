@@ -8,6 +8,7 @@ pub mod engines;
 pub mod extract;
 pub mod fetch;
 mod language;
+pub mod ledger;
 mod patience;
 pub mod pipeline;
 mod plausibility;
@@ -19,5 +20,5 @@ mod settings;
 pub mod speakers;
 mod worker;
 
-pub use service::run;
+pub use service::{run, run_with};
 pub use settings::{Config, TranscriberSettings};

@@ -18,7 +18,7 @@ use twilio::{Client, RecordingStatus, TwilioError};
 
 use crate::{
     audio::{self, AudioError, AudioLimits, Recording},
-    chain::{Chain, Transcription},
+    chain::{Chain, Task, Transcription},
     extract::Extractor,
     fetch::{FetchError, FetchLimits, Fetched, fetch},
     patience::Patience,
@@ -47,12 +47,21 @@ pub struct Attempt<'a> {
     pub call: &'a CallSid,
     /// The recording.
     pub recording: &'a RecordingSid,
+    /// How many times somebody asked to transcribe it again.
+    pub generation: u32,
     /// How long Twilio is still given to have the media.
     pub patience: Patience,
     /// Which attempt it is, counted from 1.
     pub number: u32,
     /// From the first enqueue to now, in milliseconds.
     pub queued_ms: u64,
+}
+
+impl Attempt<'_> {
+    /// What makes a later attempt the same work.
+    fn work(&self) -> String {
+        format!("{}:{}", self.recording, self.generation)
+    }
 }
 
 /// What an attempt came to, and what was learnt of the call on the way.
@@ -120,6 +129,9 @@ impl Pipeline {
             Continue(listed) => self.transcribed(attempt, listed, direction).await,
             Break(ended) => ended,
         };
+        if outcome.is_ok() {
+            self.chain.release(&attempt.work()).await;
+        }
         Attempted { observed, outcome }
     }
 
@@ -186,8 +198,14 @@ impl Pipeline {
         if recording.silent {
             return Ok(EventKind::NoSpeech { recording: facts, timings });
         }
-        let speakers = speakers(self.first_channel, direction, recording.channels.len());
-        let work = self.chain.transcribe(&recording, &speakers, self.language.as_deref());
+        let task = Task {
+            speakers: speakers(self.first_channel, direction, recording.channels.len()),
+            recording: recording.clone(),
+            language: self.language.clone(),
+            work: attempt.work(),
+            account: attempt.account.to_string(),
+        };
+        let work = self.chain.transcribe(&task);
         let Transcription { transcript, cost_microusd, mut flags } =
             stage("transcribe", &mut timings.transcribe_ms, work).await?;
         if transcript.spoken_chars() == 0 && recording.speech_ms() < LEAST_SPEECH_MS {

@@ -1,11 +1,18 @@
 //! One engine of the chain, with what all slots of the process share of it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
-use super::breaker::{Breaker, LeftAlone};
-use crate::engines::{Engine, EngineError, Heard, Piece};
+use super::{
+    Task,
+    breaker::{Breaker, LeftAlone},
+};
+use crate::{
+    engines::{Engine, EngineError, Heard, Piece},
+    ledger::{Ledger, until_tomorrow},
+    price,
+};
 
 /// An engine with its breaker and its places.
 pub struct Link {
@@ -24,6 +31,11 @@ pub enum LinkError {
     Failed(EngineError),
     /// The engine is left alone for now.
     LeftAlone(LeftAlone),
+    /// The account has spent on this engine what it may spend today.
+    SpentForToday {
+        /// Until tomorrow.
+        wait: Duration,
+    },
 }
 
 impl Link {
@@ -37,23 +49,45 @@ impl Link {
         }
     }
 
-    /// Has one piece transcribed, when there is a place and the breaker admits it.
+    /// Has one piece transcribed, when there is a place, the breaker admits it and it may be paid.
     ///
     /// # Errors
-    /// The engine's failure, or that it is left alone.
-    pub async fn ask(&self, piece: &Piece, language: Option<&str>) -> Result<Heard, LinkError> {
+    /// The engine's failure, or why it was not asked.
+    pub async fn ask(
+        &self,
+        piece: &Piece,
+        task: &Task,
+        ledger: &Ledger,
+    ) -> Result<Heard, LinkError> {
         // Closed only when the process ends.
         let _place = self.places.acquire().await;
         self.breaker.admit().map_err(LinkError::LeftAlone)?;
-        let heard = self.engine.transcribe(piece, language).await;
+        let per_minute = self.engine.microusd_per_minute().unwrap_or(0);
+        let cost = price::cost_microusd(per_minute, piece.length_ms());
+        let purse = format!("{}:{}", self.name, task.account);
+        let limit = self.engine.microusd_per_day().filter(|_| cost > 0);
+        if let Some(limit) = limit
+            && !ledger.spend(&purse, cost, limit).await
+        {
+            self.count("spent_for_today");
+            return Err(LinkError::SpentForToday { wait: until_tomorrow() });
+        }
+        let heard = self.engine.transcribe(piece, task.language.as_deref()).await;
+        if heard.is_err() && limit.is_some() {
+            ledger.refund(&purse, cost).await;
+        }
         let outcome = heard.as_ref().map_or_else(EngineError::code, |_| "ok");
-        metrics::counter!(
-            "transcriber_engine_requests_total", "engine" => self.name.clone(), "outcome" => outcome
-        )
-        .increment(1);
+        self.count(outcome);
         if self.breaker.note(heard.as_ref().map(|_| ())) {
             tracing::error!(engine = %self.name, code = outcome, "engine left alone for now");
         }
         heard.map_err(LinkError::Failed)
+    }
+
+    fn count(&self, outcome: &'static str) {
+        metrics::counter!(
+            "transcriber_engine_requests_total", "engine" => self.name.clone(), "outcome" => outcome
+        )
+        .increment(1);
     }
 }

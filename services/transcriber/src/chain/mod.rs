@@ -3,16 +3,18 @@
 mod breaker;
 mod link;
 mod pass;
+mod task;
 
 use std::sync::Arc;
 
-use domain::{Speaker, Transcript};
+use domain::Transcript;
 use tracing::debug;
 
 use self::link::{Link, LinkError};
+pub use self::task::Task;
 use crate::{
-    audio::Recording,
     engines::{Engine, EngineError},
+    ledger::Ledger,
     setback::{Setback, Treatment},
 };
 
@@ -20,6 +22,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Chain {
     links: Arc<[Link]>,
+    ledger: Ledger,
 }
 
 /// What the chain made of a recording.
@@ -35,9 +38,9 @@ pub struct Transcription {
 }
 
 impl Chain {
-    /// A chain of at least one engine.
-    pub fn new(engines: Vec<Arc<dyn Engine>>) -> Self {
-        Self { links: engines.into_iter().map(Link::new).collect() }
+    /// A chain of at least one engine, which keeps what was paid for in the ledger.
+    pub fn new(engines: Vec<Arc<dyn Engine>>, ledger: Ledger) -> Self {
+        Self { links: engines.into_iter().map(Link::new).collect(), ledger }
     }
 
     /// The engines' names, in order.
@@ -45,22 +48,22 @@ impl Chain {
         self.links.iter().map(|link| link.name.clone()).collect()
     }
 
+    /// Lets go of what was kept of a work that is about to settle.
+    pub async fn release(&self, work: &str) {
+        self.ledger.release(work).await;
+    }
+
     /// Transcribes a recording with the first engine that gives something to be believed; failing
     /// that, the least doubtful of what came, with its doubts.
     ///
     /// # Errors
     /// When no engine gives anything: the first setback that time can heal, else the first.
-    pub async fn transcribe(
-        &self,
-        recording: &Arc<Recording>,
-        speakers: &[Speaker],
-        language: Option<&str>,
-    ) -> Result<Transcription, Setback> {
+    pub async fn transcribe(&self, task: &Task) -> Result<Transcription, Setback> {
         let mut doubtful: Option<Transcription> = None;
         let mut setbacks: Vec<Setback> = Vec::new();
         let mut paid = Some(0);
         for link in self.links.iter() {
-            match pass::through(link, recording, speakers, language).await {
+            match pass::through(link, task, &self.ledger).await {
                 Ok(mut given) => {
                     paid = sum(paid, given.cost_microusd);
                     given.cost_microusd = paid;
@@ -75,7 +78,7 @@ impl Chain {
                 }
                 Err(error) => {
                     debug!(engine = %link.name, ?error, "an engine of the chain failed");
-                    setbacks.push(setback(&link.name, error));
+                    setbacks.push(setback(&link.name, &task.account, error));
                 }
             }
         }
@@ -100,8 +103,13 @@ fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     Some(one?.saturating_add(other?))
 }
 
-fn setback(engine: &str, error: LinkError) -> Setback {
+fn setback(engine: &str, account: &str, error: LinkError) -> Setback {
     match error {
+        LinkError::SpentForToday { wait } => {
+            let by = format!("spending:{engine}:{account}");
+            let message = format!("{engine}: the account's daily limit is spent");
+            Setback::new(Treatment::Park { by, wait }, "daily_limit_spent", message)
+        }
         LinkError::Failed(error) => Setback::from_engine(engine, &error),
         LinkError::LeftAlone(alone) => {
             let treatment = match alone.because {

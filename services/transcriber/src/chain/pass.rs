@@ -1,17 +1,24 @@
 //! All pieces of a recording through one engine.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use domain::{Segment, Speaker, Transcript};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 
 use super::{
-    Transcription,
+    Task, Transcription,
     link::{Link, LinkError},
 };
 use crate::{
     audio::{Channel, Recording, Stretch, cut},
     engines::{EngineError, Heard, Piece},
+    ledger::Ledger,
     plausibility::{self, Doubt},
     price,
 };
@@ -26,17 +33,18 @@ struct Answer {
     heard: Heard,
 }
 
-/// Every piece of every channel through one engine, judged and merged.
+/// Every piece of every channel through one engine, judged and merged. Pieces that it transcribed in
+/// an earlier attempt are taken from the ledger.
 ///
 /// # Errors
 /// The first failure of a piece.
 pub async fn through(
     link: &Link,
-    recording: &Arc<Recording>,
-    speakers: &[Speaker],
-    language: Option<&str>,
+    task: &Task,
+    ledger: &Ledger,
 ) -> Result<Transcription, LinkError> {
     let rule = link.engine.cut_rule();
+    let Task { recording, speakers, language, .. } = task;
     let work: Vec<(usize, Stretch)> = recording
         .channels
         .iter()
@@ -44,15 +52,26 @@ pub async fn through(
         .flat_map(|(index, channel)| cut(channel, rule).into_iter().map(move |at| (index, at)))
         .collect();
     let audio_ms = work.iter().map(|(_, at)| at.length_ms()).sum();
-    let answers: Vec<Answer> = stream::iter(work)
-        .map(|(channel, at)| async move {
-            let piece = read(recording.clone(), channel, at).await.map_err(LinkError::Failed)?;
-            let heard = link.ask(&piece, language).await?;
-            Ok(Answer { channel, at, heard })
+    let kept = ledger.heard(&task.work).await;
+    // When a piece fails, none is begun any more, and those under way are paid for: they end.
+    let failed = AtomicBool::new(false);
+    let answers: Vec<Option<Result<Answer, LinkError>>> = stream::iter(work)
+        .map(|(channel, at)| {
+            let (kept, failed) = (&kept, &failed);
+            async move {
+                if failed.load(Ordering::Relaxed) {
+                    return None;
+                }
+                let answer = piece(link, task, ledger, kept, (channel, at)).await;
+                failed.fetch_or(answer.is_err(), Ordering::Relaxed);
+                Some(answer)
+            }
         })
         .buffered(PIECES_AT_ONCE)
-        .try_collect()
-        .await?;
+        .collect()
+        .await;
+    let answers = answers.into_iter().flatten().collect::<Result<Vec<Answer>, _>>()?;
+    let language = language.as_deref();
     let (segments, doubts) = judged(&answers, &recording.channels, speakers, language);
     let per_minute = link.engine.microusd_per_minute();
     Ok(Transcription {
@@ -64,6 +83,31 @@ pub async fn through(
         cost_microusd: per_minute.map(|price| price::cost_microusd(price, audio_ms)),
         flags: doubts.into_iter().map(|doubt| doubt.as_str().to_owned()).collect(),
     })
+}
+
+/// One piece: from the ledger, or from the engine into the ledger.
+async fn piece(
+    link: &Link,
+    task: &Task,
+    ledger: &Ledger,
+    kept: &HashMap<String, Heard>,
+    (channel, at): (usize, Stretch),
+) -> Result<Answer, LinkError> {
+    let name = name_of(link, task, channel, at);
+    if let Some(heard) = kept.get(&name) {
+        return Ok(Answer { channel, at, heard: heard.clone() });
+    }
+    let piece = read(task.recording.clone(), channel, at).await.map_err(LinkError::Failed)?;
+    let heard = link.ask(&piece, task, ledger).await?;
+    ledger.keep(&task.work, &name, &heard).await;
+    Ok(Answer { channel, at, heard })
+}
+
+/// What makes a piece the same piece to the same engine.
+fn name_of(link: &Link, task: &Task, channel: usize, at: Stretch) -> String {
+    let model = link.engine.identity().model.unwrap_or_default();
+    let language = task.language.as_deref().unwrap_or("any");
+    format!("{}/{model}/{language}/{channel}/{}-{}", link.name, at.start_ms, at.end_ms)
 }
 
 async fn read(recording: Arc<Recording>, index: usize, at: Stretch) -> Result<Piece, EngineError> {

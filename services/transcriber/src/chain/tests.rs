@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 
 use super::*;
 use crate::{
-    audio::{Channel, CutRule, Stretch},
+    audio::{Channel, CutRule, Recording, Stretch},
     engines::{Heard, Piece},
 };
 
@@ -97,8 +97,22 @@ fn down() -> EngineError {
     EngineError::Unavailable("status 503".into())
 }
 
+fn task() -> Task {
+    Task {
+        recording: recording(),
+        speakers: vec![domain::Speaker::Unknown],
+        language: None,
+        work: "RE1:0".into(),
+        account: "AC1".into(),
+    }
+}
+
+fn chain(engines: Vec<Arc<dyn Engine>>) -> Chain {
+    Chain::new(engines, Ledger::off())
+}
+
 async fn ask(chain: &Chain) -> Result<Transcription, Setback> {
-    chain.transcribe(&recording(), &[Speaker::Unknown], None).await
+    chain.transcribe(&task()).await
 }
 
 #[tokio::test]
@@ -106,7 +120,7 @@ async fn the_next_engine_takes_over_when_the_first_fails_and_is_named_in_the_tra
     for error in [down(), EngineError::TooLarge, EngineError::QuotaExhausted] {
         let (first, second) =
             (Scripted::new("first", Err(error)), Scripted::new("second", Ok(SAID)));
-        let chain = Chain::new(vec![first, second]);
+        let chain = chain(vec![first, second]);
         let given = ask(&chain).await.unwrap();
         assert_eq!(given.transcript.engine.name, "second");
         assert_eq!(given.transcript.text(), SAID);
@@ -116,7 +130,7 @@ async fn the_next_engine_takes_over_when_the_first_fails_and_is_named_in_the_tra
 #[tokio::test]
 async fn a_doubtful_transcript_is_tried_on_the_next_engine_and_both_are_paid() {
     let (first, second) = (Scripted::new("first", Ok("")), Scripted::new("second", Ok(SAID)));
-    let given = ask(&Chain::new(vec![first, second])).await.unwrap();
+    let given = ask(&chain(vec![first, second])).await.unwrap();
     assert_eq!((given.transcript.text().as_str(), given.flags.len()), (SAID, 0));
     // 4.5 seconds (the speech and its margins) at 6,000 a minute, twice.
     assert_eq!(given.cost_microusd, Some(900));
@@ -125,18 +139,18 @@ async fn a_doubtful_transcript_is_tried_on_the_next_engine_and_both_are_paid() {
 #[tokio::test]
 async fn an_empty_retry_does_not_replace_words_that_were_heard() {
     let (first, second) = (Scripted::new("first", Ok("ok bye")), Scripted::new("second", Ok("")));
-    let given = ask(&Chain::new(vec![first, second])).await.unwrap();
+    let given = ask(&chain(vec![first, second])).await.unwrap();
     assert_eq!(given.transcript.engine.name, "first");
     assert_eq!(given.flags, ["little_text_for_speech"]);
     let (first, second) = (Scripted::new("first", Ok("")), Scripted::new("second", Err(down())));
-    let given = ask(&Chain::new(vec![first, second])).await.unwrap();
+    let given = ask(&chain(vec![first, second])).await.unwrap();
     assert_eq!(given.flags, ["no_text_for_speech"]);
 }
 
 #[tokio::test]
 async fn a_failing_engine_is_left_alone_and_calls_wait_without_counting() {
     let engine = Scripted::new("only", Err(down()));
-    let chain = Chain::new(vec![engine.clone()]);
+    let chain = chain(vec![engine.clone()]);
     for _ in 0..5 {
         assert_eq!(ask(&chain).await.unwrap_err().treatment, Treatment::Retry);
     }
@@ -148,7 +162,7 @@ async fn a_failing_engine_is_left_alone_and_calls_wait_without_counting() {
 #[tokio::test]
 async fn an_exhausted_quota_parks_the_engine_for_everybody() {
     let engine = Scripted::new("only", Err(EngineError::QuotaExhausted));
-    let chain = Chain::new(vec![engine.clone()]);
+    let chain = chain(vec![engine.clone()]);
     for _ in 0..3 {
         let setback = ask(&chain).await.unwrap_err();
         assert_eq!(setback.failure.code, "engine_quota_exhausted");
@@ -161,7 +175,7 @@ async fn an_exhausted_quota_parks_the_engine_for_everybody() {
 async fn a_rate_limited_engine_is_asked_again_when_it_said() {
     let after = Some(Duration::from_secs(7));
     let engine = Scripted::new("only", Err(EngineError::RateLimited { after }));
-    let chain = Chain::new(vec![engine.clone()]);
+    let chain = chain(vec![engine.clone()]);
     let setback = ask(&chain).await.unwrap_err();
     assert_eq!(setback.treatment, Treatment::Wait(Duration::from_secs(7)));
     let setback = ask(&chain).await.unwrap_err();
@@ -173,16 +187,16 @@ async fn a_rate_limited_engine_is_asked_again_when_it_said() {
 async fn what_time_can_heal_comes_before_what_it_cannot() {
     let first = Scripted::new("first", Err(EngineError::UnsupportedLanguage));
     let second = Scripted::new("second", Err(down()));
-    let setback = ask(&Chain::new(vec![first.clone(), second])).await.unwrap_err();
+    let setback = ask(&chain(vec![first.clone(), second])).await.unwrap_err();
     assert_eq!(setback.treatment, Treatment::Retry);
-    let setback = ask(&Chain::new(vec![first])).await.unwrap_err();
+    let setback = ask(&chain(vec![first])).await.unwrap_err();
     assert_eq!(setback.treatment, Treatment::GiveUp);
 }
 
 #[tokio::test]
 async fn no_more_pieces_are_at_an_engine_than_it_has_places() {
     let engine = Scripted::new("only", Ok(SAID));
-    let chain = Chain::new(vec![engine.clone()]);
+    let chain = chain(vec![engine.clone()]);
     let calls = (0..20).map(|_| ask(&chain));
     for given in futures_util::future::join_all(calls).await {
         given.unwrap();

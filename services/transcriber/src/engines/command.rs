@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::{Engine, EngineError, Heard, Piece, program, wav};
-use crate::audio::CutRule;
+use crate::{audio::CutRule, settings::empty_is_none};
 
 /// The engine `command`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -15,10 +15,12 @@ pub struct CommandSettings {
     /// The program and its arguments, split as a shell splits words, without a shell: `{audio}`
     /// becomes the path of a WAV file (16 kHz, mono, 16 bits) and `{language}` the language, or
     /// `auto`. It prints the text. Default none: the engine is off.
+    #[serde(deserialize_with = "empty_is_none")]
     pub template: Option<String>,
     /// Name recorded with its transcripts. Default `command`.
     pub name: String,
     /// Model recorded with its transcripts. Default none.
+    #[serde(deserialize_with = "empty_is_none")]
     pub model: Option<String>,
     /// Time limit for one piece, in seconds. Default 300.
     pub timeout_seconds: u64,

@@ -12,14 +12,14 @@ use super::{
     http::{self, Answered},
     wav,
 };
-use crate::{audio::CutRule, language};
+use crate::{audio::CutRule, language, settings::empty_is_none};
 
 /// The engine `deepgram`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeepgramSettings {
     /// The key. Default none: the engine is off.
-    #[serde(serialize_with = "masked_option")]
+    #[serde(deserialize_with = "empty_is_none", serialize_with = "masked_option")]
     pub api_key: Option<SecretString>,
     /// Base of the API. Default `https://api.deepgram.com`.
     pub base_url: String,
@@ -33,6 +33,9 @@ pub struct DeepgramSettings {
     pub max_concurrent: usize,
     /// Price of a minute of audio in US dollars. Default none: no cost is recorded.
     pub usd_per_minute: Option<f64>,
+    /// What an account may spend in a day (UTC), in US dollars, by the price above; calls beyond it
+    /// wait until tomorrow or go to the next engine. Default none: no limit.
+    pub usd_per_day: Option<f64>,
 }
 
 impl Default for DeepgramSettings {
@@ -45,6 +48,7 @@ impl Default for DeepgramSettings {
             longest_piece_seconds: 600,
             max_concurrent: 8,
             usd_per_minute: None,
+            usd_per_day: None,
         }
     }
 }
@@ -109,6 +113,10 @@ impl Engine for Deepgram {
 
     fn microusd_per_minute(&self) -> Option<u64> {
         self.settings.usd_per_minute.and_then(crate::price::microusd)
+    }
+
+    fn microusd_per_day(&self) -> Option<u64> {
+        self.settings.usd_per_day.and_then(crate::price::microusd)
     }
 
     fn places(&self) -> usize {

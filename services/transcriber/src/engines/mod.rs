@@ -35,6 +35,11 @@ pub trait Engine: Send + Sync + 'static {
     /// What a minute of audio costs, in micro-dollars (10⁻⁶ USD); `None` where no price is known.
     fn microusd_per_minute(&self) -> Option<u64>;
 
+    /// What an account may spend on it in a day (UTC), in micro-dollars; `None` without a limit.
+    fn microusd_per_day(&self) -> Option<u64> {
+        None
+    }
+
     /// How many pieces it takes at once, from all slots of the process together.
     fn places(&self) -> usize;
 

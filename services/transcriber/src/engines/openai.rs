@@ -15,7 +15,7 @@ use super::{
     http::{self, Answered},
     wav,
 };
-use crate::{audio::CutRule, language};
+use crate::{audio::CutRule, language, settings::empty_is_none};
 
 /// The engine `openai`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -23,14 +23,16 @@ use crate::{audio::CutRule, language};
 pub struct OpenaiSettings {
     /// Base of the API, with its version: `https://api.openai.com/v1`, or a server of your own
     /// such as `http://127.0.0.1:8000/v1`. Default none: the engine is off unless a key is set.
+    #[serde(deserialize_with = "empty_is_none")]
     pub base_url: Option<String>,
     /// The key. Default none; OpenAI itself needs one, a server of your own may not.
-    #[serde(serialize_with = "masked_option")]
+    #[serde(deserialize_with = "empty_is_none", serialize_with = "masked_option")]
     pub api_key: Option<SecretString>,
     /// The model. Default `whisper-1`, which gives times and works everywhere.
     pub model: String,
     /// Words that set the style, given to the engine with each piece. It tends to hear what stands
     /// here: no names of cities or services unless that is wanted. Default none.
+    #[serde(deserialize_with = "empty_is_none")]
     pub prompt: Option<String>,
     /// Time limit for one piece, in seconds. Default 120.
     pub timeout_seconds: u64,
@@ -40,6 +42,9 @@ pub struct OpenaiSettings {
     pub max_concurrent: usize,
     /// Price of a minute of audio in US dollars. Default none: no cost is recorded.
     pub usd_per_minute: Option<f64>,
+    /// What an account may spend in a day (UTC), in US dollars, by the price above; calls beyond it
+    /// wait until tomorrow or go to the next engine. Default none: no limit.
+    pub usd_per_day: Option<f64>,
 }
 
 impl Default for OpenaiSettings {
@@ -53,6 +58,7 @@ impl Default for OpenaiSettings {
             longest_piece_seconds: 300,
             max_concurrent: 8,
             usd_per_minute: None,
+            usd_per_day: None,
         }
     }
 }
@@ -178,6 +184,10 @@ impl Engine for Openai {
 
     fn microusd_per_minute(&self) -> Option<u64> {
         self.settings.usd_per_minute.and_then(crate::price::microusd)
+    }
+
+    fn microusd_per_day(&self) -> Option<u64> {
+        self.settings.usd_per_day.and_then(crate::price::microusd)
     }
 
     fn places(&self) -> usize {

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     audio::{CutRule, SAMPLE_RATE_HZ},
     language,
+    settings::empty_is_none,
 };
 
 /// The engine `google`.
@@ -29,11 +30,13 @@ use crate::{
 #[serde(default, deny_unknown_fields)]
 pub struct GoogleSettings {
     /// The service account's key file (JSON). Default none: the engine is off.
+    #[serde(deserialize_with = "empty_is_none")]
     pub credentials: Option<PathBuf>,
     /// Base of the API. Default `https://speech.googleapis.com`.
     pub base_url: String,
     /// The model, such as `phone_call` or `latest_long`; for a language that does not have it the
     /// default model is used. Default none: Google's default model.
+    #[serde(deserialize_with = "empty_is_none")]
     pub model: Option<String>,
     /// The language where `transcriber.language` does not say. Default `en-US`.
     pub language: String,
@@ -45,6 +48,9 @@ pub struct GoogleSettings {
     pub max_concurrent: usize,
     /// Price of a minute of audio in US dollars. Default none: no cost is recorded.
     pub usd_per_minute: Option<f64>,
+    /// What an account may spend in a day (UTC), in US dollars, by the price above; calls beyond it
+    /// wait until tomorrow or go to the next engine. Default none: no limit.
+    pub usd_per_day: Option<f64>,
 }
 
 impl Default for GoogleSettings {
@@ -58,6 +64,7 @@ impl Default for GoogleSettings {
             timeout_seconds: 120,
             max_concurrent: 8,
             usd_per_minute: None,
+            usd_per_day: None,
         }
     }
 }
@@ -151,6 +158,10 @@ impl Engine for Google {
 
     fn microusd_per_minute(&self) -> Option<u64> {
         self.settings.usd_per_minute.and_then(crate::price::microusd)
+    }
+
+    fn microusd_per_day(&self) -> Option<u64> {
+        self.settings.usd_per_day.and_then(crate::price::microusd)
     }
 
     fn places(&self) -> usize {

@@ -122,8 +122,9 @@ fn sound(letters: &[char]) -> String {
             ('ה', _) if !last => ('א', 1),
             _ => (letter, 1),
         };
-        let silent = voice == 'h' && at + taken == letters.len();
-        if !silent && !(voice.is_ascii() && heard.ends_with(voice)) {
+        let last_h = voice == 'h' && at + taken == letters.len();
+        let doubled = voice.is_ascii() && heard.ends_with(voice);
+        if !last_h && !doubled {
             heard.push(voice);
         }
         at += taken;

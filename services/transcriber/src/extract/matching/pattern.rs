@@ -163,7 +163,8 @@ mod tests {
     #[test]
     fn a_phrase_reads_alternatives_gaps_and_optional_words() {
         let patterns = Pattern::phrase("locked|shut * my? =out").unwrap();
-        let [pattern] = &patterns[..] else { panic!("{patterns:?}") };
+        assert_eq!(patterns.len(), 1);
+        let pattern = &patterns[0];
         assert_eq!(pattern.slots.len(), 3);
         assert_eq!(pattern.slots[0].words, ["locked", "shut"]);
         assert_eq!((pattern.slots[1].gap, pattern.slots[1].optional), (GAP, true));
