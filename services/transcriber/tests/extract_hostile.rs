@@ -1,4 +1,5 @@
 //! Whatever is written in a transcript: an answer, its evidence in the transcript, and no panic.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use std::sync::Arc;
 

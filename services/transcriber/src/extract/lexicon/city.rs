@@ -143,8 +143,7 @@ impl<'s, 'c> Place<'s, 'c> {
             None => Break::Sentence,
         };
         let apart = opens.min(ends) >= Break::Comma && opens.max(ends) >= Break::Sentence;
-        apart
-            || self.passage.before(Cue::StreetAfter, self.start, 1, Break::Sentence).is_some()
+        apart || self.passage.before(Cue::StreetAfter, self.start, 1, Break::Sentence).is_some()
     }
 
     fn region(&self) -> usize {

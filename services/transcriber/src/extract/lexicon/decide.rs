@@ -53,7 +53,6 @@ pub fn choose(scene: &Scene<'_>, kind: Kind) -> Option<Choice> {
     let denied = distrust(scene, &mut stances, &HashSet::new());
     correct(scene, &mut stances);
     distrust(scene, &mut stances, &denied);
-    if std::env::var("DBG").is_ok() { for s in &stances { let m=s.of(scene); let p=&scene.passages[m.segment]; eprintln!("{:?} {} seg{} {:?} {:.2} ex={} den={} d={} | {:?}", kind, scene.catalogue.entries[m.entry].id, m.segment, p.text.tokens[m.tokens.clone()].iter().map(|t| p.text.word(t)).collect::<Vec<_>>(), s.score, s.excluded, s.denied, m.distance, p.cues.iter().filter(|(_,c)| c.end+8>m.tokens.start && c.start<m.tokens.end+4).map(|(c,r)| format!("{c:?}{r:?}")).collect::<Vec<_>>()); } }
     let ranked = rank(scene, &stances);
     let (best, score, mention) = *ranked.first()?;
     let second = ranked.get(1).map_or(0.0, |(_, score, _)| score.max(0.0));
