@@ -6,6 +6,7 @@
 //! From 5.0 on (Homebrew) `pocketsphinx single` takes one file and prints JSON. Both normalise over
 //! a whole piece, so long pieces are read better than single sentences.
 
+mod condensed;
 mod words;
 
 use std::{
@@ -17,6 +18,8 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+
+use condensed::Condensed;
 
 use super::{Engine, EngineError, Heard, Piece, command::temporary_wav, program};
 use crate::audio::CutRule;
@@ -100,7 +103,8 @@ impl PocketSphinx {
         if language.is_some_and(|language| !language.starts_with("en")) {
             return Err(EngineError::UnsupportedLanguage);
         }
-        let audio = temporary_wav(piece)?;
+        let condensed = condense(piece.clone()).await?;
+        let audio = temporary_wav(&condensed.audio)?;
         let words = match self.dialect {
             Dialect::Batch => {
                 let list = list_of(audio.path())?;
@@ -112,7 +116,7 @@ impl PocketSphinx {
                 words::from_json(&printed)?
             }
         };
-        let segments = words::segments(words, piece.length_ms());
+        let segments = words::segments(words, &condensed);
         Ok(Heard { segments, language: Some("en".into()) })
     }
 
@@ -155,6 +159,12 @@ impl Engine for PocketSphinx {
     ) -> BoxFuture<'a, Result<Heard, EngineError>> {
         Box::pin(self.run(piece, language))
     }
+}
+
+async fn condense(piece: Piece) -> Result<Condensed, EngineError> {
+    tokio::task::spawn_blocking(move || Condensed::new(&piece))
+        .await
+        .map_err(|error| EngineError::Program(format!("temporary audio file: {error}")))?
 }
 
 fn model_folder(configured: Option<&Path>) -> Result<Option<PathBuf>, String> {
