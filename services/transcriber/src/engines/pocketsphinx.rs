@@ -114,8 +114,7 @@ impl PocketSphinx {
             }
             Dialect::Single => {
                 let printed = self.output(vec!["single".into(), audio.path().into()]).await?;
-                let (text, confidence) = single_text(&printed)?;
-                Heard::whole(piece, &text, confidence)
+                Heard::whole(piece, &single_text(&printed)?, None)
             }
         };
         Ok(Heard { language: Some("en".into()), ..heard })
@@ -206,13 +205,13 @@ fn batch_text(printed: &str) -> &str {
     line.rsplit_once('(').map_or(line, |(text, _)| text)
 }
 
-/// `{"b":0.0,"d":1.2,"p":0.9,"t":"the words","w":[…]}`; the list of words is not JSON when it is
-/// empty, so only what stands before it is read.
-fn single_text(printed: &str) -> Result<(String, Option<f32>), EngineError> {
+/// `{"b":0.0,"d":1.2,"p":0.1,"t":"the words","w":[…]}`; the list of words is not JSON when it is
+/// empty, so only what stands before it is read. `p` is the probability of the whole sequence,
+/// which shrinks with its length: no confidence.
+fn single_text(printed: &str) -> Result<String, EngineError> {
     #[derive(Deserialize)]
     struct Line {
         t: String,
-        p: Option<f32>,
     }
     let line = printed.lines().next().unwrap_or_default();
     let head = line.split_once(",\"w\":").map_or(line, |(head, _)| head);
@@ -222,8 +221,7 @@ fn single_text(printed: &str) -> Result<(String, Option<f32>), EngineError> {
     // Fillers such as <sil> and [NOISE] are no words.
     let words: Vec<&str> =
         line.t.split_whitespace().filter(|word| !word.starts_with(['<', '['])).collect();
-    let confidence = line.p.filter(|p| (0.0..1.0).contains(p) && *p > 0.0);
-    Ok((words.join(" "), confidence))
+    Ok(words.join(" "))
 }
 
 #[cfg(test)]
@@ -238,9 +236,9 @@ mod tests {
         );
         assert_eq!(batch_text("").trim(), "");
         let line = r#"{"b":0.000,"d":2.600,"p":0.870,"t":"go forward","w":[{"b":0.0,"d":0.2,"p":1.0,"t":"<s>"}]}"#;
-        assert_eq!(single_text(line).unwrap(), ("go forward".into(), Some(0.87)));
+        assert_eq!(single_text(line).unwrap(), "go forward");
         let nothing = r#"{"b":0.000,"d":2.600,"p":1.000,"t":"","w":]}"#;
-        assert_eq!(single_text(nothing).unwrap(), (String::new(), None));
+        assert_eq!(single_text(nothing).unwrap(), "");
         assert!(single_text("ERROR").is_err());
     }
 
