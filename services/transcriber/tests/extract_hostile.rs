@@ -1,8 +1,6 @@
 //! Whatever is written in a transcript: an answer, its evidence in the transcript, and no panic.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::sync::Arc;
 
 use callscribe_transcriber::extract::{Lexicon, catalogue::Catalogue};

@@ -1,8 +1,6 @@
 //! The language model beside the rules, against a real HTTP server.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use callscribe_transcriber::extract::{ExtractSettings, Extractor, LlmSettings};
 use domain::{Agreement, Engine, Extraction, Segment, Speaker, Transcript};
 use serde_json::{Value, json};
