@@ -114,6 +114,14 @@ impl Vocabulary {
     pub fn read_pair(&self, pair: &str, readings: &mut Vec<Reading>) {
         if let Some(word) = self.torn.get(pair) {
             readings.push(Reading { word: *word, prefix: Prefix::default(), distance: 1 });
+            return;
+        }
+        if pair.chars().nth(MIN_TORN).is_some() && self.get(pair).is_none() {
+            let from = readings.len();
+            self.neighbours.read_alike(pair, readings);
+            for reading in &mut readings[from..] {
+                reading.distance = 2;
+            }
         }
     }
 
