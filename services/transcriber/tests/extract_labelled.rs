@@ -1,7 +1,5 @@
 //! The tuning half of the labelled calls. The held-out half is for reporting, not for tests.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
-
 use std::{fs::File, io::BufReader, path::Path, sync::Arc};
 
 use callscribe_transcriber::extract::{Lexicon, catalogue::Catalogue, evaluate};
