@@ -165,6 +165,9 @@ impl<'s, 'c> Place<'s, 'c> {
         stance.weigh(!self.within && self.beside(Cue::Near, 1), 1.1);
         let aside = self.contrasted() || self.before(Cue::Work, 4);
         stance.weigh(self.is_address() && !self.agent, 1.2);
+        // What a caller says last is often the place, with or without a comma before it.
+        let last = self.end == self.passage.text.tokens.len() && !self.is_address();
+        stance.weigh(last && !self.agent, 0.7);
         stance.weigh(self.answers, if aside { 0.8 } else { 2.4 });
         let told = self.is_placed()
             || [Cue::Site, Cue::Live, Cue::Serve].iter().any(|cue| self.before(*cue, CLAUSE));

@@ -8,7 +8,7 @@ pub const FLOOR: f32 = 0.5;
 /// what is given 0.8 and more is acted upon without a person looking, and at least 97 of 100 such
 /// values are to be right.
 const KNOTS: [(f32, f32); 7] =
-    [(-2.0, 0.1), (0.0, 0.4), (1.0, 0.6), (2.0, 0.74), (2.5, 0.8), (3.5, 0.92), (6.0, 0.98)];
+    [(-2.0, 0.1), (0.0, 0.4), (1.0, 0.6), (2.0, 0.72), (2.9, 0.8), (3.5, 0.9), (6.0, 0.98)];
 
 /// The confidence of a value whose evidence is `score` and leads the next best by `margin`.
 pub fn confidence(score: f32, margin: f32) -> f32 {

@@ -45,10 +45,14 @@ impl Lexicon {
         for (number, entry) in catalogue.entries.iter().enumerate() {
             for (index, phrase) in entry.phrases.iter().enumerate() {
                 let target = Target::Phrase(id(number), id(index));
-                let forgiving = phrase.strength >= Strength::Said && !phrase.doubtful;
+                let forgiving = phrase.strength >= Strength::Said && !phrase.doubtful
+                    || phrase.doubtful && is_long(entry, phrase);
                 builder.add(&phrase.pattern, target, forgiving);
                 if let Some(joined) = joined(entry, phrase) {
                     builder.add(&joined, target, forgiving);
+                    if phrase.pattern.slots.len() == 2 {
+                        builder.halves(&phrase.pattern);
+                    }
                 }
             }
         }
@@ -73,6 +77,12 @@ impl Lexicon {
     pub fn catalogue(&self) -> &Catalogue {
         &self.catalogue
     }
+}
+
+/// A doubtful name may be misspelt only if it is long enough to be no other word.
+fn is_long(entry: &Entry, phrase: &Phrase) -> bool {
+    let letters = phrase.pattern.slots.iter().flat_map(|slot| &slot.words);
+    entry.kind == Kind::City && letters.map(|word| word.chars().count()).sum::<usize>() >= 6
 }
 
 fn id(number: usize) -> u32 {

@@ -75,6 +75,13 @@ impl<T: Clone + PartialEq> MatcherBuilder<T> {
         self.patterns.push(Compiled { target, slots, forgiving });
     }
 
+    /// Both words of a name of two, which may be misspelt as one.
+    pub fn halves(&mut self, pattern: &Pattern) {
+        for word in pattern.slots.iter().flat_map(|slot| &slot.words) {
+            self.vocabulary.half(word);
+        }
+    }
+
     fn compile(&mut self, slot: &Slot) -> CompiledSlot {
         let mut words: Vec<_> = slot.words.iter().map(|w| self.vocabulary.intern(w)).collect();
         words.sort_unstable();
@@ -230,7 +237,9 @@ impl<T: Clone + PartialEq> Matcher<T> {
                 pair.clear();
                 pair.push_str(text.word(token));
                 pair.push_str(text.word(next));
-                self.vocabulary.read_pair(&pair, &mut read.all);
+                let halves = [at, at + 1].map(|at| read.words[at].clone());
+                let known = halves.into_iter().any(|r| self.vocabulary.has_half(&read.all[r]));
+                self.vocabulary.read_pair(&pair, known, &mut read.all);
             }
             read.pairs.push(start..read.all.len());
         }
