@@ -1,4 +1,4 @@
-//! A durable work queue on Redis Streams that loses nothing.
+#![doc = include_str!("../README.md")]
 
 mod consumer;
 mod dead;

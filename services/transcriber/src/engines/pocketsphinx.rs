@@ -1,9 +1,13 @@
 //! PocketSphinx: English, offline, no key, no download; the engine of last resort.
 //!
-//! It reads clear wideband speech and little else: telephone audio (8 kHz) it does not understand.
+//! It reads clear wideband speech; of telephone audio (8 kHz) it misreads much.
 //! Two command lines exist. Up to 5prealpha (Debian 12, Ubuntu 24.04) `pocketsphinx_batch` takes a
 //! list of files; its sibling `pocketsphinx_continuous` normalises as it goes and hears less.
-//! From 5.0 on (Homebrew) `pocketsphinx single` takes one file and prints JSON.
+//! From 5.0 on (Homebrew) `pocketsphinx single` takes one file and prints JSON. Both normalise over
+//! a whole piece, so long pieces are read better than single sentences.
+
+mod condensed;
+mod words;
 
 use std::{
     ffi::OsString,
@@ -14,6 +18,8 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+
+use condensed::Condensed;
 
 use super::{Engine, EngineError, Heard, Piece, command::temporary_wav, program};
 use crate::{audio::CutRule, settings::empty_is_none};
@@ -29,7 +35,7 @@ pub struct PocketSphinxSettings {
     /// packages put it.
     #[serde(deserialize_with = "empty_is_none")]
     pub model_folder: Option<PathBuf>,
-    /// Time limit for one piece, in seconds. Default 180.
+    /// Time limit for one piece, in seconds. Default 300.
     pub timeout_seconds: u64,
     /// Programs running at once, for all slots of the process. Default: one for each core.
     pub max_concurrent: usize,
@@ -40,7 +46,7 @@ impl Default for PocketSphinxSettings {
         Self {
             program: None,
             model_folder: None,
-            timeout_seconds: 180,
+            timeout_seconds: 300,
             max_concurrent: program::cores(),
         }
     }
@@ -53,6 +59,9 @@ const MODEL_FOLDERS: [&str; 4] = [
     "/opt/homebrew/share/pocketsphinx/model/en-us",
     "/home/linuxbrew/.linuxbrew/share/pocketsphinx/model/en-us",
 ];
+
+/// Longest piece: enough for normalising over it, and far below the time limit.
+const LONGEST_MS: u64 = 60_000;
 
 /// The command lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,19 +114,21 @@ impl PocketSphinx {
         if language.is_some_and(|language| !language.starts_with("en")) {
             return Err(EngineError::UnsupportedLanguage);
         }
-        let audio = temporary_wav(piece)?;
-        let heard = match self.dialect {
+        let condensed = condense(piece.clone()).await?;
+        let audio = temporary_wav(&condensed.audio)?;
+        let words = match self.dialect {
             Dialect::Batch => {
                 let list = list_of(audio.path())?;
                 let printed = self.output(batch_arguments(audio.path(), list.path())).await?;
-                Heard::whole(piece, batch_text(&printed), None)
+                words::from_hypseg(&printed)?
             }
             Dialect::Single => {
                 let printed = self.output(vec!["single".into(), audio.path().into()]).await?;
-                Heard::whole(piece, &single_text(&printed)?, None)
+                words::from_json(&printed)?
             }
         };
-        Ok(Heard { language: Some("en".into()), ..heard })
+        let segments = words::segments(words, &condensed);
+        Ok(Heard { segments, language: Some("en".into()) })
     }
 
     async fn output(&self, mut arguments: Vec<OsString>) -> Result<String, EngineError> {
@@ -145,7 +156,7 @@ impl Engine for PocketSphinx {
     }
 
     fn cut_rule(&self) -> CutRule {
-        CutRule { longest_ms: 30_000, at_silence_ms: Some(700) }
+        CutRule { longest_ms: LONGEST_MS, at_silence_ms: None }
     }
 
     fn microusd_per_minute(&self) -> Option<u64> {
@@ -163,6 +174,12 @@ impl Engine for PocketSphinx {
     ) -> BoxFuture<'a, Result<Heard, EngineError>> {
         Box::pin(self.run(piece, language))
     }
+}
+
+async fn condense(piece: Piece) -> Result<Condensed, EngineError> {
+    tokio::task::spawn_blocking(move || Condensed::new(&piece))
+        .await
+        .map_err(|error| EngineError::Program(format!("temporary audio file: {error}")))?
 }
 
 fn model_folder(configured: Option<&Path>) -> Result<Option<PathBuf>, String> {
@@ -193,53 +210,80 @@ fn batch_arguments(audio: &Path, list: &Path) -> Vec<OsString> {
     // The header of 44 bytes is skipped: the samples have the rate of the model.
     let plain = ["-adcin", "yes", "-adchdr", "44", "-cepext", ".wav", "-logfn", "/dev/null"];
     let mut arguments: Vec<OsString> = plain.into_iter().map(OsString::from).collect();
+    // Frames of removed silence are not counted, which would shift all times after them.
+    arguments.extend(["-remove_silence".into(), "no".into()]);
     arguments.extend(["-cepdir".into(), folder.into()]);
     arguments.extend(["-ctl".into(), list.into()]);
-    arguments.extend(["-hyp".into(), "/dev/stdout".into()]);
+    arguments.extend(["-hypseg".into(), "/dev/stdout".into()]);
     arguments
-}
-
-/// `the words (name -12345)`.
-fn batch_text(printed: &str) -> &str {
-    let line = printed.lines().next().unwrap_or_default();
-    line.rsplit_once('(').map_or(line, |(text, _)| text)
-}
-
-/// `{"b":0.0,"d":1.2,"p":0.1,"t":"the words","w":[…]}`; the list of words is not JSON when it is
-/// empty, so only what stands before it is read. `p` is the probability of the whole sequence,
-/// which shrinks with its length: no confidence.
-fn single_text(printed: &str) -> Result<String, EngineError> {
-    #[derive(Deserialize)]
-    struct Line {
-        t: String,
-    }
-    let line = printed.lines().next().unwrap_or_default();
-    let head = line.split_once(",\"w\":").map_or(line, |(head, _)| head);
-    let closed = format!("{}}}", head.trim_end_matches('}'));
-    let line: Line = serde_json::from_str(&closed)
-        .map_err(|_| EngineError::Malformed("pocketsphinx printed no result".into()))?;
-    // Fillers such as <sil> and [NOISE] are no words.
-    let words: Vec<&str> =
-        line.t.split_whitespace().filter(|word| !word.starts_with(['<', '['])).collect();
-    Ok(words.join(" "))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
-    #[test]
-    fn both_command_lines_are_read() {
-        assert_eq!(
-            batch_text("send a plumber to dallas (callscribe-x -25774)\n").trim(),
-            "send a plumber to dallas"
+    fn piece() -> Piece {
+        let at = crate::audio::Stretch { start_ms: 5000, end_ms: 6000 };
+        Piece { at, samples: vec![0; 16_000] }
+    }
+
+    /// An engine whose program is a shell script of this name, with a model beside it.
+    fn engine(folder: &Path, name: &str, script: &str, timeout_seconds: u64) -> PocketSphinx {
+        std::fs::create_dir(folder.join("en-us")).unwrap();
+        // Written by another process: a file this one holds open for writing would be inherited by
+        // the programs that other tests start, and could not be run meanwhile.
+        let program = folder.join(name);
+        assert!(
+            std::process::Command::new("sh")
+                .args(["-c", "printf '%s\n' \"$1\" > \"$0\""])
+                .arg(&program)
+                .arg(format!("#!/bin/sh\n{script}"))
+                .status()
+                .unwrap()
+                .success()
         );
-        assert_eq!(batch_text("").trim(), "");
-        let line = r#"{"b":0.000,"d":2.600,"p":0.870,"t":"go forward","w":[{"b":0.0,"d":0.2,"p":1.0,"t":"<s>"}]}"#;
-        assert_eq!(single_text(line).unwrap(), "go forward");
-        let nothing = r#"{"b":0.000,"d":2.600,"p":1.000,"t":"","w":]}"#;
-        assert_eq!(single_text(nothing).unwrap(), "");
-        assert!(single_text("ERROR").is_err());
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        PocketSphinx::new(&PocketSphinxSettings {
+            program: Some(program.to_str().unwrap().into()),
+            model_folder: Some(folder.into()),
+            timeout_seconds,
+            ..PocketSphinxSettings::default()
+        })
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_newer_program_is_asked_for_a_single_file_with_the_model() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = r#"[ "$1 $2" = "-hmm ${0%/*}/en-us" ] && [ "$7" = single ] && [ -s "$8" ] || exit 1
+printf '{"b":0.000,"d":1.000,"p":0.5,"t":"hello","w":[{"b":0.100,"d":0.300,"p":0.800,"t":"hello"}]}\n'"#;
+        let engine = engine(folder.path(), "pocketsphinx", script, 20);
+        let heard = engine.transcribe(&piece(), Some("en-US")).await.unwrap();
+        let segment = &heard.segments[0];
+        assert_eq!((segment.start_ms, segment.end_ms), (100, 400));
+        assert_eq!((segment.text.as_str(), segment.confidence), ("hello", Some(0.8)));
+        assert_eq!(heard.language.as_deref(), Some("en"));
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_prints_nothing_read_no_file_and_one_without_words_heard_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let broken = engine(folder.path(), "pocketsphinx_batch", "echo noise >&2", 20);
+        let error = broken.transcribe(&piece(), None).await.unwrap_err();
+        assert_eq!(error.code(), "engine_malformed_answer");
+        let folder = tempfile::tempdir().unwrap();
+        let silent = engine(folder.path(), "pocketsphinx_batch", "echo x S 0 T 0 A 0 L 0 0", 20);
+        assert_eq!(silent.transcribe(&piece(), None).await.unwrap().segments, []);
+    }
+
+    #[tokio::test]
+    async fn a_program_past_its_limit_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = engine(folder.path(), "pocketsphinx_batch", "exec sleep 600", 1);
+        let error = engine.transcribe(&piece(), None).await.unwrap_err();
+        assert_eq!(error, EngineError::Timeout { seconds: 1 });
     }
 
     #[tokio::test]
@@ -251,9 +295,7 @@ mod tests {
             limit: Duration::from_secs(1),
             places: 1,
         };
-        let at = crate::audio::Stretch { start_ms: 0, end_ms: 10 };
-        let piece = Piece { at, samples: vec![0; 160] };
-        let error = engine.transcribe(&piece, Some("he")).await.unwrap_err();
+        let error = engine.transcribe(&piece(), Some("he")).await.unwrap_err();
         assert_eq!(error, EngineError::UnsupportedLanguage);
     }
 }

@@ -42,6 +42,8 @@ pub(crate) struct Reader {
     blocked: Arc<Blocked>,
     /// Whether the last wait ended without an entry.
     idle: bool,
+    /// What was last logged as going wrong, until something goes right.
+    complaint: Option<String>,
 }
 
 /// Whether the reader waits inside Redis, and under which client id.
@@ -53,7 +55,7 @@ pub(crate) struct Blocked {
 
 impl Reader {
     pub fn new(work: Arc<Work>) -> Self {
-        Self { work, connection: None, blocked: Arc::default(), idle: false }
+        Self { work, connection: None, blocked: Arc::default(), idle: false, complaint: None }
     }
 
     pub fn blocked(&self) -> Arc<Blocked> {
@@ -75,6 +77,7 @@ impl Reader {
             match self.round(room, stop).await {
                 Ok(items) => {
                     backoff = Backoff::new();
+                    self.complaint = None;
                     if !items.is_empty() {
                         dispatch(items);
                     }
@@ -295,18 +298,23 @@ impl Reader {
     async fn recover(&mut self, error: &QueueError) {
         if error.group_is_missing() {
             match self.create_groups().await {
-                Ok(()) => return,
-                Err(error) => return self.note(&error),
+                Ok(()) => {}
+                Err(error) => self.note(&error),
             }
+            return;
         }
         self.note(error);
         self.connection = None;
     }
 
-    fn note(&self, error: &QueueError) {
-        if let QueueError::Redis(message) = error {
+    /// One log line for a failure, however often it is met.
+    fn note(&mut self, error: &QueueError) {
+        if let QueueError::Redis(message) = error
+            && self.complaint.as_ref() != Some(message)
+        {
             tracing::error!(queue = self.work.queue.name(), error = %message,
-                "reading failed; trying again");
+                "reading failed; trying until it works");
+            self.complaint = Some(message.clone());
         }
         self.work.queue.link().health().failed(error);
     }

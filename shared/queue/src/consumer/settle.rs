@@ -178,15 +178,16 @@ fn bury(work: &Work, item: &Item, reason: &str, failure: &Failure, raw: Option<S
 }
 
 /// Settles until it is done. A batch that Redis chokes on is taken apart, so that one settlement
-/// that cannot be written holds up no other.
+/// that cannot be written holds up no other. What is not settled when the consumer ends is done
+/// again by another one.
 async fn settle(work: &Arc<Work>, mut transits: Vec<Transit>, mut in_doubt: bool) {
     let mut backoff = Backoff::new();
-    let mut orphans = false;
+    let (mut orphans, mut complained) = (false, false);
     loop {
         // What was never sent is not in doubt.
         if work.queue.link().verify().await.is_err() {
             backoff.pause(&work.hard_stop).await;
-            if work.hand.len() == 0 {
+            if work.hard_stop.is_cancelled() {
                 return;
             }
             continue;
@@ -214,15 +215,18 @@ async fn settle(work: &Arc<Work>, mut transits: Vec<Transit>, mut in_doubt: bool
                 return;
             }
             Err(error) => {
-                if let QueueError::Redis(message) = &error {
+                if let QueueError::Redis(message) = &error
+                    && !complained
+                {
+                    complained = true;
                     tracing::error!(id = %transits[0].place.id, error = %message,
-                        "a settlement cannot be written; trying again");
+                        "a settlement cannot be written; trying until it can");
                 }
                 in_doubt |= matches!(error, QueueError::Unavailable(_));
                 backoff.pause(&work.hard_stop).await;
             }
         }
-        if work.hand.len() == 0 {
+        if work.hard_stop.is_cancelled() {
             return;
         }
     }

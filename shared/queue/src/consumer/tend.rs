@@ -19,13 +19,13 @@ const GAUGES: Duration = Duration::from_secs(10);
 /// How many entries are promoted in one call.
 const PROMOTE: i64 = 200;
 
-/// Tends the queue for ever.
+/// Tends the queue until the consumer ends.
 pub(crate) async fn run(work: Arc<Work>, mut scheduled: mpsc::UnboundedReceiver<Duration>) {
     let mut swept = Instant::now();
     let mut gauged: Option<Instant> = None;
     let mut pause_known = false;
     let mut backoff = Backoff::new();
-    loop {
+    while !work.hard_stop.is_cancelled() {
         let mut next = Instant::now();
         match tend(&work, pause_known).await {
             Ok(wait) => {

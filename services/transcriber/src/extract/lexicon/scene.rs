@@ -14,6 +14,9 @@ use crate::extract::{
 /// No phrase covers more words, gaps included; rules look no further than this around one.
 const SPAN: usize = 32;
 
+/// More than three hours of talk; what comes after says nothing new. Bounds the time.
+const MAX_WORDS: usize = 30_000;
+
 /// What a pattern of the lexicon stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
@@ -78,8 +81,11 @@ impl<'c> Scene<'c> {
     ) -> Self {
         let mut scene =
             Self { catalogue, passages: Vec::new(), mentions: Vec::new(), for_another: false };
+        let mut left = MAX_WORDS;
         for (segment, spoken) in transcript.segments.iter().enumerate() {
-            let text = Text::new(&spoken.text);
+            let mut text = Text::new(&spoken.text);
+            text.tokens.truncate(left);
+            left -= text.tokens.len();
             let (mut mentions, cues) = scene.sort(segment, matcher.find(&text));
             scene.settle_regions(&text, &mut mentions);
             scene.mentions.extend(mentions);
@@ -195,10 +201,12 @@ impl<'c> Scene<'c> {
     /// "water heater".
     fn keep_longest(&self, mentions: &mut Vec<Mention>) {
         mentions.sort_by_key(|m| (m.tokens.start, m.tokens.end, m.entry));
+        let longest = mentions.iter().map(|m| m.tokens.len()).max().unwrap_or(0);
         let kept = |(at, mention): (usize, &Mention)| {
             let earlier = mentions[..at].iter().rev();
             let later = mentions[at + 1..].iter();
-            let near = |other: &&Mention| other.tokens.start.abs_diff(mention.tokens.start) < SPAN;
+            let near =
+                |other: &&Mention| other.tokens.start.abs_diff(mention.tokens.start) < longest;
             let hidden = earlier.take_while(near).any(|known| self.hides(known, mention))
                 || later.take_while(near).any(|known| self.hides(known, mention));
             (!hidden).then(|| mention.clone())
@@ -219,7 +227,8 @@ impl<'c> Scene<'c> {
             Kind::City => overlap && (outer.len(), inner.start) > (inner.len(), outer.start),
             Kind::Service => {
                 let (own, other) = (self.phrase(known).strength, self.phrase(mention).strength);
-                let whole = known.contiguous && own >= other;
+                let other_trade = known.entry != mention.entry && own >= Strength::Sign;
+                let whole = known.contiguous && (own >= other || other_trade);
                 // "The chimney needs cleaning": its last word is no cleaner.
                 let edge = outer.start == inner.start || outer.end == inner.end;
                 let part = edge && own == Strength::Said && other == Strength::Name;
@@ -269,6 +278,9 @@ impl<'c> Scene<'c> {
 fn unmasked(mut cues: Vec<(Cue, Range<usize>, bool)>) -> Vec<(Cue, Range<usize>)> {
     cues.sort_by_key(|(cue, span, _)| (span.start, span.end, *cue));
     let kept = |(at, (cue, span, _)): (usize, &(Cue, Range<usize>, bool))| {
+        if !matches!(cue, Cue::Negate | Cue::No | Cue::Urgent) {
+            return Some((*cue, span.clone()));
+        }
         let covers = |(outer, around, contiguous): &(Cue, Range<usize>, bool)| {
             *contiguous
                 && around.len() > span.len()

@@ -1,6 +1,8 @@
 //! All patterns against all words, in one pass.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
+
+use foldhash::fast::FixedState;
 
 use super::super::text::{Break, Script, Text};
 use super::{Pattern, Prefix, Reading, Slot, Vocabulary, WordId};
@@ -208,10 +210,15 @@ impl<T: Clone + PartialEq> Matcher<T> {
             pairs: Vec::with_capacity(count),
         };
         let mut pair = String::new();
+        // People repeat themselves: each word is looked up once.
+        let mut known: HashMap<&str, Range<usize>, FixedState> = HashMap::default();
         for token in &text.tokens {
-            let start = read.all.len();
-            self.vocabulary.read(text.word(token), &mut read.all);
-            read.words.push(start..read.all.len());
+            let range = known.entry(text.word(token)).or_insert_with_key(|word| {
+                let start = read.all.len();
+                self.vocabulary.read(word, &mut read.all);
+                start..read.all.len()
+            });
+            read.words.push(range.clone());
         }
         for (at, token) in text.tokens.iter().enumerate() {
             let start = read.all.len();
