@@ -7,6 +7,7 @@ mod lease;
 mod read;
 mod settle;
 mod slots;
+mod steady;
 mod tend;
 mod work;
 

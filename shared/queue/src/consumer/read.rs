@@ -18,7 +18,6 @@ use super::{
     job::{Item, Ruling},
     lease,
     slots::{Room, Slot},
-    tend::may_reclaim,
     work::Work,
 };
 use crate::{
@@ -182,7 +181,7 @@ impl Reader {
         let live_only = room.bulk_most == 0;
         slots.live_only.store(live_only, Ordering::Release);
         // COUNT holds for each stream: with both, half of the free slots at most.
-        let count = if live_only { room.free } else { (room.free / 2).max(1) };
+        let count = if live_only { room.free } else { (room.free / 2).clamp(1, room.bulk_most) };
         let mut command = self.command(count);
         command.arg("BLOCK").arg(millis(BLOCK)).arg("STREAMS").arg(&keys.live);
         if live_only {
@@ -218,7 +217,7 @@ impl Reader {
         let keys = [keys.live.as_str(), &keys.bulk, &keys.born];
         let mut call = Call::new(&link.scripts().reclaim, &keys);
         call.text(&work.name).count(room.free).count(room.bulk_most).count(room.free);
-        call.number(millis(work.options.lease)).text(if may_reclaim(work) { "1" } else { "" });
+        call.number(millis(work.options.lease)).text(if work.may_reclaim() { "1" } else { "" });
         for Place { lane, id, .. } in work.hand.places() {
             call.text(&format!("{}:{id}", lane.name()));
         }
@@ -228,6 +227,10 @@ impl Reader {
             metric::transition(work.queue.name(), "vanished", "payload_deleted", vanished.len());
             tracing::error!(queue = work.queue.name(), count = vanished.len(), ids = ?vanished,
                 "entries were deleted by somebody else while they were pending: they are lost");
+        }
+        // As much as there was room for: there may be more.
+        if taken.len() >= room.free {
+            work.reclaimable.store(true, Ordering::Release);
         }
         let mut items = Vec::new();
         for value in taken {
