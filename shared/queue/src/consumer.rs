@@ -1,5 +1,6 @@
 //! Taking work out of a queue.
 
+mod admit;
 mod backoff;
 mod hand;
 mod job;
