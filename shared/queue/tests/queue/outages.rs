@@ -92,6 +92,39 @@ async fn cut_connections_lose_nothing_and_cost_no_delivery() {
 }
 
 #[tokio::test]
+async fn a_reply_lost_with_its_connection_is_found_again_at_once_and_counts_as_no_crash() {
+    let redis = Redis::start().await;
+    let queue = redis.queue("calls").await;
+    let seen = Seen::new();
+    let sink = seen.clone();
+    // A lease far beyond the test: its end cannot bring the entry back.
+    let options = ConsumerOptions { lease: Duration::from_secs(600), ..quick() };
+    let handler = Each(move |delivery: Delivery| {
+        sink.push(delivery.deliveries);
+        std::future::ready(Settlement::done())
+    });
+    let running = Running::start(&queue, options, handler);
+    eventually("it is there", async || queue.stats().await.unwrap().consumers == 1).await;
+    queue.pause("operator", None, "so that only the test reads").await.unwrap();
+    eventually("it rests", async || {
+        !redis.raw::<String>(&["CLIENT", "LIST"]).await.contains("flags=b")
+    })
+    .await;
+    queue.enqueue(Entry::new("CA1", "")).await.unwrap();
+    // The server delivers to the consumer, and the consumer never hears of it.
+    let consumers: Vec<std::collections::HashMap<String, redis::Value>> =
+        redis.raw(&["XINFO", "CONSUMERS", "{test}:calls", "workers"]).await;
+    let name: String = redis::from_redis_value_ref(&consumers[0]["name"]).unwrap();
+    let read =
+        ["XREADGROUP", "GROUP", "workers", &name, "COUNT", "1", "STREAMS", "{test}:calls", ">"];
+    redis.raw::<redis::Value>(&read).await;
+    redis.raw::<redis::Value>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
+    eventually("resumed", async || queue.resume("operator").await.is_ok()).await;
+    assert_eq!(seen.reaches(1).await, [1]);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn an_outage_longer_than_the_lease_runs_no_work_twice_and_keeps_finished_results() {
     let mut redis = Redis::durable().await;
     let proxy = Proxy::start(&redis.socket().with_file_name("proxy.sock"), &redis.socket());
