@@ -14,20 +14,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     backoff::Backoff,
-    hand::Place,
-    job::{Item, Ruling},
-    lease,
+    job::Item,
     slots::{Room, Slot},
-    tend::may_reclaim,
     work::Work,
 };
 use crate::{
     Lane, QueueError,
     error::classify,
     keys::GROUP,
-    metric, pause,
-    script::Call,
-    wire::{StreamEntry, id_ms, millis, read_streams},
+    wire::{StreamEntry, millis, read_streams},
 };
 
 /// How long a read waits for entries.
@@ -37,7 +32,7 @@ const WAKE_AGAIN: Duration = Duration::from_millis(5);
 
 /// The reader of one consumer.
 pub(crate) struct Reader {
-    work: Arc<Work>,
+    pub(super) work: Arc<Work>,
     connection: Option<MultiplexedConnection>,
     blocked: Arc<Blocked>,
     /// Whether the last wait ended without an entry.
@@ -182,7 +177,7 @@ impl Reader {
         let live_only = room.bulk_most == 0;
         slots.live_only.store(live_only, Ordering::Release);
         // COUNT holds for each stream: with both, half of the free slots at most.
-        let count = if live_only { room.free } else { (room.free / 2).max(1) };
+        let count = if live_only { room.free } else { (room.free / 2).clamp(1, room.bulk_most) };
         let mut command = self.command(count);
         command.arg("BLOCK").arg(millis(BLOCK)).arg("STREAMS").arg(&keys.live);
         if live_only {
@@ -209,73 +204,6 @@ impl Reader {
         let mut command = redis::cmd("XREADGROUP");
         command.arg("GROUP").arg(GROUP).arg(&self.work.name).arg("COUNT").arg(count);
         command
-    }
-
-    /// Takes over what is in nobody's hands.
-    async fn reclaim(&mut self, room: Room) -> Result<Vec<(Item, Slot)>, QueueError> {
-        let work = &self.work;
-        let (link, keys) = (work.queue.link(), work.queue.keys());
-        let keys = [keys.live.as_str(), &keys.bulk, &keys.born];
-        let mut call = Call::new(&link.scripts().reclaim, &keys);
-        call.text(&work.name).count(room.free).count(room.bulk_most).count(room.free);
-        call.number(millis(work.options.lease)).text(if may_reclaim(work) { "1" } else { "" });
-        for Place { lane, id, .. } in work.hand.places() {
-            call.text(&format!("{}:{id}", lane.name()));
-        }
-        let answer = link.call(&call).await?;
-        let Some((taken, vanished)) = pair(answer) else { return Ok(Vec::new()) };
-        if !vanished.is_empty() {
-            metric::transition(work.queue.name(), "vanished", "payload_deleted", vanished.len());
-            tracing::error!(queue = work.queue.name(), count = vanished.len(), ids = ?vanished,
-                "entries were deleted by somebody else while they were pending: they are lost");
-        }
-        let mut items = Vec::new();
-        for value in taken {
-            let Some((entry, why, deliveries)) = reclaimed(value) else { continue };
-            metric::transition(work.queue.name(), "reclaimed", &why, 1);
-            items.extend(self.admit(entry, deliveries).await);
-        }
-        Ok(items)
-    }
-
-    /// Takes what was read into hand. What exceeds the free slots (both lanes can fill while
-    /// there is one slot) is given back at once.
-    async fn accept(&self, entries: Vec<StreamEntry>, room: Room) -> Vec<(Item, Slot)> {
-        let mut items = Vec::with_capacity(entries.len());
-        let mut excess = Vec::new();
-        for entry in entries {
-            if items.len() < room.free {
-                items.extend(self.admit(entry, 1).await);
-            } else {
-                excess.push(Place { lane: entry.lane, id: entry.id, deliveries: 1 });
-            }
-        }
-        if !excess.is_empty() && !lease::hand_back(&self.work, &excess).await {
-            self.work.reclaimable.store(true, Ordering::Release);
-        }
-        items
-    }
-
-    /// Takes an entry into hand; the malformed and the poisonous go on to their end at once.
-    async fn admit(&self, entry: StreamEntry, deliveries: u32) -> Option<(Item, Slot)> {
-        let work = &self.work;
-        let flaw = entry.flaw().map(|flaw| (flaw, entry.fields_json()));
-        let history = entry.history();
-        let delivery = entry.into_delivery(deliveries);
-        work.hand.take(&delivery, work.queue.link().incarnation());
-        let waited = pause::now_ms().saturating_sub(id_ms(&delivery.id)).max(0);
-        let item = Item { delivery, history };
-        if let Some((flaw, fields)) = flaw {
-            work.decide(item, Ruling::Malformed { flaw, fields }).await;
-            return None;
-        }
-        if deliveries > work.options.max_deliveries {
-            work.decide(item, Ruling::Poison).await;
-            return None;
-        }
-        work.durations.wait.record(waited as f64 / 1000.0);
-        let slot = work.slots.take(item.delivery.lane);
-        Some((item, slot))
     }
 
     async fn connect(&mut self) -> Result<(), QueueError> {
@@ -338,22 +266,6 @@ impl Reader {
 struct Share {
     live: usize,
     bulk: usize,
-}
-
-fn pair(answer: Value) -> Option<(Vec<Value>, Vec<String>)> {
-    let Value::Array(mut answer) = answer else { return None };
-    let vanished = redis::from_redis_value(answer.pop()?).ok()?;
-    let Value::Array(taken) = answer.pop()? else { return None };
-    Some((taken, vanished))
-}
-
-fn reclaimed(value: Value) -> Option<(StreamEntry, String, u32)> {
-    let Value::Array(mut parts) = value else { return None };
-    let entry = parts.pop()?;
-    let deliveries = redis::from_redis_value(parts.pop()?).ok()?;
-    let why = redis::from_redis_value(parts.pop()?).ok()?;
-    let lane: String = redis::from_redis_value(parts.pop()?).ok()?;
-    Some((StreamEntry::read(Lane::named(&lane)?, entry)?, why, deliveries))
 }
 
 /// Ends the reader's wait inside Redis whenever it has something else to do.

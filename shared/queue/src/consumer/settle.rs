@@ -19,6 +19,8 @@ use crate::{
 
 /// How many deliveries one script call settles at most.
 const TOGETHER: usize = 256;
+/// How much in hand is still looked at with one XPENDING; well below the limit in the script.
+const MOST_AT_ONCE: usize = 4_000;
 
 /// Settles outcomes until nobody sends any. A finished result waits here for Redis to come back.
 pub(crate) async fn run(work: Arc<Work>, mut outcomes: mpsc::Receiver<Outcome>) {
@@ -253,7 +255,8 @@ async fn call(
     let keys = [&keys.live, &keys.bulk, &keys.retry, &keys.dead, &keys.born, &keys.pause];
     let mut call = Call::new(&link.scripts().settle, &keys.map(String::as_str));
     // One look at all that this consumer holds is cheaper when most of it is being settled.
-    let most = transits.len() > 3 && transits.len() * 2 >= work.hand.len();
+    let held = work.hand.len();
+    let most = transits.len() > 3 && transits.len() * 2 >= held && held < MOST_AT_ONCE;
     let mode = if orphans {
         "orphan"
     } else if most {

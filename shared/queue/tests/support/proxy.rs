@@ -20,6 +20,7 @@ pub struct Proxy {
     pub socket: PathBuf,
     delay_ms: Arc<AtomicU64>,
     cut: watch::Sender<u64>,
+    held: watch::Sender<bool>,
 }
 
 impl Proxy {
@@ -27,12 +28,15 @@ impl Proxy {
         let listener = UnixListener::bind(listen).unwrap();
         let delay_ms = Arc::new(AtomicU64::new(0));
         let (cut, cuts) = watch::channel(0);
+        let (held, holding) = watch::channel(false);
         let (target, delay) = (target.to_owned(), Arc::clone(&delay_ms));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (target, delay, mut cuts) = (target.clone(), Arc::clone(&delay), cuts.clone());
+                let mut holding = holding.clone();
                 cuts.mark_unchanged();
                 tokio::spawn(async move {
+                    let _ = holding.wait_for(|held| !held).await;
                     let Ok(server) = UnixStream::connect(target).await else { return };
                     let (from_client, to_client) = client.into_split();
                     let (from_server, to_server) = server.into_split();
@@ -44,7 +48,12 @@ impl Proxy {
                 });
             }
         });
-        Self { socket: listen.to_owned(), delay_ms, cut }
+        Self { socket: listen.to_owned(), delay_ms, cut, held }
+    }
+
+    /// Lets no new connection through until told otherwise.
+    pub fn hold(&self, hold: bool) {
+        self.held.send_replace(hold);
     }
 
     /// Drops every connection, with whatever is on its way.
