@@ -17,6 +17,9 @@ use crate::{
 /// How much longer than Redis's answer the disk may take, with `durability = "aof"`.
 const DISK_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How often the gauges of the queues are set.
+const STANDING: Duration = Duration::from_secs(10);
+
 /// Takes callbacks and stores their entries.
 #[derive(Clone)]
 pub struct Ingest<Q> {
@@ -134,6 +137,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
         None => url.parse().map_err(anyhow::Error::msg)?,
     };
     say_where(&config, &public_url.to_string());
+    report_queues(&link, &process);
     let intake = Queues::new(link, settings);
     let (check, stop) = (process.check("redis"), process.stop().clone());
     tokio::spawn(intake.clone().watch(settings.redis_high_water, check, stop));
@@ -142,6 +146,14 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     process.announce("ingest", url);
     server.run(warp::service(http::routes(ingest)), process.stop().clone()).await;
     Ok(())
+}
+
+/// Exports how both queues stand: ingest is up when nobody works on them, and that is when an
+/// operator must see them grow.
+fn report_queues(link: &Link, process: &Process) {
+    for queue in [chassis::queues::calls(link.clone()), chassis::queues::results(link.clone())] {
+        tokio::spawn(queue::export_stats(queue, STANDING, process.stop().clone()));
+    }
 }
 
 /// Tells what to enter at Twilio, and what will be refused.

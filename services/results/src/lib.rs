@@ -9,6 +9,7 @@ pub mod health;
 pub mod outbound;
 pub mod projection;
 pub mod reconcile;
+pub mod retention;
 mod service;
 pub mod settings;
 pub mod store;

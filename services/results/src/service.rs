@@ -13,6 +13,7 @@ use crate::{
     outbound,
     projection::{Projection, Projector},
     reconcile::Reconciler,
+    retention::Retention,
     settings::ResultsSettings,
     store::{Store, StoreError},
 };
@@ -49,8 +50,11 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let consuming = consume(results, store.clone(), &settings, health.clone(), process.stop());
     let watching = health.watch(store.clone(), LOOK, process.stop().clone());
     let looking = watch_redis(link, redis, process.stop());
+    let client = config.twilio.is_configured().then(|| twilio::Client::new(&config.twilio));
+    let retention = Retention::new(store.clone(), client.transpose()?, settings.clone());
+    let tidying = retention.run(process.stop().clone());
     let lookouts = async {
-        tokio::join!(serving, watching, looking, reconciling);
+        tokio::join!(serving, watching, looking, reconciling, tidying);
         Ok(())
     };
     tokio::try_join!(consuming, telling, lookouts)?;

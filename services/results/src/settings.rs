@@ -13,7 +13,9 @@ use domain::AccountSid;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::{outbound::WebhookSettings, reconcile::ReconcileSettings, store};
+use crate::{
+    outbound::WebhookSettings, reconcile::ReconcileSettings, retention::RetentionSettings, store,
+};
 
 /// The configuration of this service, as a process of its own reads it.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -61,6 +63,8 @@ pub struct ResultsSettings {
     pub api: ApiSettings,
     /// Events out.
     pub webhooks: WebhookSettings,
+    /// How long what is kept.
+    pub retention: RetentionSettings,
     /// Events persisted in one transaction at most, 1 to 500. Default 200.
     pub batch_events: usize,
     /// How sure a field must be to enter a lead, between 0 and 1. Default 0.8.
@@ -120,6 +124,7 @@ impl Default for ResultsSettings {
             database: DatabaseSettings::default(),
             api: ApiSettings::default(),
             webhooks: WebhookSettings::default(),
+            retention: RetentionSettings::default(),
             batch_events: 200,
             lead_threshold: 0.8,
             lead_thresholds: BTreeMap::new(),
@@ -201,6 +206,7 @@ impl ResultsSettings {
             return Err(format!("results.lead_threshold is {wrong}; allowed is 0 to 1"));
         }
         self.webhooks.validate()?;
+        self.retention.validate()?;
         if self.api.token_list().iter().any(|token| token.len() < 16) {
             return Err("results.api.tokens holds a token of fewer than 16 characters".into());
         }

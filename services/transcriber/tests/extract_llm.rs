@@ -1,4 +1,5 @@
 //! The language model beside the rules, against a real HTTP server.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use callscribe_transcriber::extract::{ExtractSettings, Extractor, LlmSettings};
 use domain::{Agreement, Engine, Extraction, Segment, Speaker, Transcript};

@@ -107,8 +107,8 @@ async fn report(redis: &RedisSettings, as_json: bool) -> anyhow::Result<String> 
 
 fn describe(text: &mut String, name: &str, stats: &Stats) {
     let waiting = stats.waiting_live + stats.waiting_bulk;
-    let oldest = stats.oldest_waiting_ms.map_or("-".into(), |age| seconds(age));
-    let in_hand = stats.oldest_in_flight_ms.map_or("-".into(), |age| seconds(age));
+    let oldest = stats.oldest_waiting_ms.map_or("-".into(), seconds);
+    let in_hand = stats.oldest_in_flight_ms.map_or("-".into(), seconds);
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,

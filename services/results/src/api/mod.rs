@@ -12,6 +12,7 @@ mod params;
 mod problem;
 mod queues;
 mod request;
+mod retention;
 mod statistics;
 mod transcript;
 
@@ -81,6 +82,7 @@ impl Api {
             (["leads", id], "PATCH") => leads::edit(self, request, id).await,
             (["leads", id, "changes"], "GET") => leads::changes(self, request, id).await,
             (["deliveries"], "GET") => deliveries::list(self, request).await,
+            (["retention"], "GET") => retention::get(self, request).await,
             (["statistics"], "GET") => statistics::get(self, request).await,
             (["queues"], "GET") => queues::list(self, request).await,
             (["queues", name, "pause"], "PUT") => queues::pause(self, request, name).await,
@@ -99,7 +101,7 @@ impl Api {
 
 fn unanswered(segments: &[&str]) -> Problem {
     let allow = match segments {
-        ["calls" | "leads" | "queues" | "statistics" | "deliveries"]
+        ["calls" | "leads" | "queues" | "statistics" | "deliveries" | "retention"]
         | ["calls", _]
         | ["calls", _, "transcript"]
         | ["leads", _, "changes"]

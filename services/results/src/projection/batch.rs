@@ -70,13 +70,14 @@ impl Projection {
 }
 
 /// A row as it was and as it will be.
-pub(super) struct Change<M> {
+pub(crate) struct Change<M> {
     pub before: Option<M>,
     pub row: M,
 }
 
 impl<M: Clone + PartialEq> Change<M> {
-    fn of(before: M) -> Self {
+    /// A row as it was loaded.
+    pub fn of(before: M) -> Self {
         Self { row: before.clone(), before: Some(before) }
     }
 

@@ -22,6 +22,9 @@ pub struct CallFold {
     pub track: Track,
     /// What Twilio said of the call, each value with the time it was said at.
     pub said: Said,
+    /// The numbers were erased: a repetition does not bring them back.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub numbers_erased: bool,
 }
 
 /// What Twilio said of a call, each value with the time it was said at: the later one stands.
@@ -52,6 +55,13 @@ impl Said {
             .map(|value| (ENDED.contains(&value.as_str()), at_ms, value));
         later(&mut self.call_status, status);
         later(&mut self.duration_seconds, metadata.duration_seconds.map(|value| (at_ms, value)));
+    }
+}
+
+impl Said {
+    fn forget_numbers(&mut self) {
+        self.from = None;
+        self.to = None;
     }
 }
 
@@ -104,7 +114,12 @@ pub fn new(event: &CallEvent) -> Model {
 /// Merges an event about the call as a whole, or of one of its recordings (its time only).
 pub fn merge(row: &mut Model, event: &CallEvent) {
     match (&event.kind, &event.recording_sid) {
-        (EventKind::Observed(metadata), _) => row.fold.said.merge(metadata, event.at_ms),
+        (EventKind::Observed(metadata), _) => {
+            row.fold.said.merge(metadata, event.at_ms);
+            if row.fold.numbers_erased {
+                row.fold.said.forget_numbers();
+            }
+        }
         (_, None) => {
             row.fold.track.merge(event);
         }
@@ -205,6 +220,14 @@ fn write_fields(row: &mut Model, recordings: &[&recordings::Model]) {
 /// The field with the highest confidence; of equal ones that of the later recording.
 fn surest<'a>(fields: impl Iterator<Item = Option<&'a Field>>) -> Option<&'a Field> {
     fields.flatten().max_by(|a, b| a.confidence.total_cmp(&b.confidence))
+}
+
+/// Takes a call's numbers away, for good.
+pub fn forget_numbers(row: &mut Model) {
+    row.fold.numbers_erased = true;
+    row.fold.said.forget_numbers();
+    row.from_number = None;
+    row.to_number = None;
 }
 
 /// The person outside the company: From of an inbound call, To of an outbound one. A leg that

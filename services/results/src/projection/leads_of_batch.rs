@@ -29,7 +29,7 @@ type Key = (String, String);
 
 /// The leads that a batch concerns.
 #[derive(Default)]
-pub(super) struct Assigned {
+pub(crate) struct Assigned {
     /// Made by this batch, complete.
     new: Vec<(leads::Model, Vec<FieldChange>)>,
     /// To be recomputed once the calls are written.
@@ -39,7 +39,7 @@ pub(super) struct Assigned {
 }
 
 /// Finds or makes the lead of every call, and writes its number into the call's row.
-pub(super) async fn assign<C: ConnectionTrait>(
+pub(crate) async fn assign<C: ConnectionTrait>(
     db: &C,
     calls: &mut [Call],
     settings: &ResultsSettings,
@@ -70,7 +70,7 @@ pub(super) async fn assign<C: ConnectionTrait>(
 }
 
 /// Recomputes what the batch concerns, after its calls were written.
-pub(super) async fn update<C: ConnectionTrait>(
+pub(crate) async fn update<C: ConnectionTrait>(
     db: &C,
     assigned: Assigned,
     calls: &[Call],

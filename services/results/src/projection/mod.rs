@@ -16,6 +16,7 @@ pub(crate) mod time;
 mod track;
 pub(crate) mod write;
 
+pub(crate) use batch::Change;
 pub use batch::{Effect, Projection};
 pub use body::{MalformedEvent, parse};
 pub use call::{CallFold, Said};

@@ -39,6 +39,7 @@ pub fn new(event: &CallEvent, recording_sid: &str) -> Model {
         started_at: None,
         enqueued_at: None,
         transcribed_at: None,
+        media_deleted_at: None,
         created_at: time::at(event.at_ms),
         updated_at: time::at(event.at_ms),
         fold: Track::default(),
@@ -107,6 +108,31 @@ fn write_facts(row: &mut Model, recording: &RecordingFacts, timings: &StageTimin
     row.audio_ms = Some(saturated(timings.audio_ms));
     row.transcribe_ms = Some(saturated(timings.transcribe_ms));
     row.extract_ms = Some(saturated(timings.extract_ms));
+}
+
+/// Takes a recording's words away; what was extracted from them stays, without the quotations.
+pub fn forget_words(row: &mut Model) {
+    row.transcript = None;
+    row.segments = None;
+    if let Some(extraction) = &mut row.extraction {
+        without_quotations(extraction);
+    }
+}
+
+fn without_quotations(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(without_quotations),
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                if (name == "quote" || name == "raw") && field.is_string() {
+                    *field = Value::String(String::new());
+                } else {
+                    without_quotations(field);
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// The extraction that stands in a row.

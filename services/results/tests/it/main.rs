@@ -14,6 +14,7 @@ mod leads;
 mod outage;
 mod projection;
 mod reconcile;
+mod retention;
 mod schema;
 mod support;
 mod webhooks;

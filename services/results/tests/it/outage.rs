@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use callscribe_results::{
-    DatabaseSettings, ResultsSettings,
+    Config, DatabaseSettings, ResultsSettings,
     health::DatabaseHealth,
     projection::{Projection, Projector},
+    settings::ApiSettings,
     store::{Store, StoreError},
 };
 use chassis::Process;
@@ -20,6 +21,7 @@ use crate::support::{
     events::{call_sid, usual},
     eventually, on_both,
     postgres::Postgres,
+    service::Redis,
 };
 
 const T: i64 = 1_790_000_000_000;
@@ -242,4 +244,31 @@ async fn a_postgres_that_turns_read_only_is_waited_for() {
     turn("off").await;
     assert!(waiting.await.unwrap().iter().all(|s| *s == Settlement::done()));
     assert!(store.call(&call_sid(2)).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_starts_before_its_database_waits_for_it() {
+    chassis::install_tls();
+    let server = Postgres::start();
+    let url = fresh_postgres_url(&server).await;
+    let redis = Redis::start().await;
+    let results = ResultsSettings {
+        database: DatabaseSettings { acquire_timeout_seconds: 1, ..DatabaseSettings::at(url) },
+        api: ApiSettings { listen: ([127, 0, 0, 1], 0).into(), ..ApiSettings::default() },
+        ..ResultsSettings::default()
+    };
+    let config = Config { redis: redis.settings(), results, ..Config::default() };
+    server.kill();
+    let process = Process::new(CancellationToken::new());
+    let running = tokio::spawn(callscribe_results::run(config, process.clone()));
+    eventually("it says what it waits for", || async {
+        let checks = process.checks();
+        checks.get("database").is_some_and(|check| check.clone().is_err_and(|e| e != "starting"))
+    })
+    .await;
+    server.restart();
+    process.listener("results").await.unwrap();
+    eventually("it is ready", || async { process.checks().values().all(Result::is_ok) }).await;
+    process.stop().cancel();
+    running.await.unwrap().unwrap();
 }

@@ -71,6 +71,16 @@ pub fn chosen(settings: &EnginesSettings) -> Result<Vec<Arc<dyn Engine>>, String
     if engines.is_empty() {
         return Err(format!("transcriber.engines.chain is empty; allowed are {ALLOWED}"));
     }
+    let unpriced = |engine: &&Arc<dyn Engine>| {
+        engine.microusd_per_day().is_some() && engine.microusd_per_minute().is_none()
+    };
+    if let Some(engine) = engines.iter().find(unpriced) {
+        let name = engine.identity().name;
+        return Err(format!(
+            "transcriber.engines.{name}.usd_per_day is set without usd_per_minute; a limit needs a \
+             price"
+        ));
+    }
     Ok(engines)
 }
 
@@ -120,6 +130,18 @@ mod tests {
         for way in ["api_key", "base_url", "command.template", "apt-get install", "brew"] {
             assert!(sentence.contains(way), "{way}: {sentence}");
         }
+    }
+
+    #[test]
+    fn a_limit_without_a_price_stops_the_start() {
+        chassis::install_tls();
+        let mut settings = EnginesSettings::default();
+        settings.openai.base_url = Some("http://127.0.0.1:1/v1".into());
+        settings.openai.usd_per_day = Some(5.0);
+        let sentence = chosen(&settings).err().unwrap();
+        assert!(sentence.contains("transcriber.engines.openai.usd_per_day"), "{sentence}");
+        settings.openai.usd_per_minute = Some(0.006);
+        assert_eq!(names(&settings), ["openai"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! From 5.0 on (Homebrew) `pocketsphinx single` takes one file and prints JSON. Both normalise over
 //! a whole piece, so long pieces are read better than single sentences.
 
+mod condensed;
 mod words;
 
 use std::{
@@ -17,6 +18,8 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+
+use condensed::Condensed;
 
 use super::{Engine, EngineError, Heard, Piece, command::temporary_wav, program};
 use crate::{audio::CutRule, settings::empty_is_none};
@@ -111,7 +114,8 @@ impl PocketSphinx {
         if language.is_some_and(|language| !language.starts_with("en")) {
             return Err(EngineError::UnsupportedLanguage);
         }
-        let audio = temporary_wav(piece)?;
+        let condensed = condense(piece.clone()).await?;
+        let audio = temporary_wav(&condensed.audio)?;
         let words = match self.dialect {
             Dialect::Batch => {
                 let list = list_of(audio.path())?;
@@ -123,7 +127,7 @@ impl PocketSphinx {
                 words::from_json(&printed)?
             }
         };
-        let segments = words::segments(words, piece.length_ms());
+        let segments = words::segments(words, &condensed);
         Ok(Heard { segments, language: Some("en".into()) })
     }
 
@@ -170,6 +174,12 @@ impl Engine for PocketSphinx {
     ) -> BoxFuture<'a, Result<Heard, EngineError>> {
         Box::pin(self.run(piece, language))
     }
+}
+
+async fn condense(piece: Piece) -> Result<Condensed, EngineError> {
+    tokio::task::spawn_blocking(move || Condensed::new(&piece))
+        .await
+        .map_err(|error| EngineError::Program(format!("temporary audio file: {error}")))?
 }
 
 fn model_folder(configured: Option<&Path>) -> Result<Option<PathBuf>, String> {
@@ -239,6 +249,7 @@ mod tests {
             program: Some(program.to_str().unwrap().into()),
             model_folder: Some(folder.into()),
             timeout_seconds,
+            ..PocketSphinxSettings::default()
         })
         .unwrap()
     }

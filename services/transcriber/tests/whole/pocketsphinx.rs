@@ -55,9 +55,15 @@ async fn pocketsphinx_reads_service_and_city_in_the_caller_s_channel_of_a_sample
     let folder = tempfile::tempdir().unwrap();
     let limits = AudioLimits { max_seconds: 60, speech: SpeechSettings::default() };
     let recording = Arc::new(read(&path, folder.path(), limits).unwrap());
-    let chain = Chain::new(vec![Arc::new(engine)]);
-    let speakers = [Speaker::Caller, Speaker::Agent];
-    let done = chain.transcribe(&recording, &speakers, Some("en")).await.unwrap();
+    let chain = Chain::new(vec![Arc::new(engine)], Ledger::off());
+    let task = Task {
+        recording,
+        speakers: vec![Speaker::Caller, Speaker::Agent],
+        language: Some("en".into()),
+        work: "RE1:0".into(),
+        account: "AC1".into(),
+    };
+    let done = chain.transcribe(&task).await.unwrap();
     let segments = &done.transcript.segments;
     let caller: Vec<&str> = segments
         .iter()

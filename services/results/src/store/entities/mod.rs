@@ -1,5 +1,6 @@
 //! One file a table.
 
+pub mod audit;
 pub mod call_logs;
 pub mod deliveries;
 pub mod lead_changes;

@@ -75,6 +75,8 @@ pub struct Model {
     pub enqueued_at: Option<DateTime<Utc>>,
     /// When the present result was obtained.
     pub transcribed_at: Option<DateTime<Utc>>,
+    /// When it was deleted at Twilio.
+    pub media_deleted_at: Option<DateTime<Utc>>,
     /// Time of the earliest event.
     pub created_at: DateTime<Utc>,
     /// Time of the latest event.

@@ -6,6 +6,7 @@ mod m0001_calls_and_leads;
 mod m0002_reconcile_marks;
 mod m0003_search;
 mod m0004_deliveries;
+mod m0005_retention;
 
 /// All migrations, in order.
 pub struct Migrator;
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_reconcile_marks::Migration),
             Box::new(m0003_search::Migration),
             Box::new(m0004_deliveries::Migration),
+            Box::new(m0005_retention::Migration),
         ]
     }
 }

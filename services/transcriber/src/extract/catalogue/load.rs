@@ -333,7 +333,7 @@ mod tests {
             ("[[service]]\nid = \"plumber\"\nen = [\"B\"]\n", 4, "already used"),
             ("[[service]]\nid = \"b\"\nen = [\"B\"]\nsigns = [\"* x\"]\n", 7, "gap"),
             ("[[city]]\nid = \"x\"\nnames = [\"X\"]\n", 6, "unknown field"),
-            ("[[city]]\nid = \"x\"\nen = [\"X\"\n", 7, ""),
+            ("[[city]]\nid = \"x\"\nen = [\"X\"\n", 6, "unclosed array"),
         ] {
             let error = parse(&format!("{head}{wrong}")).unwrap_err().to_string();
             assert!(error.starts_with(&format!("own.toml, line {line}: ")), "{error}");

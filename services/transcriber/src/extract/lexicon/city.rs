@@ -126,6 +126,7 @@ impl<'s, 'c> Place<'s, 'c> {
             || self.region() > 0
             || self.before(Cue::Serve, 0)
             || self.is_address()
+            || self.is_destination()
             || self.from && (self.before(Cue::Me, 1) || self.before(Cue::Named, 3))
             || self.to
                 && (self.before(Cue::Need, CLAUSE)
@@ -136,13 +137,13 @@ impl<'s, 'c> Place<'s, 'c> {
     /// "214 Maple Street, Tampa", or a sentence of nothing but the city.
     fn is_address(&self) -> bool {
         let text = &self.passage.text;
-        let opens = text.tokens.get(self.start).is_some_and(|t| t.before >= Break::Sentence);
+        let opens = text.tokens.get(self.start).map_or(Break::None, |token| token.before);
         let ends = match text.tokens.get(self.end) {
-            Some(next) => next.before >= Break::Comma,
-            None => text.ending.is_some(),
+            Some(next) => next.before,
+            None => Break::Sentence,
         };
-        opens && ends
-            || self.passage.before(Cue::StreetAfter, self.start, 1, Break::Sentence).is_some()
+        let apart = opens.min(ends) >= Break::Comma && opens.max(ends) >= Break::Sentence;
+        apart || self.passage.before(Cue::StreetAfter, self.start, 1, Break::Sentence).is_some()
     }
 
     fn region(&self) -> usize {
@@ -186,6 +187,7 @@ impl<'s, 'c> Place<'s, 'c> {
         let wanted = self.before(Cue::Need, 12) || self.before(Cue::Serve, CLAUSE);
         let moved = self.before(Cue::Moved, 6);
         stance.weigh(self.to && wanted, 0.8);
+        stance.weigh(self.is_destination(), 1.0);
         stance.weigh(self.to && moved, 1.4);
         stance.weigh(self.from && moved, -2.0);
         let introduced = self.before(Cue::Me, 1) || self.before(Cue::Named, 3);
@@ -259,10 +261,31 @@ impl<'s, 'c> Place<'s, 'c> {
         stance.deny(self.is_negated());
         // "Haifa, no, Acre"; "are you in Charleston no I'm in Savannah".
         let no = self.passage.after(Cue::No, self.end, 1, Break::Question);
-        let taken_back = !self.agent && no.is_some() && self.next_city(8).is_some();
+        let next = self.next_city(8).filter(|_| !self.agent && no.is_some());
+        let taken_back = next.is_some_and(|next| !self.is_contrast(next));
         stance.deny(taken_back);
         let both_sides = self.passage.speaker == Speaker::Unknown && self.beside(Cue::Guess, 1);
         stance.weigh(both_sides && !self.passage.has(Cue::Yes), -0.8);
+    }
+
+    /// "בחולון לא בבת ים": without a pause the Hebrew "no" is a "not", and denies the next city.
+    fn is_contrast(&self, next: usize) -> bool {
+        let text = &self.passage.text;
+        let no = next.checked_sub(1).and_then(|at| text.tokens.get(at));
+        let paused = text.tokens.get(next).is_some_and(|token| token.before >= Break::Comma);
+        no.is_some_and(|token| text.word(token) == "לא") && !paused
+    }
+
+    /// "A locksmith for Arad", "מנעולן לערד".
+    fn is_destination(&self) -> bool {
+        let services = self.scene.mentions[..self.number()].iter().rev().take(6);
+        self.to
+            && services.into_iter().any(|m| {
+                m.segment == self.mention.segment
+                    && m.kind == Kind::Service
+                    && m.tokens.end <= self.start
+                    && self.start - m.tokens.end <= 2
+            })
     }
 
     fn is_negated(&self) -> bool {

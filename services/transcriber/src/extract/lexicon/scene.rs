@@ -227,7 +227,8 @@ impl<'c> Scene<'c> {
             Kind::City => overlap && (outer.len(), inner.start) > (inner.len(), outer.start),
             Kind::Service => {
                 let (own, other) = (self.phrase(known).strength, self.phrase(mention).strength);
-                let whole = known.contiguous && own >= other;
+                let other_trade = known.entry != mention.entry && own >= Strength::Sign;
+                let whole = known.contiguous && (own >= other || other_trade);
                 // "The chimney needs cleaning": its last word is no cleaner.
                 let edge = outer.start == inner.start || outer.end == inner.end;
                 let part = edge && own == Strength::Said && other == Strength::Name;

@@ -58,7 +58,7 @@ impl Wish<'_, '_> {
             Strength::Name => 1.7,
             Strength::Said => 1.5,
             Strength::Sign => 1.3,
-            Strength::Hint => 0.0,
+            Strength::Hint => 0.15,
         };
         let speaker = match self.passage.speaker {
             Speaker::Caller => 0.5,
@@ -126,7 +126,7 @@ impl Wish<'_, '_> {
     fn exclude(&self, stance: &mut Stance) {
         let name = self.strength >= Strength::Said;
         stance.deny(self.is_negated() && name);
-        stance.exclude(self.is_negated() && self.strength == Strength::Hint);
+        stance.exclude(self.beside(Cue::Negate, 0) && self.strength == Strength::Hint);
         stance.exclude(name && self.beside(Cue::TradeOfKin, 1));
         let greeted = self.mention.segment < 2 && self.passage.has(Cue::Greeting);
         let guess = self.beside(Cue::Recap, 3) && !greeted;

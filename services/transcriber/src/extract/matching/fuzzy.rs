@@ -48,6 +48,16 @@ impl Neighbours {
         }
     }
 
+    /// Appends the words that sound like this one.
+    pub(super) fn read_alike(&self, word: &str, readings: &mut Vec<Reading>) {
+        let letters: Vec<char> = word.chars().take(MAX + 1).collect();
+        if (MIN_SOUND..=MAX).contains(&letters.len())
+            && let Some(alike) = self.by_sound.get(sound(&letters).as_str())
+        {
+            readings.extend(alike.iter().map(|at| self.reading(*at, Prefix::default(), 1)));
+        }
+    }
+
     /// Appends the words that sound like this one, or else those one letter away.
     pub(super) fn read(&self, word: &str, prefix: Prefix, readings: &mut Vec<Reading>) {
         let letters: Vec<char> = word.chars().take(MAX + 1).collect();

@@ -85,6 +85,17 @@ impl Vocabulary {
         if self.whole.contains(word) {
             return;
         }
+        if readings.len() > before {
+            // Spellings mix: "Petach Tikva" and "Petah Tiqwa" make "Petach Tiqwa".
+            let known = readings.len();
+            self.neighbours.read_alike(word, readings);
+            let own = readings[before].word;
+            let mut at = 0;
+            readings.retain(|reading| {
+                at += 1;
+                at <= known || reading.word != own
+            });
+        }
         let stems: Vec<(&str, Prefix)> = stems(word).collect();
         for (stem, prefix) in &stems {
             self.read_exact(stem, *prefix, readings);

@@ -1,0 +1,140 @@
+//! What is old enough.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use serde::Serialize;
+
+use super::{Ages, RetentionSettings};
+use crate::store::{
+    Store, StoreError,
+    entities::{call_logs, recordings},
+};
+
+/// What goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Recordings at Twilio.
+    Recordings,
+    /// Calls with everything that belongs to them.
+    Calls,
+    /// Transcripts.
+    Transcripts,
+    /// Telephone numbers.
+    Numbers,
+}
+
+/// Something of an account that is old enough.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Due {
+    /// The account.
+    pub account_sid: String,
+    /// What.
+    pub kind: Kind,
+    /// Everything from before this time.
+    pub before: DateTime<Utc>,
+    /// How many recordings or calls.
+    pub count: u64,
+}
+
+impl Kind {
+    /// The name in the log, the API and the audit table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Recordings => "recordings",
+            Self::Calls => "calls",
+            Self::Transcripts => "transcripts",
+            Self::Numbers => "numbers",
+        }
+    }
+
+    /// Recordings come first: where they are is written in the rows that go next.
+    const ORDER: [Self; 4] = [Self::Recordings, Self::Calls, Self::Transcripts, Self::Numbers];
+
+    fn days(self, ages: Ages) -> Option<u32> {
+        match self {
+            Self::Recordings => ages.recordings_days,
+            Self::Calls => ages.calls_days,
+            Self::Transcripts => ages.transcripts_days,
+            Self::Numbers => ages.numbers_days,
+        }
+    }
+}
+
+/// What is old enough at `now`, by account.
+pub async fn find(
+    store: &Store,
+    settings: &RetentionSettings,
+    now: DateTime<Utc>,
+) -> Result<Vec<Due>, StoreError> {
+    let accounts: Vec<String> = call_logs::Entity::find()
+        .select_only()
+        .column(call_logs::Column::AccountSid)
+        .distinct()
+        .order_by_asc(call_logs::Column::AccountSid)
+        .into_tuple()
+        .all(store.reader())
+        .await?;
+    let mut found = Vec::new();
+    for account_sid in accounts {
+        let ages = settings.ages(&account_sid);
+        for kind in Kind::ORDER {
+            let Some(days) = kind.days(ages) else { continue };
+            let before = now - TimeDelta::days(days.into());
+            let mut due = Due { account_sid: account_sid.clone(), kind, before, count: 0 };
+            due.count = match kind {
+                Kind::Recordings => {
+                    let old = recordings::Entity::find().filter(old_recordings(&due));
+                    old.count(store.reader()).await?
+                }
+                _ => {
+                    let old = call_logs::Entity::find().filter(old_calls(&due));
+                    old.count(store.reader()).await?
+                }
+            };
+            if due.count > 0 {
+                found.push(due);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Recordings that are old enough, oldest first.
+pub async fn recordings(store: &Store, due: &Due, limit: u64) -> Result<Vec<String>, StoreError> {
+    Ok(recordings::Entity::find()
+        .select_only()
+        .column(recordings::Column::RecordingSid)
+        .filter(old_recordings(due))
+        .order_by_asc(recordings::Column::CreatedAt)
+        .limit(limit)
+        .into_tuple()
+        .all(store.reader())
+        .await?)
+}
+
+fn old_recordings(due: &Due) -> Condition {
+    Condition::all()
+        .add(recordings::Column::AccountSid.eq(&due.account_sid))
+        .add(recordings::Column::CreatedAt.lt(due.before))
+        .add(recordings::Column::MediaDeletedAt.is_null())
+}
+
+/// Calls that are old enough and still have what is to go.
+pub fn old_calls(due: &Due) -> Condition {
+    use call_logs::Column;
+    let old = Condition::all()
+        .add(Column::AccountSid.eq(&due.account_sid))
+        .add(Column::CreatedAt.lt(due.before));
+    match due.kind {
+        Kind::Transcripts => old.add(Column::FinalTranscript.is_not_null()),
+        Kind::Numbers => old.add(
+            Condition::any()
+                .add(Column::FromNumber.is_not_null())
+                .add(Column::ToNumber.is_not_null()),
+        ),
+        Kind::Recordings | Kind::Calls => old,
+    }
+}

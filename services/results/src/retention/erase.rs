@@ -1,0 +1,149 @@
+//! Taking away, a few calls in a transaction.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait, OnConflict},
+};
+
+use super::{
+    STEP,
+    due::{Due, Kind, old_calls},
+};
+use crate::{
+    erasure,
+    projection::{Change, call, leads_of_batch, recording, write},
+    settings::ResultsSettings,
+    store::{
+        Store, StoreError,
+        entities::{audit, call_logs, outbox, recordings, tombstones},
+    },
+};
+
+type Call = Change<call_logs::Model>;
+
+/// Takes the next calls' share away; returns how many calls.
+pub async fn step(
+    store: &Store,
+    due: &Due,
+    settings: &ResultsSettings,
+    now: DateTime<Utc>,
+) -> Result<u64, StoreError> {
+    let db = store.begin().await?;
+    let calls = call_logs::Entity::find()
+        .filter(old_calls(due))
+        .order_by_asc(call_logs::Column::CreatedAt)
+        .limit(STEP)
+        .all(&db)
+        .await?;
+    if calls.is_empty() {
+        return Ok(0);
+    }
+    let sids: Vec<String> = calls.iter().map(|call| call.call_sid.clone()).collect();
+    let of_calls = recordings::Column::CallSid.is_in(&sids);
+    let recordings = recordings::Entity::find().filter(of_calls).all(&db).await?;
+    let mut calls: Vec<Call> = calls.into_iter().map(Change::of).collect();
+    match due.kind {
+        Kind::Calls => erase_calls(&db, &mut calls, &recordings, now).await?,
+        Kind::Transcripts => erase_transcripts(&db, &mut calls, recordings).await?,
+        Kind::Numbers => erase_numbers(&mut calls),
+        Kind::Recordings => {}
+    }
+    // What the outside was told holds the same words and numbers; what was not told yet is.
+    let told = outbox::Column::CallSid.is_in(&sids).and(outbox::Column::RelayedAt.is_not_null());
+    outbox::Entity::delete_many().filter(told).exec(&db).await?;
+    let assigned = leads_of_batch::assign(&db, &mut calls, settings, now).await?;
+    if due.kind != Kind::Calls {
+        write::calls(&db, calls.iter().map(|change| change.row.clone())).await?;
+    }
+    let (_, events) = leads_of_batch::update(&db, assigned, &calls, settings, now).await?;
+    write::events_out(&db, events).await?;
+    audited(&db, due, sids.len(), now).await?;
+    db.commit().await?;
+    Ok(sids.len() as u64)
+}
+
+async fn erase_calls<C: ConnectionTrait>(
+    db: &C,
+    calls: &mut [Call],
+    recordings: &[recordings::Model],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let sids: Vec<&str> = calls.iter().map(|change| change.row.call_sid.as_str()).collect();
+    let erased = sids.iter().copied().chain(recordings.iter().map(|r| r.recording_sid.as_str()));
+    let hashes: BTreeSet<String> = erased.map(erasure::hash).collect();
+    let rows = hashes
+        .into_iter()
+        .map(|sid_hash| tombstones::ActiveModel { sid_hash: Set(sid_hash), created_at: Set(now) });
+    tombstones::Entity::insert_many(rows)
+        .on_conflict(OnConflict::column(tombstones::Column::SidHash).do_nothing().to_owned())
+        .exec_without_returning(db)
+        .await?;
+    let of_calls = recordings::Column::CallSid.is_in(sids.iter().copied());
+    recordings::Entity::delete_many().filter(of_calls).exec(db).await?;
+    let these = call_logs::Column::CallSid.is_in(sids);
+    call_logs::Entity::delete_many().filter(these).exec(db).await?;
+    // A call without numbers belongs to no lead: its lead is looked at anew.
+    erase_numbers(calls);
+    Ok(())
+}
+
+async fn erase_transcripts<C: ConnectionTrait>(
+    db: &C,
+    calls: &mut [Call],
+    mut rows: Vec<recordings::Model>,
+) -> Result<(), StoreError> {
+    rows.iter_mut().for_each(recording::forget_words);
+    for change in calls {
+        let own: Vec<_> = rows.iter().filter(|r| r.call_sid == change.row.call_sid).collect();
+        call::fold(&mut change.row, &own);
+    }
+    write::recordings(db, rows.into_iter()).await
+}
+
+fn erase_numbers(calls: &mut [Call]) {
+    for change in calls {
+        call::forget_numbers(&mut change.row);
+    }
+}
+
+/// Remembers which recordings Twilio does not have any more.
+pub async fn mark_deleted(
+    store: &Store,
+    due: &Due,
+    sids: &[String],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    if sids.is_empty() {
+        return Ok(());
+    }
+    let db = store.begin().await?;
+    recordings::Entity::update_many()
+        .col_expr(recordings::Column::MediaDeletedAt, Expr::value(now))
+        .filter(recordings::Column::RecordingSid.is_in(sids))
+        .exec(&db)
+        .await?;
+    audited(&db, due, sids.len(), now).await?;
+    Ok(db.commit().await?)
+}
+
+async fn audited<C: ConnectionTrait>(
+    db: &C,
+    due: &Due,
+    count: usize,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let row = audit::ActiveModel {
+        id: NotSet,
+        action: Set(format!("retention_{}", due.kind.as_str())),
+        account_sid: Set(due.account_sid.clone()),
+        count: Set(i64::try_from(count).unwrap_or(i64::MAX)),
+        before: Set(due.before),
+        done_at: Set(now),
+    };
+    audit::Entity::insert(row).exec_without_returning(db).await?;
+    Ok(())
+}

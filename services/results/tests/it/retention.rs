@@ -1,0 +1,135 @@
+//! What is old enough goes, and stays away.
+
+use std::sync::Arc;
+
+use callscribe_results::{
+    ResultsSettings,
+    retention::{Ages, Kind, Retention, RetentionSettings},
+    store::entities::audit,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::EntityTrait;
+use tokio_util::sync::CancellationToken;
+use twilio::{Client, double::Double};
+
+use crate::support::{
+    Db,
+    events::{account, call_sid, recording_sid, usual},
+    on_both,
+};
+
+const T: i64 = 1_790_000_000_000;
+const CALLER: &str = "+15125550123";
+const OTHER: &str = "+15125550124";
+
+/// Ten days after the old call, and one after the new one.
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(T).unwrap() + TimeDelta::days(10)
+}
+
+/// An old call of one caller and a new one of another.
+async fn two_calls(db: &Db) {
+    db.persist(&usual(1, T, CALLER, "Austin")).await.unwrap();
+    let new = now() - TimeDelta::days(1);
+    db.persist(&usual(2, new.timestamp_millis(), OTHER, "Dallas")).await.unwrap();
+}
+
+async fn sweep(db: &Db, retention: RetentionSettings, client: Option<Client>) -> Vec<(Kind, u64)> {
+    let settings = Arc::new(ResultsSettings { retention, ..ResultsSettings::default() });
+    let retention = Retention::new(db.store.clone(), client, settings);
+    let done = retention.sweep(now(), &CancellationToken::new()).await.unwrap();
+    done.into_iter().map(|due| (due.kind, due.count)).collect()
+}
+
+fn after_5_days(ages: Ages) -> RetentionSettings {
+    RetentionSettings { ages, ..RetentionSettings::default() }
+}
+
+on_both! {
+    async fn an_old_transcript_goes_with_its_quotations_and_the_fields_stay(db: Db) {
+        two_calls(&db).await;
+        let ages = Ages { transcripts_days: Some(5), ..Ages::default() };
+        assert_eq!(sweep(&db, after_5_days(ages), None).await, [(Kind::Transcripts, 1)]);
+        let rows = db.rows().await;
+        assert_eq!(rows.calls[0].final_transcript, None);
+        assert_eq!(rows.calls[0].extracted_city.as_deref(), Some("Austin"));
+        assert_eq!((&rows.recordings[0].transcript, &rows.recordings[0].segments), (&None, &None));
+        let extraction = rows.recordings[0].extraction.as_ref().unwrap();
+        assert_eq!(extraction["city"]["evidence"]["quote"], "");
+        assert_eq!(rows.leads[0].city.as_deref(), Some("Austin"));
+        assert!(rows.calls[1].final_transcript.is_some());
+        // A repetition of the old event does not bring it back, and there is nothing left to do.
+        db.persist(&usual(1, T, CALLER, "Austin")).await.unwrap();
+        assert_eq!(db.rows().await, rows);
+        assert_eq!(sweep(&db, after_5_days(ages), None).await, []);
+    }
+}
+
+on_both! {
+    async fn old_numbers_go_and_with_them_a_lead_that_has_no_call_left(db: Db) {
+        two_calls(&db).await;
+        let ages = Ages { numbers_days: Some(5), ..Ages::default() };
+        assert_eq!(sweep(&db, after_5_days(ages), None).await, [(Kind::Numbers, 1)]);
+        let rows = db.rows().await;
+        assert_eq!((&rows.calls[0].from_number, &rows.calls[0].to_number), (&None, &None));
+        let phones: Vec<_> = rows.leads.iter().map(|lead| lead.phone_e164.as_str()).collect();
+        assert_eq!(phones, [OTHER]);
+        db.persist(&usual(1, T, CALLER, "Austin")).await.unwrap();
+        assert_eq!(db.rows().await, rows);
+    }
+}
+
+on_both! {
+    async fn old_calls_go_whole_and_leave_a_tombstone_and_an_entry_in_the_audit(db: Db) {
+        two_calls(&db).await;
+        db.execute("UPDATE outbox SET relayed_at = created_at").await;
+        let ages = Ages { calls_days: Some(5), ..Ages::default() };
+        let dry = RetentionSettings { dry_run: true, ..after_5_days(ages) };
+        assert_eq!(sweep(&db, dry, None).await, [(Kind::Calls, 1)]);
+        assert_eq!(db.rows().await.calls.len(), 2, "a dry run takes nothing away");
+        assert_eq!(sweep(&db, after_5_days(ages), None).await, [(Kind::Calls, 1)]);
+        let rows = db.rows().await;
+        assert_eq!(rows.calls.len(), 1);
+        assert_eq!(rows.recordings.len(), 1);
+        assert_eq!(rows.leads.len(), 1);
+        let old = call_sid(1);
+        assert!(db.outbox().await.iter().all(|event| event.call_sid.as_ref() != Some(&old)));
+        db.persist(&usual(1, T, CALLER, "Austin")).await.unwrap();
+        assert_eq!(db.rows().await, rows, "it does not come back");
+        let audit = audit::Entity::find().all(db.store.reader()).await.unwrap();
+        assert_eq!((audit[0].action.as_str(), audit[0].count), ("retention_calls", 1));
+    }
+}
+
+on_both! {
+    async fn an_account_can_have_ages_of_its_own(db: Db) {
+        two_calls(&db).await;
+        let own = Ages { calls_days: Some(30), ..Ages::default() };
+        let settings = RetentionSettings {
+            ages: Ages { calls_days: Some(5), ..Ages::default() },
+            accounts: [(account().parse().unwrap(), own)].into(),
+            dry_run: false,
+        };
+        assert_eq!(sweep(&db, settings, None).await, []);
+        assert_eq!(db.rows().await.calls.len(), 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn old_recordings_are_deleted_at_twilio_once_and_one_that_is_gone_counts() {
+    chassis::install_tls();
+    let db = Db::sqlite().await;
+    two_calls(&db).await;
+    let account: domain::AccountSid = account().parse().unwrap();
+    let twilio = Double::start(account, "token").await.unwrap();
+    let client = Client::new(&twilio.settings()).unwrap();
+    let ages = Ages { recordings_days: Some(5), ..Ages::default() };
+    // The double has no such recording: 404, which is what was wanted.
+    let done = sweep(&db, after_5_days(ages), Some(client.clone())).await;
+    assert_eq!(done, [(Kind::Recordings, 1)]);
+    let rows = db.rows().await;
+    assert_eq!(rows.recordings[0].recording_sid, recording_sid(1));
+    assert_eq!(rows.recordings[0].media_deleted_at, Some(now()));
+    assert_eq!(rows.recordings[1].media_deleted_at, None);
+    assert_eq!(sweep(&db, after_5_days(ages), Some(client)).await, []);
+}
