@@ -35,7 +35,7 @@ use sea_orm::{
 };
 
 /// Events in a transaction, as the service takes them.
-const BATCH: usize = 200;
+const BATCH: usize = 500;
 /// Each figure is the best of so many runs on fresh databases: others disturb, nothing helps.
 const RUNS: usize = 3;
 

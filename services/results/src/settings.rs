@@ -65,7 +65,7 @@ pub struct ResultsSettings {
     pub webhooks: WebhookSettings,
     /// How long what is kept.
     pub retention: RetentionSettings,
-    /// Events persisted in one transaction at most, 1 to 500. Default 200.
+    /// Events persisted in one transaction at most, 1 to 500. Default 500.
     pub batch_events: usize,
     /// How sure a field must be to enter a lead, between 0 and 1. Default 0.8.
     pub lead_threshold: f64,
@@ -125,7 +125,7 @@ impl Default for ResultsSettings {
             api: ApiSettings::default(),
             webhooks: WebhookSettings::default(),
             retention: RetentionSettings::default(),
-            batch_events: 200,
+            batch_events: 500,
             lead_threshold: 0.8,
             lead_thresholds: BTreeMap::new(),
             reconcile: ReconcileSettings::default(),

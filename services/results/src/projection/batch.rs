@@ -7,7 +7,7 @@ use std::{
 
 use chrono::Utc;
 use domain::{CallEvent, EventKind};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::{call, leads_of_batch, outbox as event_out, recording, write};
 use crate::{
@@ -15,7 +15,11 @@ use crate::{
     settings::ResultsSettings,
     store::{
         Store, StoreError,
-        entities::{call_logs, recordings, tombstones},
+        entities::{
+            call_logs,
+            recordings::{self, Column},
+            tombstones,
+        },
     },
 };
 
@@ -100,25 +104,18 @@ impl Batch {
         let sids = call_sids.iter().copied().chain(recording_sids.iter().map(|sid| sid.as_str()));
         let erased = tombstones_of(db, sids).await?;
 
-        let of_batch = Condition::any()
-            .add(recordings::Column::CallSid.is_in(call_sids.iter().copied()))
-            .add(recordings::Column::RecordingSid.is_in(recording_sids.iter().map(|s| s.as_str())));
-        let mut found = recordings::Entity::find().filter(of_batch).all(db).await?;
+        let mut calls = calls_of(db, call_sids.iter().copied()).await?;
+        let known_calls = calls.iter().map(|call| call.call_sid.as_str());
+        let mut found = recordings_of(db, Column::CallSid, known_calls).await?;
+        let met: BTreeSet<_> = found.iter().map(|row| row.recording_sid.clone()).collect();
+        let rest = recording_sids.iter().map(|sid| sid.as_str()).filter(|sid| !met.contains(*sid));
         // A recording that stands under another call than its event says: that call is folded too.
-        let others: BTreeSet<String> = found
-            .iter()
-            .map(|recording| recording.call_sid.clone())
-            .filter(|call_sid| !call_sids.contains(call_sid.as_str()))
-            .collect();
-        if !others.is_empty() {
-            let of_others = recordings::Column::CallSid.is_in(others.iter().map(String::as_str));
-            found.extend(recordings::Entity::find().filter(of_others).all(db).await?);
+        let elsewhere = recordings_of(db, Column::RecordingSid, rest).await?;
+        if !elsewhere.is_empty() {
+            let others: BTreeSet<_> = elsewhere.iter().map(|row| row.call_sid.as_str()).collect();
+            found.extend(recordings_of(db, Column::CallSid, others.iter().copied()).await?);
+            calls.extend(calls_of(db, others.into_iter()).await?);
         }
-        let all_calls = call_sids.into_iter().chain(others.iter().map(String::as_str));
-        let calls = call_logs::Entity::find()
-            .filter(call_logs::Column::CallSid.is_in(all_calls))
-            .all(db)
-            .await?;
         Ok(Self {
             erased,
             calls: calls.into_iter().map(|row| (row.call_sid.clone(), Change::of(row))).collect(),
@@ -207,6 +204,26 @@ impl Batch {
         }
         ended
     }
+}
+
+async fn calls_of<C: ConnectionTrait>(
+    db: &C,
+    sids: impl Iterator<Item = &str>,
+) -> Result<Vec<call_logs::Model>, StoreError> {
+    let these = call_logs::Column::CallSid.is_in(sids);
+    Ok(call_logs::Entity::find().filter(these).all(db).await?)
+}
+
+async fn recordings_of<C: ConnectionTrait>(
+    db: &C,
+    column: Column,
+    sids: impl Iterator<Item = &str>,
+) -> Result<Vec<recordings::Model>, StoreError> {
+    let sids: Vec<&str> = sids.collect();
+    if sids.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(recordings::Entity::find().filter(column.is_in(sids)).all(db).await?)
 }
 
 async fn tombstones_of<C: ConnectionTrait>(

@@ -31,6 +31,13 @@ pub struct Said {
     pub city_confidence: Option<f64>,
 }
 
+impl Said {
+    /// Whether the call says nothing that could enter a lead.
+    pub fn is_silent(&self) -> bool {
+        self.extracted_service.is_none() && self.extracted_city.is_none()
+    }
+}
+
 impl From<&call_logs::Model> for Said {
     fn from(call: &call_logs::Model) -> Self {
         Self {

@@ -45,9 +45,10 @@ pub(crate) async fn assign<C: ConnectionTrait>(
     settings: &ResultsSettings,
     now: DateTime<Utc>,
 ) -> Result<Assigned, StoreError> {
-    let keys: Vec<Option<Key>> = calls.iter().map(|change| key_of(&change.row)).collect();
+    // A call whose external party is what it was keeps its lead: most events need no look-up.
+    let keys: Vec<Option<Key>> = calls.iter().map(new_key_of).collect();
     let wanted: BTreeSet<&Key> = keys.iter().flatten().collect();
-    let known = find(db, &wanted).await?;
+    let mut known = find(db, &wanted).await?;
     let new = make(db, calls, &keys, &known, settings, now).await?;
     let ids: BTreeMap<Key, i64> = known
         .iter()
@@ -57,15 +58,28 @@ pub(crate) async fn assign<C: ConnectionTrait>(
     let mut left = BTreeSet::new();
     let mut concerned = BTreeSet::new();
     for (change, key) in calls.iter_mut().zip(&keys) {
-        change.row.lead_id = key.as_ref().and_then(|key| ids.get(key).copied());
+        change.row.lead_id = match key {
+            Some(key) => ids.get(key).copied(),
+            None if call::external_party(&change.row).is_none() => None,
+            None => change.row.lead_id,
+        };
         let before = change.before.as_ref().map(Said::from);
-        if before.as_ref() != Some(&Said::from(&change.row)) {
+        let after = Said::from(&change.row);
+        let is_silent = after.is_silent() && before.as_ref().is_none_or(Said::is_silent);
+        if !is_silent && before.as_ref() != Some(&after) {
             concerned.extend(change.row.lead_id);
         }
         let old = before.and_then(|said| said.lead_id);
         left.extend(old.filter(|old| change.row.lead_id != Some(*old)));
     }
-    let known = known.into_iter().filter(|lead| concerned.contains(&lead.id)).collect();
+    known.retain(|lead| concerned.remove(&lead.id));
+    for (lead, _) in &new {
+        concerned.remove(&lead.id);
+    }
+    if !concerned.is_empty() {
+        let by_id = leads::Entity::find().filter(leads::Column::Id.is_in(concerned));
+        known.extend(by_id.all(db).await?);
+    }
     Ok(Assigned { new, known, left })
 }
 
@@ -121,8 +135,14 @@ fn announce(
     (effect, event_out::of_lead(lead, call_sid, now))
 }
 
-fn key_of(call: &call_logs::Model) -> Option<Key> {
-    call::external_party(call).map(|number| (call.account_sid.clone(), number.to_string()))
+/// Account and number of the external party, unless the call has its lead already.
+fn new_key_of(call: &Call) -> Option<Key> {
+    let number = call::external_party(&call.row)?;
+    let had = call.before.as_ref().filter(|before| before.lead_id.is_some());
+    if had.and_then(call::external_party).as_ref() == Some(&number) {
+        return None;
+    }
+    Some((call.row.account_sid.clone(), number.to_string()))
 }
 
 async fn find<C: ConnectionTrait>(
