@@ -167,7 +167,7 @@ impl Queue {
             let decision = Decision { transition: Transition::Redriven, delivery, failure };
             push_emissions(&mut call, link.prefix(), &self.decided(&decision));
         }
-        count(link.call(&call).await?)
+        count(metric::without_emitted(link.prefix(), link.call(&call).await?)?)
     }
 
     async fn discard_page(&self, letters: &[DeadLetter]) -> Result<u64, QueueError> {

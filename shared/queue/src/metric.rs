@@ -1,8 +1,9 @@
 //! What the queue counts and measures, under the names the dashboards use.
 
 use metrics::{counter, gauge, histogram};
+use redis::Value;
 
-use crate::{Enqueued, Lane, Stats};
+use crate::{Enqueued, Lane, QueueError, Stats};
 
 /// One transition of one entry; `reason` is one of few.
 pub(crate) fn transition(queue: &str, transition: &'static str, reason: &str, count: usize) {
@@ -25,6 +26,22 @@ pub(crate) fn enqueued(queue: &str, results: &[Enqueued]) {
     transition(queue, "enqueued", "waiting", added);
     transition(queue, "enqueued", "scheduled", scheduled);
     transition(queue, "enqueued", "duplicate", duplicates);
+}
+
+/// Counts what a script that adds entries has emitted, by the queue it came to, and returns the
+/// rest of its answer.
+pub(crate) fn without_emitted(prefix: &str, answer: Value) -> Result<Value, QueueError> {
+    let unexpected = || QueueError::Redis("a script's answer has an unexpected form".to_owned());
+    let Value::Array(parts) = answer else { return Err(unexpected()) };
+    let [rest, emitted] = <[Value; 2]>::try_from(parts).map_err(|_| unexpected())?;
+    let Value::Array(emitted) = emitted else { return Err(unexpected()) };
+    for pair in emitted.chunks_exact(2) {
+        let base: String = redis::from_redis_value_ref(&pair[0]).map_err(|_| unexpected())?;
+        let count: usize = redis::from_redis_value_ref(&pair[1]).map_err(|_| unexpected())?;
+        let queue = base.strip_prefix(&format!("{{{prefix}}}:")).unwrap_or(&base);
+        transition(queue, "enqueued", "emitted", count);
+    }
+    Ok(rest)
 }
 
 /// Durations of one queue, looked up once for the hot path.

@@ -144,7 +144,7 @@ impl Queue {
         for entry in entries {
             push_entry(&mut call, base, link.prefix(), entry);
         }
-        let answer = link.call(&call).await?;
+        let answer = metric::without_emitted(link.prefix(), link.call(&call).await?)?;
         link.health().wrote();
         let Value::Array(answers) = answer else {
             return Err(QueueError::Redis("expected a list".to_owned()));

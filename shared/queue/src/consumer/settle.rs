@@ -268,7 +268,7 @@ async fn call(
     for transit in transits {
         transit.push(&mut call, link.prefix());
     }
-    Ok(positions(link.call(&call).await?))
+    Ok(positions(metric::without_emitted(link.prefix(), link.call(&call).await?)?))
 }
 
 /// Positions a script complains about.

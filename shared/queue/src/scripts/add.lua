@@ -10,12 +10,24 @@ local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_text = string.format('%.0f', now)
 
+-- How many entries came to which queue as emissions, as base key, number, base key, number …
+local emitted, emitted_at = {}, {}
+local function count_emission(base)
+  local at = emitted_at[base]
+  if not at then
+    at = #emitted + 2
+    emitted[at - 1], emitted[at], emitted_at[base] = base, 0, at
+  end
+  emitted[at] = emitted[at] + 1
+end
+
 -- Returns the next index and what became of the entry: its id, '' (scheduled) or false (not added).
-local function add(i, wanted)
+local function add(i, wanted, is_emission)
   local base, head, key, body = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   i = i + 4
   if head == '' then
     if not wanted then return i, false end
+    if is_emission then count_emission(base) end
     return i, call('XADD', base, '*', 'key', key, 'body', body, 'attempt', '1', 'redrive', '0',
       'born', now_text)
   end
@@ -46,7 +58,8 @@ local function add(i, wanted)
     end
     -- After the XADD: the key must never outlive an entry that was not added.
     if once then call('SET', once, added, 'PX', window) end
+    if is_emission then count_emission(base) end
   end
-  for _ = 1, children do i = add(i, added ~= false) end
+  for _ = 1, children do i = add(i, added ~= false, true) end
   return i, added
 end

@@ -2,7 +2,7 @@
 -- Takes entries out of the dead letters, each only if it is still there.
 -- KEYS: dead, live, bulk, born. ARGV: number of letters, then each as: id, lane, born, number of
 --   field names and values, those, number of emissions, emissions.
--- Returns how many were taken out.
+-- Returns { how many were taken out, what was emitted (see add.lua) }.
 local streams = { live = KEYS[2], bulk = KEYS[3] }
 local taken = 0
 local i = 2
@@ -19,6 +19,6 @@ for _ = 1, tonumber(ARGV[1]) do
   i = i + fields
   local emissions = tonumber(ARGV[i])
   i = i + 1
-  for _ = 1, emissions do i = add(i, found ~= nil) end
+  for _ = 1, emissions do i = add(i, found ~= nil, true) end
 end
-return taken
+return { taken, emitted }

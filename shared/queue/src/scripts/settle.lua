@@ -5,7 +5,8 @@
 --   indexed by birth, verdict and its arguments, number of emissions, emissions.
 -- Modes: 'each' and 'range' differ in how they look at what is pending; 'orphan' is for deliveries
 --   of a server that lost data: they are settled if their entry is gone and nobody settled it.
--- Returns the positions (from 1) of those that were not ours any more.
+-- Returns { the positions (from 1) of those that were not ours any more, what was emitted (see
+--   add.lua) }.
 local GROUP = 'workers'
 local consumer = ARGV[1]
 local streams = { live = KEYS[1], bulk = KEYS[2] }
@@ -82,7 +83,7 @@ for n = 1, tonumber(ARGV[3]) do
   end
   local emissions = tonumber(ARGV[i])
   i = i + 1
-  for _ = 1, emissions do i = add(i, mine) end
+  for _ = 1, emissions do i = add(i, mine, true) end
   if not mine then
     lost[#lost + 1] = n
   else
@@ -98,4 +99,4 @@ for n = 1, tonumber(ARGV[3]) do
 end
 leave('live', leaving.live)
 leave('bulk', leaving.bulk)
-return lost
+return { lost, emitted }

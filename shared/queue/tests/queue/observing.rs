@@ -46,7 +46,7 @@ async fn every_transition_is_counted_with_its_reason_and_durations_are_measured(
     let running = Running::start(
         &queue,
         quick(),
-        Each(|delivery: Delivery| async move {
+        Each(move |delivery: Delivery| async move {
             match (delivery.key.as_str(), delivery.attempt) {
                 ("retry", 1) => {
                     let failure = Failure::new("engine_down", "500");
@@ -55,7 +55,10 @@ async fn every_transition_is_counted_with_its_reason_and_durations_are_measured(
                 ("dead", _) => {
                     Verdict::Dead { failure: Failure::new("no_such_call", "404") }.into()
                 }
-                _ => Settlement::done(),
+                // Both emit the same to another queue, which takes it once.
+                _ => Settlement::done()
+                    .emit("results", Entry::new("same", "").once("same", once))
+                    .emit("results", Entry::new("own", "")),
             }
         }),
     );
@@ -70,6 +73,7 @@ async fn every_transition_is_counted_with_its_reason_and_durations_are_measured(
     for line in [
         r#"queue_transitions_total{queue="calls",transition="enqueued",reason="waiting"} 3"#,
         r#"queue_transitions_total{queue="calls",transition="enqueued",reason="duplicate"} 1"#,
+        r#"queue_transitions_total{queue="results",transition="enqueued",reason="emitted"} 3"#,
         r#"queue_transitions_total{queue="calls",transition="retry",reason="engine_down"} 1"#,
         r#"queue_transitions_total{queue="calls",transition="promoted",reason=""} 1"#,
         r#"queue_transitions_total{queue="calls",transition="dead",reason="permanent"} 1"#,
