@@ -18,6 +18,14 @@ lint: ## formatting and clippy, warnings refused
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
+bench: ## all benches, or those whose name begins with ONLY=…; writes target/bench.json
+	@deploy/setup/packages.sh test
+	cargo run --release --locked -p callscribe-tests --bin callscribe-bench -- $(ONLY)
+
+chaos: ## the fault run (CALLS= SECONDS= SEED=): servers and workers killed, nothing lost; writes target/chaos.json
+	@deploy/setup/packages.sh test
+	CALLS=$(CALLS) SECONDS=$(SECONDS) SEED=$(SEED) cargo run --locked -p callscribe-queue --example queue_chaos -- target/chaos.json
+
 fmt: ## format the code
 	cargo fmt --all
 
