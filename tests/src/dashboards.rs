@@ -1,6 +1,9 @@
 //! What the dashboards and the alerts ask of the metrics, held against what is exported.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use anyhow::{Context, anyhow};
 use promql_parser::{
@@ -29,6 +32,8 @@ pub struct Use {
     pub labels: BTreeSet<String>,
     /// The labels that must have one certain value.
     pub values: BTreeSet<(String, String)>,
+    /// Every value that is written out, in whatever comparison: `a` and `b` of `x!~"a|b"`.
+    pub written: BTreeSet<String>,
     /// The aggregation that its samples meet first, such as `sum` or `max`.
     pub aggregated_by: Option<String>,
 }
@@ -38,6 +43,18 @@ pub struct Use {
 struct Around {
     grouped_by: BTreeSet<String>,
     aggregation: Option<String>,
+}
+
+/// Everything that the repository's dashboard and alerts ask.
+///
+/// # Errors
+/// When a file cannot be read or is not what it should be.
+pub fn of_repository() -> anyhow::Result<Vec<Query>> {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
+    let read = |file: &str| std::fs::read_to_string(deploy.join(file)).context(file.to_owned());
+    let mut queries = of_dashboard(&read("grafana/dashboards/queue-lag.json")?)?;
+    queries.extend(of_alerts(&read("prometheus/alerts.yml")?)?);
+    Ok(queries)
 }
 
 /// The queries of a Grafana dashboard.
@@ -168,7 +185,14 @@ fn used(selector: &VectorSelector, around: &Around) -> anyhow::Result<Use> {
     labels.extend(matchers().map(|matcher| matcher.name.clone()));
     let certain = |matcher: &&Matcher| matches!(matcher.op, MatchOp::Equal);
     let values = matchers().filter(certain).map(|m| (m.name.clone(), m.value.clone())).collect();
-    Ok(Use { metric, labels, values, aggregated_by: around.aggregation.clone() })
+    let written = matchers().flat_map(|matcher| matcher.value.split('|')).map(str::to_owned);
+    Ok(Use {
+        metric,
+        labels,
+        values,
+        written: written.filter(|value| value != ".*").collect(),
+        aggregated_by: around.aggregation.clone(),
+    })
 }
 
 /// The samples of an exposition: name → label → the values it has.

@@ -5,17 +5,22 @@
     ./wer.py NAME ...            only these
     ./wer.py --command 'my-engine {audio}'
                                  another engine: prints the text of a 16 kHz mono WAV on stdout
+    ./wer.py --database data/callscribe.db
+                                 what Callscribe wrote down of these calls (`callscribe up --once`)
 
 Each channel goes to the engine by itself, as 16 kHz mono PCM, and is compared with what
 dialogues.toml says is spoken on it: word error rate = (substituted + left out + put in) / words
 spoken, over words in lower case without punctuation. It can exceed 100 %.
 "service" and "city" tell whether those words stand in the engine's text.
-Needs Python 3.11, `sox`, and the engine (packages `pocketsphinx` and `pocketsphinx-en-us`).
+Needs Python 3.11; without --database also `sox` and the engine (packages `pocketsphinx` and
+`pocketsphinx-en-us`).
 """
 
 import argparse
+import json
 import re
 import shlex
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -32,6 +37,7 @@ def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     options.add_argument("names", nargs="*", metavar="NAME")
     options.add_argument("--command", default=POCKETSPHINX)
+    options.add_argument("--database", type=Path)
     options = options.parse_args()
 
     calls = tomllib.loads((HERE / "dialogues.toml").read_text(encoding="utf-8"))["call"]
@@ -49,7 +55,10 @@ def main():
         spoken = errors = 0
         heard = {}
         for channel, (label, reference) in enumerate(references(call), start=1):
-            heard[label] = transcribe(call["name"], channel, options.command)
+            if options.database:
+                heard[label] = stored(options.database, call, label)
+            else:
+                heard[label] = transcribe(call["name"], channel, options.command)
             spoken += len(reference)
             errors += distance(reference, heard[label])
         spoken_in_all += spoken
@@ -79,6 +88,18 @@ def transcribe(name, channel, command):
         run(["sox", "-R", "-V1", str(HERE / f"{name}.wav"), "-e", "signed-integer", "-b", "16",
              audio, "remix", str(channel), "rate", "16000"])
         return words(run([part.replace("{audio}", audio) for part in shlex.split(command)]))
+
+
+def stored(database, call, label):
+    """What Callscribe's rows say was heard on one channel; nothing, where nothing was."""
+    with sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True) as rows:
+        row = rows.execute("SELECT segments FROM recordings WHERE recording_sid = ?",
+                           [call["recording_sid"]]).fetchone()
+    if row is None:
+        sys.exit(f"{database} has no row for {call['name']}: let the calls finish first")
+    segments = json.loads(row[0] or "[]")
+    return words(" ".join(segment["text"] for segment in segments
+                          if label in ("both", segment["speaker"])))
 
 
 def words(text):

@@ -3,7 +3,6 @@
 pub mod cli;
 mod config;
 mod data_folder;
-mod queue_status;
 mod up;
 
 pub use config::Config;

@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Instant};
 use bytes::{Buf, BufMut};
 use domain::mask_phone;
 use futures_util::{Stream, StreamExt};
-use tracing::{Instrument, field::display};
 use twilio::signature;
 use warp::{
     Filter,
@@ -65,13 +64,6 @@ where
     let request_id = format!("{:016x}", fastrand::u64(..));
     let route = ingest.route(head.path.as_str());
     let kind = route.map_or("none", |(route, _)| route.kind.as_str());
-    let span = tracing::info_span!(
-        "callback",
-        otel.name = span_name(kind),
-        otel.kind = "server",
-        request_id,
-        call_sid = tracing::field::Empty,
-    );
     let taken = async {
         let (route, path) = route.ok_or(Refusal::NotFound)?;
         let body = read(&head, body).await?;
@@ -80,11 +72,9 @@ where
             "" => path.to_owned(),
             query => format!("{path}?{query}"),
         };
-        let taken = ingest.take(route.kind, &body, shown, &path_and_query).await?;
-        tracing::Span::current().record("call_sid", display(&taken.work.call_sid));
-        Ok(taken)
+        ingest.take(route.kind, &body, shown, &path_and_query).await
     };
-    let taken = taken.instrument(span).await;
+    let taken = taken.await;
     let twiml = route.is_some_and(|(route, _)| route.twiml);
     let mut response = match &taken {
         Ok(_) => accepted(twiml),
@@ -99,14 +89,6 @@ where
     metrics::histogram!("ingest_callback_seconds").record(started.elapsed().as_secs_f64());
     log(&request_id, &head, &taken, response.status(), started);
     response
-}
-
-fn span_name(kind: &str) -> &'static str {
-    match kind {
-        "recording" => "callback recording",
-        "call" => "callback call",
-        _ => "callback",
-    }
 }
 
 /// Checks what the head says of the body, and reads it.
@@ -206,7 +188,7 @@ fn log(
                 target: "access",
                 request_id, path, status, ms, outcome, repeated,
                 call_sid = %work.call_sid,
-                recording_sid = work.recording_sid.as_ref().map(display),
+                recording_sid = work.recording_sid.as_ref().map(tracing::field::display),
                 source = work.job().map(|job| job.source().as_str()),
                 from = masked(&work.call.from),
                 to = masked(&work.call.to),

@@ -1,7 +1,4 @@
-//! Twilio callbacks in, stream entries out.
-//!
-//! A callback is answered with 2xx only after its entry stands in Redis; whatever cannot be taken
-//! is refused with a status that makes Twilio try again, or says what is wrong.
+#![doc = include_str!("../README.md")]
 
 pub mod callbacks;
 mod enqueue;

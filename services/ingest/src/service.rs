@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chassis::{Process, queues::now_ms, serve::Server, telemetry};
 use queue::{Enqueued, Link};
-use tracing::Span;
+use tracing::{Instrument, Span};
 use twilio::Form;
 
 use crate::{
@@ -16,6 +16,9 @@ use crate::{
 
 /// How much longer than Redis's answer the disk may take, with `durability = "aof"`.
 const DISK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How often the gauges of the queues are set.
+const STANDING: Duration = Duration::from_secs(10);
 
 /// Takes callbacks and stores their entries.
 #[derive(Clone)]
@@ -86,7 +89,14 @@ impl<Q: Intake> Ingest<Q> {
         let form = Form::parse(body);
         self.gate.admit(&form, signature, path_and_query)?;
         let work = callbacks::read(kind, &form, now_ms())?;
-        let outcome = self.store(&work).await?;
+        // The trace of the call begins here.
+        let span = tracing::info_span!(
+            "callback",
+            otel.name = span_name(kind),
+            otel.kind = "server",
+            call_sid = work.call_sid.as_str(),
+        );
+        let outcome = self.store(&work).instrument(span).await?;
         Ok(Taken { work, outcome })
     }
 
@@ -106,6 +116,13 @@ impl<Q: Intake> Ingest<Q> {
     }
 }
 
+fn span_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Recording => "callback recording",
+        Kind::Call => "callback call",
+    }
+}
+
 /// Runs the service until the process stops.
 ///
 /// # Errors
@@ -120,6 +137,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
         None => url.parse().map_err(anyhow::Error::msg)?,
     };
     say_where(&config, &public_url.to_string());
+    report_queues(&link, &process);
     let intake = Queues::new(link, settings);
     let (check, stop) = (process.check("redis"), process.stop().clone());
     tokio::spawn(intake.clone().watch(settings.redis_high_water, check, stop));
@@ -128,6 +146,14 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     process.announce("ingest", url);
     server.run(warp::service(http::routes(ingest)), process.stop().clone()).await;
     Ok(())
+}
+
+/// Exports how both queues stand: ingest is up when nobody works on them, and that is when an
+/// operator must see them grow.
+fn report_queues(link: &Link, process: &Process) {
+    for queue in [chassis::queues::calls(link.clone()), chassis::queues::results(link.clone())] {
+        tokio::spawn(queue::export_stats(queue, STANDING, process.stop().clone()));
+    }
 }
 
 /// Tells what to enter at Twilio, and what will be refused.

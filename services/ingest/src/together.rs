@@ -4,11 +4,12 @@
 //! Redis and back. While one call is under way the next callbacks gather for the following one, so
 //! a lone callback waits for nobody and a flood needs few round trips.
 
-use queue::{Durable, Enqueued, Entry, OnDisk, Queue, QueueError};
+use queue::{Durable, Enqueued, Entry, Queue, QueueError};
 use tokio::sync::{mpsc, oneshot};
 
-/// Entries in one script call at most: bounds how long Redis is busy with it (a few milliseconds).
-const TOGETHER: usize = 256;
+/// Entries in one script call at most: enough to share the way, and little enough that neither
+/// Redis nor the allocator is held up by it (about 40 kB, less than a millisecond).
+const TOGETHER: usize = 32;
 
 type Outcome = Result<Enqueued, QueueError>;
 type Waiting = (Entry, oneshot::Sender<Outcome>);
@@ -41,44 +42,43 @@ async fn store_all(
     durable: Option<Durable>,
     mut entries: mpsc::UnboundedReceiver<Waiting>,
 ) {
-    let mut told = false;
     let mut gathered = Vec::with_capacity(TOGETHER);
     while entries.recv_many(&mut gathered, TOGETHER).await > 0 {
         // Whoever gave up was answered 503 and comes again.
         let (batch, waiting): (Vec<_>, Vec<_>) =
             gathered.drain(..).filter(|(_, tell)| !tell.is_closed()).unzip();
-        let outcome = store(&queue, durable.as_ref(), batch, &mut told).await;
-        match outcome {
-            Ok(stored) => {
-                for (tell, enqueued) in waiting.into_iter().zip(stored) {
-                    let _ = tell.send(Ok(enqueued));
-                }
+        let stored = queue.enqueue_batch(batch).await;
+        match (&durable, stored) {
+            // The disk takes its time; the next ones need not wait for it.
+            (Some(durable), Ok(stored)) => {
+                tokio::spawn(tell_when_on_disk(durable.clone(), waiting, stored));
             }
-            Err(error) => {
-                for tell in waiting {
-                    let _ = tell.send(Err(error.clone()));
-                }
-            }
+            (_, stored) => tell(waiting, stored),
         }
     }
 }
 
-async fn store(
-    queue: &Queue,
-    durable: Option<&Durable>,
-    batch: Vec<Entry>,
-    told: &mut bool,
-) -> Result<Vec<Enqueued>, QueueError> {
-    let stored = queue.enqueue_batch(batch).await?;
-    // Duplicates wait too: the first one may not be on disk yet.
-    if let Some(durable) = durable
-        && durable.confirm().await? == OnDisk::NotOffered
-        && !std::mem::replace(told, true)
-    {
-        tracing::warn!(
-            "ingest.durability is aof, but this Redis is older than 7.2 and cannot tell what is on \
-             its disk: its appendfsync setting alone decides"
-        );
+/// Duplicates wait too: the first one may not be on disk yet.
+async fn tell_when_on_disk(
+    durable: Durable,
+    waiting: Vec<oneshot::Sender<Outcome>>,
+    stored: Vec<Enqueued>,
+) {
+    tell(waiting, durable.confirm().await.map(|_| stored));
+}
+
+fn tell(waiting: Vec<oneshot::Sender<Outcome>>, outcome: Result<Vec<Enqueued>, QueueError>) {
+    // Whoever gave up waiting is not told.
+    match outcome {
+        Ok(stored) => {
+            for (tell, enqueued) in waiting.into_iter().zip(stored) {
+                let _ = tell.send(Ok(enqueued));
+            }
+        }
+        Err(error) => {
+            for tell in waiting {
+                let _ = tell.send(Err(error.clone()));
+            }
+        }
     }
-    Ok(stored)
 }

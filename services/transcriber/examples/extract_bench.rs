@@ -15,7 +15,9 @@ fn main() -> anyhow::Result<()> {
     let mut times: Vec<f64> = (0..200).map(|_| milliseconds(&lexicon, &call)).collect();
     times.sort_by(f64::total_cmp);
     row("extract.lexicon_ms", times[times.len() / 2], 2.0);
-    let worst = hostile().iter().map(|call| milliseconds(&lexicon, call)).fold(0.0, f64::max);
+    let best =
+        |call: &Transcript| (0..3).map(|_| milliseconds(&lexicon, call)).fold(f64::MAX, f64::min);
+    let worst = hostile().iter().map(best).fold(0.0, f64::max);
     row("extract.hostile_ms", worst, 200.0);
     Ok(())
 }
@@ -43,10 +45,19 @@ fn row(name: &str, value: f64, limit: f64) {
 fn ten_minutes() -> Transcript {
     let turns = [
         (Speaker::Agent, "Thank you for calling, how can I help you today?"),
-        (Speaker::Caller, "Hi, so the thing is, my kitchen sink has been backing up since Tuesday."),
+        (
+            Speaker::Caller,
+            "Hi, so the thing is, my kitchen sink has been backing up since Tuesday.",
+        ),
         (Speaker::Agent, "I see. And whereabouts are you located, what city is that?"),
-        (Speaker::Caller, "We used to live in Dallas, but now the house is in Fort Worth, near the zoo."),
-        (Speaker::Caller, "אז ככה, יש לי נזילה מתחת לכיור כבר יומיים, ואני צריכה אינסטלטור לפתח תקווה."),
+        (
+            Speaker::Caller,
+            "We used to live in Dallas, but now the house is in Fort Worth, near the zoo.",
+        ),
+        (
+            Speaker::Caller,
+            "אז ככה, יש לי נזילה מתחת לכיור כבר יומיים, ואני צריכה אינסטלטור לפתח תקווה.",
+        ),
         (Speaker::Agent, "בסדר גמור, אני רושמת, ומישהו יחזור אלייך עוד היום אחר הצהריים."),
     ];
     let mut words = 0;
@@ -63,8 +74,22 @@ fn ten_minutes() -> Transcript {
 
 fn hostile() -> Vec<Transcript> {
     let words = [
-        "haifa ", "in haifa no ", "sink ", "i need ", "א", "petahtikvo ", "בחיפה לא ", "\"", "st. ",
-        "new york ", "are you in haifa yes ", "plumbre ", "כשלמנעולנ ", "x", "five ", "my name is ",
+        "haifa ",
+        "in haifa no ",
+        "sink ",
+        "i need ",
+        "א",
+        "petahtikvo ",
+        "בחיפה לא ",
+        "\"",
+        "st. ",
+        "new york ",
+        "are you in haifa yes ",
+        "plumbre ",
+        "כשלמנעולנ ",
+        "x",
+        "five ",
+        "my name is ",
     ];
     let mut calls = Vec::new();
     for word in words {

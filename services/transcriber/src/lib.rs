@@ -8,8 +8,10 @@ pub mod engines;
 pub mod extract;
 pub mod fetch;
 mod language;
+pub mod ledger;
 mod patience;
 pub mod pipeline;
+mod plausibility;
 mod price;
 mod resolve;
 mod service;
@@ -18,5 +20,5 @@ mod settings;
 pub mod speakers;
 mod worker;
 
-pub use service::run;
+pub use service::{run, run_with};
 pub use settings::{Config, TranscriberSettings};

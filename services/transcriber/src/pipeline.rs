@@ -1,6 +1,12 @@
 //! One recording's way from its identifier to its fields, top to bottom.
 
-use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    ops::ControlFlow::{self, Break, Continue},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use domain::{
     AccountSid, CallMetadata, CallSid, EventKind, Extraction, RecordingFacts, RecordingSid,
@@ -12,7 +18,7 @@ use twilio::{Client, RecordingStatus, TwilioError};
 
 use crate::{
     audio::{self, AudioError, AudioLimits, Recording},
-    chain::{Chain, Transcription},
+    chain::{Chain, Task, Transcription},
     extract::Extractor,
     fetch::{FetchError, FetchLimits, Fetched, fetch},
     patience::Patience,
@@ -41,12 +47,21 @@ pub struct Attempt<'a> {
     pub call: &'a CallSid,
     /// The recording.
     pub recording: &'a RecordingSid,
+    /// How many times somebody asked to transcribe it again.
+    pub generation: u32,
     /// How long Twilio is still given to have the media.
     pub patience: Patience,
     /// Which attempt it is, counted from 1.
     pub number: u32,
     /// From the first enqueue to now, in milliseconds.
     pub queued_ms: u64,
+}
+
+impl Attempt<'_> {
+    /// What makes a later attempt the same work.
+    fn work(&self) -> String {
+        format!("{}:{}", self.recording, self.generation)
+    }
 }
 
 /// What an attempt came to, and what was learnt of the call on the way.
@@ -67,6 +82,9 @@ struct Listed {
 
 /// A file that is cut off is fetched again in this many attempts; then it is taken as it is.
 const ATTEMPTS_AT_CUT_OFF_MEDIA: u32 = 2;
+
+/// Where no engine heard a word, less speech than this was a cough or a breath.
+const LEAST_SPEECH_MS: u64 = 1_000;
 
 impl Pipeline {
     /// The pipeline of a process.
@@ -108,27 +126,30 @@ impl Pipeline {
         };
         let direction = observed.as_ref().and_then(|call| call.direction.as_deref());
         let outcome = match self.listed(attempt, listed) {
-            Ok(listed) => self.transcribed(attempt, listed, direction).await,
-            Err(ended) => ended,
+            Continue(listed) => self.transcribed(attempt, listed, direction).await,
+            Break(ended) => ended,
         };
+        if outcome.is_ok() {
+            self.chain.release(&attempt.work()).await;
+        }
         Attempted { observed, outcome }
     }
 
-    /// What Twilio's list says; `Err` holds how the attempt ends there.
+    /// What Twilio's list says, or how the attempt ends there.
     fn listed(
         &self,
         attempt: &Attempt<'_>,
         answer: Result<twilio::Recording, TwilioError>,
-    ) -> Result<Listed, Result<EventKind, Setback>> {
-        let gone = |code: &str| Err(Ok(EventKind::NoRecording { code: code.into() }));
+    ) -> ControlFlow<Result<EventKind, Setback>, Listed> {
+        let gone = |code: &str| Break(Ok(EventKind::NoRecording { code: code.into() }));
         let recording = match answer {
             Ok(recording) => recording,
             Err(TwilioError::NotFound { .. }) => {
-                return Err(attempt
-                    .patience
-                    .wait_or("deleted", "Twilio does not list the recording"));
+                return Break(
+                    attempt.patience.wait_or("deleted", "Twilio does not list the recording"),
+                );
             }
-            Err(error) => return Err(Err(Setback::from_twilio(&error, attempt.account))),
+            Err(error) => return Break(Err(Setback::from_twilio(&error, attempt.account))),
         };
         match &recording.status {
             RecordingStatus::Deleted => return gone("deleted"),
@@ -136,15 +157,15 @@ impl Pipeline {
             RecordingStatus::Failed => return gone("failed"),
             status if status.is_pending() => {
                 let state = format!("Twilio says the recording is {}", status.as_str());
-                return Err(attempt.patience.wait_or("not_ready", &state));
+                return Break(attempt.patience.wait_or("not_ready", &state));
             }
             _ => {}
         }
         if recording.encrypted {
             let message = "the recording is encrypted with a key of the account's owner";
-            return Err(Err(Setback::new(Treatment::GiveUp, "encrypted", message)));
+            return Break(Err(Setback::new(Treatment::GiveUp, "encrypted", message)));
         }
-        Ok(Listed {
+        Continue(Listed {
             channels: recording.channels,
             started_at_ms: recording.start_time_ms,
             is_external: recording.external_media,
@@ -177,16 +198,27 @@ impl Pipeline {
         if recording.silent {
             return Ok(EventKind::NoSpeech { recording: facts, timings });
         }
-        let speakers = speakers(self.first_channel, direction, recording.channels.len());
-        let work = self.chain.transcribe(&recording, &speakers, self.language.as_deref());
-        let Transcription { transcript, cost_microusd } =
+        let task = Task {
+            speakers: speakers(self.first_channel, direction, recording.channels.len()),
+            recording: recording.clone(),
+            language: self.language.clone(),
+            work: attempt.work(),
+            account: attempt.account.to_string(),
+        };
+        let work = self.chain.transcribe(&task);
+        let Transcription { transcript, cost_microusd, mut flags } =
             stage("transcribe", &mut timings.transcribe_ms, work).await?;
+        if transcript.spoken_chars() == 0 && recording.speech_ms() < LEAST_SPEECH_MS {
+            return Ok(EventKind::NoSpeech { recording: facts, timings });
+        }
         info!(call_sid = %attempt.call, recording_sid = %attempt.recording,
             engine = %transcript.engine.name, chars = transcript.spoken_chars(), "transcript obtained");
         let work = self.extractor.extract(&transcript);
         let extraction = stage("extract", &mut timings.extract_ms, work).await;
         log_fields(attempt, &extraction);
-        let flags = if recording.damaged { vec!["damaged_media".into()] } else { Vec::new() };
+        if recording.damaged {
+            flags.push("damaged_media".into());
+        }
         Ok(EventKind::Transcribed(Box::new(Transcribed {
             transcript,
             extraction,

@@ -1,6 +1,6 @@
 //! The running transcriber.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use chassis::{Process, queues};
@@ -9,7 +9,12 @@ use tracing::info;
 use twilio::Client;
 
 use crate::{
-    Config, TranscriberSettings, chain::Chain, engines, extract::Extractor, pipeline::Pipeline,
+    Config, TranscriberSettings,
+    chain::Chain,
+    engines::{self, Engine},
+    extract::Extractor,
+    ledger::Ledger,
+    pipeline::Pipeline,
     worker::Worker,
 };
 
@@ -21,9 +26,21 @@ const LOOK: Duration = Duration::from_secs(1);
 /// # Errors
 /// When a setting is wrong or there is no speech engine; Redis being away is no error.
 pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
+    let engines = engines::chosen(&config.transcriber.engines).map_err(anyhow::Error::msg)?;
+    run_with(config, process, engines).await
+}
+
+/// As [`run`], with engines of one's own in place of the configured ones.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(
+    config: Config,
+    process: Process,
+    engines: Vec<Arc<dyn Engine>>,
+) -> anyhow::Result<()> {
     let settings = &config.transcriber;
-    let engines = engines::chosen(&settings.engines).map_err(anyhow::Error::msg)?;
-    let chain = Chain::new(engines);
+    let chain = Chain::new(engines, Ledger::open(&config.redis));
     let names = chain.names().join(", ");
     let link = Link::open(&config.redis).await.context("Redis")?;
     let twilio = Client::new(&config.twilio).context("Twilio")?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chassis::{
     ProcessConfig, config::OtherService, ops::OpsSettings, telemetry::TelemetrySettings,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
     audio::SpeechSettings, engines::EnginesSettings, extract::ExtractSettings,
@@ -54,9 +54,11 @@ pub struct TranscriberSettings {
     /// Longest recording, in seconds. Default 14,400 (four hours).
     pub max_seconds: u64,
     /// Folder for temporary files, about 230 MB for an hour of two channels. Default: the system's.
+    #[serde(deserialize_with = "empty_is_none")]
     pub temporary_folder: Option<PathBuf>,
     /// The language spoken, `he` or `en`, where all calls have the same one: engines that guess
     /// take short Hebrew for English. Default none: the engine decides.
+    #[serde(deserialize_with = "empty_is_none")]
     pub language: Option<String>,
     /// Who is on the first channel: `caller`, `agent`, or `by_direction`: the caller of an inbound
     /// call, the agent of an outbound one. Default `by_direction`.
@@ -139,5 +141,67 @@ impl ProcessConfig for Config {
     fn validate(&self) -> Result<(), String> {
         self.twilio.validate()?;
         self.transcriber.validate()
+    }
+}
+
+/// For `deserialize_with`: an empty text is none, as compose files and manifests pass variables
+/// that are not set.
+pub(crate) fn empty_is_none<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<String>,
+{
+    let text = Option::<String>::deserialize(from)?;
+    Ok(text.filter(|text| !text.trim().is_empty()).map(T::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loaded(variables: &[(&str, &str)]) -> Config {
+        let variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        chassis::config::load_from(None, variables).unwrap()
+    }
+
+    #[test]
+    fn variables_that_are_passed_empty_are_not_set() {
+        let config = loaded(&[
+            ("CALLSCRIBE_TRANSCRIBER__LANGUAGE", ""),
+            ("CALLSCRIBE_TRANSCRIBER__ENGINES__OPENAI__API_KEY", ""),
+            ("CALLSCRIBE_TRANSCRIBER__ENGINES__OPENAI__BASE_URL", " "),
+            ("CALLSCRIBE_TRANSCRIBER__ENGINES__COMMAND__TEMPLATE", ""),
+            ("CALLSCRIBE_TRANSCRIBER__ENGINES__GOOGLE__CREDENTIALS", ""),
+        ]);
+        let settings = config.transcriber;
+        assert_eq!(settings.validate(), Ok(()));
+        assert!(settings.language.is_none() && settings.engines.google.credentials.is_none());
+        assert!(!settings.engines.openai.is_configured());
+        assert!(settings.engines.command.template.is_none());
+    }
+
+    #[test]
+    fn a_chain_and_a_limit_come_from_variables() {
+        let config = loaded(&[
+            ("CALLSCRIBE_TRANSCRIBER__ENGINES__CHAIN", "openai, pocketsphinx"),
+            ("CALLSCRIBE_TRANSCRIBER__ENGINES__OPENAI__USD_PER_DAY", "2.5"),
+            ("CALLSCRIBE_TRANSCRIBER__FIRST_CHANNEL", "agent"),
+        ]);
+        assert_eq!(config.transcriber.engines.chain, ["openai", "pocketsphinx"]);
+        assert_eq!(config.transcriber.engines.openai.usd_per_day, Some(2.5));
+        assert_eq!(config.transcriber.first_channel, FirstChannel::Agent);
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named_with_what_is_allowed() {
+        let wrong = |change: fn(&mut TranscriberSettings)| {
+            let mut settings = TranscriberSettings::default();
+            change(&mut settings);
+            settings.validate().unwrap_err()
+        };
+        assert!(wrong(|s| s.slots = 0).contains("transcriber.slots is 0; allowed are 1"));
+        assert!(wrong(|s| s.language = Some("hebrew".into())).contains("such as en or he"));
+        assert!(wrong(|s| s.speech.threshold = 2.0).contains("transcriber.speech.threshold"));
+        assert!(wrong(|s| s.temporary_folder = Some("/no/such".into())).contains("/no/such"));
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     patience::Patience,
     pipeline::{Attempt, Attempted, Pipeline},
     resolve::{Resolved, resolve},
-    setback::Setback,
+    setback::{Setback, Treatment},
 };
 
 /// Handles the jobs of a process.
@@ -62,13 +62,14 @@ impl Worker {
                     resolve(&self.twilio, account_sid, call_sid, *source, patience).await;
                 self.settled_call(&job, &delivery, resolved)
             }
-            CallJob::Transcribe { account_sid, call_sid, recording_sid, .. } => {
+            CallJob::Transcribe { account_sid, call_sid, recording_sid, generation, .. } => {
                 self.tell_started(&job, &delivery).await;
                 info!(%call_sid, %recording_sid, attempt = delivery.attempt, "starting transcription");
                 let attempt = Attempt {
                     account: account_sid,
                     call: call_sid,
                     recording: recording_sid,
+                    generation: *generation,
                     patience: self.patience(&delivery),
                     number: delivery.attempt,
                     queued_ms: u64::try_from(age(&delivery).as_millis()).unwrap_or(u64::MAX),
@@ -150,12 +151,18 @@ fn completed(job: &CallJob, kind: &EventKind) {
 
 fn set_back(job: &CallJob, delivery: &Delivery, setback: Setback) -> Settlement {
     let Failure { code, message } = setback.failure.clone();
+    let waits = matches!(setback.treatment, Treatment::Wait(_));
     let verdict = setback.verdict();
     let is_final = matches!(verdict, Verdict::Dead { .. });
-    count(if is_final { "failed" } else { "retried" });
-    warn!(call_sid = %job.call_sid(), attempt = delivery.attempt, %code, error = %message, is_final,
-        "attempt failed");
-    let kind = EventKind::Failed { code, message, attempts: delivery.attempt, is_final };
+    let (call_sid, attempt) = (job.call_sid(), delivery.attempt);
+    if waits {
+        count("waiting");
+        info!(%call_sid, attempt, %code, reason = %message, "waiting");
+    } else {
+        count(if is_final { "failed" } else { "retried" });
+        warn!(%call_sid, attempt, %code, error = %message, is_final, "attempt failed");
+    }
+    let kind = EventKind::Failed { code, message, attempts: attempt, is_final };
     with_event(verdict.into(), job, delivery, kind)
 }
 

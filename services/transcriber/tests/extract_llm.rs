@@ -1,4 +1,5 @@
 //! The language model beside the rules, against a real HTTP server.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use callscribe_transcriber::extract::{ExtractSettings, Extractor, LlmSettings};
 use domain::{Agreement, Engine, Extraction, Segment, Speaker, Transcript};
@@ -136,8 +137,7 @@ async fn where_they_differ_nobody_acts_on_it() {
 async fn a_malformed_answer_is_asked_for_once_more() {
     let nonsense = ResponseTemplate::new(200)
         .set_body_json(json!({ "choices": [{ "message": { "content": "Sure! Here you go:" } }] }));
-    let sheet =
-        json!({ "service": null, "city": quoted("name", "Arad", "is Arad"), "extra": {} });
+    let sheet = json!({ "service": null, "city": quoted("name", "Arad", "is Arad"), "extra": {} });
     let (extraction, requests) =
         ask(vec![nonsense.clone(), answer(&sheet)], &["The place is Arad."]).await;
     assert_eq!(extraction.city.unwrap().id, "arad");

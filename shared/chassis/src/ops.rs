@@ -1,15 +1,19 @@
 //! The ops listener: `/livez`, `/readyz`, `/metrics`, on a port of its own.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 use warp::{Filter, Reply, http::StatusCode};
 
 use crate::{
     Process,
     serve::{HttpSettings, Server},
 };
+
+/// How often the histograms are summed up.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Where the ops listener is.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -36,9 +40,22 @@ pub async fn start(
 ) -> anyhow::Result<()> {
     let server = Server::bind(&HttpSettings::at(settings.listen)).await?;
     process.announce("ops", server.url()?);
+    tokio::spawn(upkeep(metrics.clone(), process.stop().clone()));
     let service = warp::service(routes(process.clone(), metrics));
     tokio::spawn(server.run(service, process.stop().clone()));
     Ok(())
+}
+
+/// Sums up what the histograms have gathered: without it every sample is kept until the next
+/// scrape, and there may never be one.
+async fn upkeep(metrics: PrometheusHandle, stop: CancellationToken) {
+    let mut interval = tokio::time::interval(UPKEEP);
+    loop {
+        tokio::select! {
+            _ = interval.tick() => metrics.run_upkeep(),
+            () = stop.cancelled() => return,
+        }
+    }
 }
 
 fn routes(

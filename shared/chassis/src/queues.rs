@@ -20,7 +20,7 @@ const ONCE_WINDOW: Duration = Duration::from_secs(3 * 24 * 3600);
 
 /// The queue of jobs. Whatever it decides on its own becomes an event in `results`.
 pub fn calls(link: Link) -> Queue {
-    let options = QueueOptions { on_decision: Some(Arc::new(decided)), ..Default::default() };
+    let options = QueueOptions { on_decision: Some(Arc::new(decided)) };
     Queue::new(link, CALLS, options)
 }
 

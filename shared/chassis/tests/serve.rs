@@ -1,5 +1,7 @@
 //! The accept loop, against real sockets.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::{convert::Infallible, time::Duration};
 
 use callscribe_chassis::serve::{HttpSettings, Server};

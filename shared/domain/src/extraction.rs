@@ -96,8 +96,7 @@ mod tests {
 
     #[test]
     fn the_confidence_is_the_lower_of_those_present() {
-        let both =
-            Extraction { service: field(0.9), city: field(0.7), ..Extraction::default() };
+        let both = Extraction { service: field(0.9), city: field(0.7), ..Extraction::default() };
         assert_eq!(both.confidence(), Some(0.7));
         let one = Extraction { service: field(0.9), ..Extraction::default() };
         assert_eq!(one.confidence(), Some(0.9));

@@ -1,5 +1,6 @@
 //! Taking work out of a queue.
 
+mod admit;
 mod backoff;
 mod hand;
 mod job;
@@ -7,6 +8,7 @@ mod lease;
 mod read;
 mod settle;
 mod slots;
+mod steady;
 mod tend;
 mod work;
 

@@ -56,11 +56,19 @@ async fn confirm_all(
 ) {
     let key = format!("{{{}}}:durable", link.prefix());
     let mut connection = None;
+    let mut told = false;
     let mut together = Vec::new();
     while requests.recv_many(&mut together, usize::MAX).await > 0 {
         let outcome = confirm(&link, &mut connection, &key).await;
         if outcome.is_err() {
             connection = None;
+        }
+        if matches!(outcome, Ok(OnDisk::NotOffered)) && !told {
+            told = true;
+            tracing::warn!(
+                "this Redis is older than 7.2 and cannot tell what is on its disk: its appendfsync \
+                 setting alone decides how durable an acknowledged write is"
+            );
         }
         for waiting in together.drain(..) {
             // Whoever gave up waiting is not told.

@@ -15,14 +15,16 @@ pub(crate) struct Health {
 
 #[derive(Debug, Default)]
 struct State {
-    /// When Redis began to answer; `None` while it does not.
-    reachable_since: Option<Instant>,
+    /// Whether it answered the last time.
+    reachable: bool,
     /// When a write was last taken; `None` when the last one was refused.
     written: Option<Instant>,
     /// Why it is not ready.
     complaint: Option<String>,
     /// What the server last connected to says of itself.
     server: Option<Server>,
+    /// How often a command failed that would have extended a lease.
+    disturbances: u64,
     /// How often the server turned out to be another one, or to have lost a stream.
     incarnation: u64,
 }
@@ -38,7 +40,7 @@ impl Health {
 
     pub fn is_ready(&self) -> bool {
         let state = self.state();
-        state.reachable_since.is_some() && state.written.is_some()
+        state.reachable && state.written.is_some()
     }
 
     /// How long ago a write was taken.
@@ -46,9 +48,9 @@ impl Health {
         self.state().written.map(|at| at.elapsed())
     }
 
-    /// How long Redis has been answering without interruption.
-    pub fn reachable_for(&self) -> Option<Duration> {
-        self.state().reachable_since.map(|at| at.elapsed())
+    /// How often leases could not be extended so far.
+    pub fn disturbances(&self) -> u64 {
+        self.state().disturbances
     }
 
     pub fn risks(&self) -> Vec<String> {
@@ -81,16 +83,14 @@ impl Health {
 
     /// Redis answered a command.
     pub fn answered(&self) {
-        let mut state = self.state();
-        state.reachable_since.get_or_insert_with(Instant::now);
+        self.state().reachable = true;
     }
 
     /// Redis took a write that a full or read-only server refuses.
     pub fn wrote(&self) {
         let mut state = self.state();
-        let now = Instant::now();
-        state.reachable_since.get_or_insert(now);
-        state.written = Some(now);
+        state.reachable = true;
+        state.written = Some(Instant::now());
         if let Some(complaint) = state.complaint.take() {
             tracing::info!(was = %complaint, "Redis is ready again");
         }
@@ -101,12 +101,15 @@ impl Health {
         let mut state = self.state();
         match error {
             QueueError::Unavailable(_) => {
-                state.reachable_since = None;
+                state.reachable = false;
                 state.written = None;
+                state.disturbances += 1;
             }
-            QueueError::Refused(_) => {
-                state.reachable_since.get_or_insert_with(Instant::now);
+            QueueError::Refused(refusal) => {
+                state.reachable = true;
                 state.written = None;
+                // A full Redis goes on extending leases.
+                state.disturbances += u64::from(!refusal.contains("OOM"));
             }
             QueueError::Settings(_) => state.written = None,
             QueueError::Redis(_) => return,

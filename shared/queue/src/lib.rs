@@ -1,4 +1,4 @@
-//! A durable work queue on Redis Streams that loses nothing.
+#![doc = include_str!("../README.md")]
 
 mod consumer;
 mod dead;
@@ -30,5 +30,5 @@ pub use queue::{Decision, Enqueued, OnDecision, Queue, QueueOptions, Transition}
 pub use redis_link::Link;
 pub use settings::RedisSettings;
 pub use settlement::{Failure, Settlement, Verdict};
-pub use stats::{Pause, Stats};
+pub use stats::{Pause, Stats, export_stats};
 pub use wire::PastFailure;

@@ -70,3 +70,8 @@ pub(crate) fn standing(queue: &str, stats: Option<&Stats>) {
     plain("queue_consumers", value(|s| s.consumers));
     plain("queue_max_deliveries", value(|s| s.max_deliveries));
 }
+
+/// How long the oldest handling of this process has been going on.
+pub(crate) fn longest_handling(queue: &str, seconds: f64) {
+    gauge!("queue_longest_handling_seconds", "queue" => queue.to_owned()).set(seconds);
+}

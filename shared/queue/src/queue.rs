@@ -1,6 +1,6 @@
 //! One queue.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use redis::Value;
 
@@ -104,9 +104,14 @@ impl Queue {
         &self.inner.keys
     }
 
-    /// What a decision of the queue emits.
+    /// What a decision of the queue emits. A builder that panics costs its event, not the queue.
     pub(crate) fn decided(&self, decision: &Decision) -> Vec<Outgoing> {
-        self.inner.options.on_decision.as_ref().map_or_else(Vec::new, |build| build(decision))
+        let Some(build) = &self.inner.options.on_decision else { return Vec::new() };
+        std::panic::catch_unwind(AssertUnwindSafe(|| build(decision))).unwrap_or_else(|_| {
+            tracing::error!(queue = self.name(), key = %decision.delivery.key,
+                transition = ?decision.transition, "on_decision panicked: its event is lost");
+            Vec::new()
+        })
     }
 
     /// Adds an entry (and what it emits) in one script; durable as Redis is when this returns.

@@ -1,9 +1,12 @@
 //! How a queue stands.
 
+use std::time::Duration;
+
 use redis::Value;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
-use crate::{Queue, QueueError, pause, script::Call};
+use crate::{Queue, QueueError, metric, pause, script::Call};
 
 /// A consistent reading of one queue, taken in one round trip.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -39,6 +42,19 @@ pub struct Pause {
     pub until_ms: Option<i64>,
     /// Why.
     pub reason: String,
+}
+
+/// Exports the statistics of a queue as gauges until `stop` is cancelled. Every consumer does so by
+/// itself; this is for processes without one. What cannot be read is not a number meanwhile.
+pub async fn export_stats(queue: Queue, every: Duration, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let stats = queue.stats().await;
+        metric::standing(queue.name(), stats.as_ref().ok());
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            () = stop.cancelled() => {}
+        }
+    }
 }
 
 /// Reads them in one script.

@@ -90,12 +90,16 @@ fn check(sample: &Sample, row: &[Option<String>]) {
     }
     assert_eq!((status, engine.as_deref()), ("completed", Some("pocketsphinx")), "{name}");
     assert!(transcript.as_deref().is_some_and(|text| !text.is_empty()), "{name}");
-    if sample.rate == Some(8000) {
-        // The engine of last resort cannot read telephone audio, and nothing is made up instead.
-        assert_eq!((service, city), (&None, &None), "{name}: {transcript:?}");
-        return;
-    }
     let said = |field: &Option<String>| field.as_deref().map(str::to_lowercase);
     let expected = [&sample.expected.service, &sample.expected.city].map(said);
-    assert_eq!([service, city].map(said), expected, "{name}: {transcript:?}");
+    let found = [service, city].map(said);
+    if sample.rate == Some(8000) {
+        // The engine of last resort hears telephone audio badly: what is missing is missing, and
+        // what is there is right.
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!(found.is_none() || found == expected, "{name}: {found:?}, {transcript:?}");
+        }
+        return;
+    }
+    assert_eq!(found, expected, "{name}: {transcript:?}");
 }

@@ -1,19 +1,18 @@
 //! Dashboards and alerts, as far as they can be checked without a running system.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
-use callscribe_tests::dashboards::{Query, of_alerts, of_dashboard};
+use callscribe_tests::dashboards::{Query, of_repository};
 use serde_json::Value;
 
-use super::{list, read, yaml};
+use super::{list, path, read, yaml};
 
 const DASHBOARD: &str = "deploy/grafana/dashboards/queue-lag.json";
 const ALERTS: &str = "deploy/prometheus/alerts.yml";
 
 fn queries() -> Vec<Query> {
-    let mut queries = of_dashboard(&read(DASHBOARD)).unwrap();
-    assert!(queries.len() > 10, "only {} queries in the dashboard", queries.len());
-    queries.extend(of_alerts(&read(ALERTS)).unwrap());
+    let queries = of_repository().unwrap();
+    assert!(queries.len() > 20, "only {} queries", queries.len());
     queries
 }
 
@@ -31,6 +30,31 @@ fn every_metric_has_the_prefix_of_a_part_that_exports() {
     for used in queries().iter().flat_map(|query| query.uses().unwrap()) {
         let known = prefixes.iter().any(|prefix| used.metric.starts_with(prefix));
         assert!(known, "{}", used.metric);
+    }
+}
+
+/// Not every value is exported in every run: nothing may ever be refused. But the code knows it.
+#[test]
+fn every_label_value_that_is_asked_for_is_written_somewhere_in_the_code() {
+    let mut code = String::new();
+    for folder in ["services", "shared"] {
+        read_code(&path(folder), &mut code);
+    }
+    for query in queries() {
+        for value in query.uses().unwrap().into_iter().flat_map(|used| used.written) {
+            assert!(code.contains(&format!("\"{value}\"")), "{}: {value}", query.place);
+        }
+    }
+}
+
+fn read_code(folder: &Path, code: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
+            read_code(&path, code);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            code.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
     }
 }
 

@@ -46,13 +46,14 @@ fn start(mut config: Config, given: &Given, data: &Path, once: bool) -> anyhow::
     let data = DataFolder::open(data)?;
     let _lock = data.lock()?;
     let plays_samples = !config.twilio.is_configured();
-    if once && plays_samples.then_some(()).is_none() {
+    if once && !plays_samples {
         anyhow::bail!("--once plays the sample calls, but a Twilio account is configured");
     }
     if !given.has("results.database.url") {
         config.results.database.url = data.database_url().into();
     }
     if plays_samples {
+        give_way(&mut config, given);
         // The terminal belongs to the calls; what the services log stands in a file.
         config.telemetry.log_file.get_or_insert(data.log_file());
     }
@@ -80,6 +81,21 @@ fn start(mut config: Config, given: &Given, data: &Path, once: bool) -> anyhow::
     });
     telemetry.finish();
     outcome
+}
+
+/// Takes a free port wherever a default one is taken: trying Callscribe out must not fail because
+/// something else listens on 8080. A port that was asked for stays.
+fn give_way(config: &mut Config, given: &Given) {
+    let listeners = [
+        ("ingest.http.listen", &mut config.ingest.http.listen),
+        ("results.api.listen", &mut config.results.api.listen),
+        ("ops.listen", &mut config.ops.listen),
+    ];
+    for (name, address) in listeners {
+        if !given.has(name) && std::net::TcpListener::bind(*address).is_err() {
+            address.set_port(0);
+        }
+    }
 }
 
 /// Runs the three services and what the terminal shows, until one of them fails or all are done.

@@ -11,7 +11,7 @@ pub struct Summary {
     pub known: u64,
     /// Those that were erased here.
     pub erased: u64,
-    /// Those Twilio has not finished.
+    /// Those Twilio has not finished, or finished so lately that their callback comes first.
     pub pending: u64,
     /// Those without media: absent, failed, deleted.
     pub without_media: u64,

@@ -22,6 +22,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// lost is enqueued a second time.
 const OFFERED_AGAIN_MS: i64 = 2 * 24 * 3600 * 1000;
 
+/// How long after its end a recording is left to its callback, which comes into the live lane.
+const ON_ITS_WAY_MS: i64 = 3 * 60 * 1000;
+
 /// What a sweep works with.
 #[derive(Clone)]
 pub(super) struct Sweep {
@@ -47,7 +50,7 @@ pub(super) struct Found {
 enum Need {
     /// Nothing; where it is counted.
     Nothing(fn(&mut Summary) -> &mut u64),
-    /// Twilio has not finished it.
+    /// Twilio has not finished it, or only just.
     Time,
     /// It is lacking.
     Work,
@@ -189,6 +192,12 @@ fn created_ms(recording: &Recording) -> Option<i64> {
     recording.created_ms.or(recording.start_time_ms)
 }
 
+/// About when it ended.
+fn ended_ms(recording: &Recording) -> Option<i64> {
+    let seconds = recording.duration_seconds.unwrap_or_default();
+    Some(created_ms(recording)? + i64::from(seconds) * 1000)
+}
+
 fn need(recording: &Recording, seen: &Seen, floor_ms: i64, now_ms: i64) -> Need {
     let created = created_ms(recording);
     if created.is_some_and(|created| created < floor_ms) {
@@ -197,10 +206,11 @@ fn need(recording: &Recording, seen: &Seen, floor_ms: i64, now_ms: i64) -> Need 
     if seen.is_erased(recording) {
         return Need::Nothing(|summary| &mut summary.erased);
     }
-    if recording.status.is_pending() {
+    let finished = seen.row(recording);
+    let on_its_way = finished.is_none() && ended_ms(recording) > Some(now_ms - ON_ITS_WAY_MS);
+    if recording.status.is_pending() || on_its_way {
         return Need::Time;
     }
-    let finished = seen.row(recording);
     let recent = created.is_none_or(|created| created >= now_ms - OFFERED_AGAIN_MS);
     match (finished, &recording.status) {
         (Some(true), _) => Need::Nothing(|summary| &mut summary.known),

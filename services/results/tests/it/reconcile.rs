@@ -163,6 +163,16 @@ on_both! {
 }
 
 #[tokio::test]
+async fn a_recording_that_has_just_ended_is_left_to_its_callback() {
+    let world = World::new(Db::sqlite().await).await;
+    let made_ms = queues::now_ms() - 30_000;
+    world.add_at(1, made_ms, RecordingStatus::Completed);
+    let found = pass(&world.reconciler()).await;
+    assert_eq!((found.pending, found.enqueued), (1, 0));
+    assert!(mark_ms(&world.db.store).await < made_ms, "and is looked at again");
+}
+
+#[tokio::test]
 async fn what_was_made_long_before_the_first_run_is_left_to_a_back_fill() {
     let world = World::new(Db::sqlite().await).await;
     world.add_at(1, queues::now_ms() - 2 * HOUR_MS, RecordingStatus::Completed);

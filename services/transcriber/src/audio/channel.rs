@@ -23,6 +23,16 @@ pub struct Channel {
 }
 
 impl Channel {
+    /// A silent channel that claims to hold speech.
+    #[cfg(test)]
+    pub fn of(length_ms: u64, stretches: Vec<Stretch>) -> Self {
+        let samples = tempfile::tempfile().unwrap();
+        let length = length_ms * SAMPLES_PER_MS;
+        samples.set_len(length * 2).unwrap();
+        let levels = vec![90; usize::try_from(length_ms / FRAME_MS + 1).unwrap()];
+        Self { samples, length, stretches, levels }
+    }
+
     /// Its length in milliseconds.
     pub fn length_ms(&self) -> u64 {
         self.length / SAMPLES_PER_MS

@@ -35,6 +35,13 @@ pub struct Recording {
     pub silent: bool,
 }
 
+impl Recording {
+    /// How long somebody speaks in any of the channels, in milliseconds.
+    pub fn speech_ms(&self) -> u64 {
+        union_ms(self.channels.iter().map(Channel::stretches))
+    }
+}
+
 /// Decodes, resamples, and looks for speech.
 ///
 /// `folder` takes the temporary files, 115 MB for an hour of one channel, gone with the value.

@@ -40,6 +40,9 @@ const GAP_MS: u64 = 250;
 /// Anything shorter is a click, not a word.
 const SHORTEST_MS: u64 = 90;
 
+/// Inaudible frames in a row after which the detector rests, and begins anew with the next sound.
+const QUIET_FRAMES: u32 = 12;
+
 /// Zero crossings of speech vary by more than this share of their mean; those of a tone do not.
 const STEADY: f64 = 0.12;
 
@@ -71,6 +74,7 @@ pub struct Listener {
     detector: Box<Detector<DefaultPredictor>>,
     waiting: Vec<i16>,
     frames: u64,
+    quiet_frames: u32,
     stretches: Vec<(Stretch, Crossings)>,
     levels: Vec<u8>,
 }
@@ -106,6 +110,7 @@ impl Listener {
             detector: Box::new(Detector::default()),
             waiting: Vec::with_capacity(2 * FRAME),
             frames: 0,
+            quiet_frames: 0,
             stretches: Vec::new(),
             levels: Vec::new(),
         }
@@ -126,8 +131,8 @@ impl Listener {
     fn frame(&mut self, frame: &[i16]) {
         let level = level_dbfs(frame);
         self.levels.push((-level).clamp(0.0, 255.0) as u8);
-        let heard = self.detector.predict_i16(frame) >= self.settings.threshold;
-        if heard && level > self.settings.floor_dbfs {
+        let is_audible = level > self.settings.floor_dbfs;
+        if self.is_speech(frame, is_audible) {
             let start_ms = self.frames * FRAME_MS;
             let end_ms = start_ms + FRAME_MS;
             let follows = self.stretches.last().is_some_and(|(s, _)| start_ms - s.end_ms <= GAP_MS);
@@ -140,6 +145,18 @@ impl Listener {
             }
         }
         self.frames += 1;
+    }
+
+    /// Asks the detector, which is most of the work, only while there is something to hear.
+    fn is_speech(&mut self, frame: &[i16], is_audible: bool) -> bool {
+        self.quiet_frames = if is_audible { 0 } else { self.quiet_frames + 1 };
+        if self.quiet_frames > QUIET_FRAMES {
+            if self.quiet_frames == QUIET_FRAMES + 1 {
+                self.detector.reset();
+            }
+            return false;
+        }
+        self.detector.predict_i16(frame) >= self.settings.threshold && is_audible
     }
 
     /// The stretches of speech in order, and the level of every frame in decibels below full scale.

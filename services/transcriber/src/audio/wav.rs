@@ -17,6 +17,9 @@ const BLOCK_FRAMES: usize = 4096;
 /// Sizes from here on mean "written as a stream, nobody knew".
 const UNKNOWN_SIZE: u32 = 0xffff_ff00;
 
+/// Chunks before the data; real files have two or three.
+const MAX_CHUNKS: usize = 1000;
+
 /// More channels than this are a damaged header; Twilio makes two at most.
 const CHANNELS: std::ops::RangeInclusive<usize> = 1..=8;
 
@@ -126,7 +129,7 @@ impl WavReader {
         let mut file = BufReader::new(file);
         file.seek(SeekFrom::Start(12))?;
         let mut format = None;
-        loop {
+        for _ in 0..MAX_CHUNKS {
             let mut head = [0; 8];
             if read_up_to(&mut file, &mut head)? < head.len() {
                 return Err(broken("it has no data chunk"));
@@ -156,6 +159,7 @@ impl WavReader {
                 _ => drop(file.seek(SeekFrom::Current(i64::from(size) + i64::from(size & 1)))?),
             }
         }
+        Err(broken("it has too many chunks before its data"))
     }
 
     /// Samples per second.

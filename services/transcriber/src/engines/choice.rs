@@ -6,7 +6,8 @@ use chassis::config::comma_list;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Command, CommandSettings, Engine, Openai, OpenaiSettings, PocketSphinx, PocketSphinxSettings,
+    Command, CommandSettings, Deepgram, DeepgramSettings, Engine, Google, GoogleSettings, Openai,
+    OpenaiSettings, PocketSphinx, PocketSphinxSettings,
 };
 
 /// The speech engines.
@@ -14,12 +15,16 @@ use super::{
 #[serde(default, deny_unknown_fields)]
 pub struct EnginesSettings {
     /// Which engines are used, the first one first and the others when it fails: `openai`,
-    /// `command`, `pocketsphinx`; or `auto`, which is the endpoint if one is configured, else the
+    /// `google`, `deepgram`, `command`, `pocketsphinx`; or `auto`, which is the endpoint if one is configured, else the
     /// command if one is, else PocketSphinx if it is installed. Default `auto`.
     #[serde(deserialize_with = "comma_list")]
     pub chain: Vec<String>,
     /// OpenAI, or a server with the same interface.
     pub openai: OpenaiSettings,
+    /// Google Speech-to-Text v1.
+    pub google: GoogleSettings,
+    /// Deepgram.
+    pub deepgram: DeepgramSettings,
     /// A program on this machine.
     pub command: CommandSettings,
     /// PocketSphinx.
@@ -31,11 +36,16 @@ impl Default for EnginesSettings {
         Self {
             chain: vec!["auto".into()],
             openai: OpenaiSettings::default(),
+            google: GoogleSettings::default(),
+            deepgram: DeepgramSettings::default(),
             command: CommandSettings::default(),
             pocketsphinx: PocketSphinxSettings::default(),
         }
     }
 }
+
+/// What a chain may name.
+const ALLOWED: &str = "auto, openai, google, deepgram, command, pocketsphinx";
 
 /// The engines in the order they are tried; never empty.
 ///
@@ -47,20 +57,29 @@ pub fn chosen(settings: &EnginesSettings) -> Result<Vec<Arc<dyn Engine>>, String
         engines.push(match name.as_str() {
             "auto" => automatic(settings)?,
             "openai" => Arc::new(Openai::new(&settings.openai)?),
+            "google" => Arc::new(Google::new(&settings.google)?),
+            "deepgram" => Arc::new(Deepgram::new(&settings.deepgram)?),
             "command" => Arc::new(Command::new(&settings.command)?),
             "pocketsphinx" => Arc::new(PocketSphinx::new(&settings.pocketsphinx)?),
             other => {
                 return Err(format!(
-                    "transcriber.engines.chain contains {other:?}; allowed are auto, openai, \
-                     command, pocketsphinx"
+                    "transcriber.engines.chain contains {other:?}; allowed are {ALLOWED}"
                 ));
             }
         });
     }
     if engines.is_empty() {
-        return Err("transcriber.engines.chain is empty; allowed are auto, openai, command, \
-                    pocketsphinx"
-            .into());
+        return Err(format!("transcriber.engines.chain is empty; allowed are {ALLOWED}"));
+    }
+    let unpriced = |engine: &&Arc<dyn Engine>| {
+        engine.microusd_per_day().is_some() && engine.microusd_per_minute().is_none()
+    };
+    if let Some(engine) = engines.iter().find(unpriced) {
+        let name = engine.identity().name;
+        return Err(format!(
+            "transcriber.engines.{name}.usd_per_day is set without usd_per_minute; a limit needs a \
+             price"
+        ));
     }
     Ok(engines)
 }
@@ -111,6 +130,18 @@ mod tests {
         for way in ["api_key", "base_url", "command.template", "apt-get install", "brew"] {
             assert!(sentence.contains(way), "{way}: {sentence}");
         }
+    }
+
+    #[test]
+    fn a_limit_without_a_price_stops_the_start() {
+        chassis::install_tls();
+        let mut settings = EnginesSettings::default();
+        settings.openai.base_url = Some("http://127.0.0.1:1/v1".into());
+        settings.openai.usd_per_day = Some(5.0);
+        let sentence = chosen(&settings).err().unwrap();
+        assert!(sentence.contains("transcriber.engines.openai.usd_per_day"), "{sentence}");
+        settings.openai.usd_per_minute = Some(0.006);
+        assert_eq!(names(&settings), ["openai"]);
     }
 
     #[test]

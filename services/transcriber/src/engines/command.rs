@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::{Engine, EngineError, Heard, Piece, program, wav};
-use crate::audio::CutRule;
+use crate::{audio::CutRule, settings::empty_is_none};
 
 /// The engine `command`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -15,15 +15,19 @@ pub struct CommandSettings {
     /// The program and its arguments, split as a shell splits words, without a shell: `{audio}`
     /// becomes the path of a WAV file (16 kHz, mono, 16 bits) and `{language}` the language, or
     /// `auto`. It prints the text. Default none: the engine is off.
+    #[serde(deserialize_with = "empty_is_none")]
     pub template: Option<String>,
     /// Name recorded with its transcripts. Default `command`.
     pub name: String,
     /// Model recorded with its transcripts. Default none.
+    #[serde(deserialize_with = "empty_is_none")]
     pub model: Option<String>,
     /// Time limit for one piece, in seconds. Default 300.
     pub timeout_seconds: u64,
     /// Longest piece, in seconds. Default 30.
     pub longest_piece_seconds: u64,
+    /// Programs running at once, for all slots of the process. Default: one for each core.
+    pub max_concurrent: usize,
     /// Price of a minute of audio in US dollars. Default 0.
     pub usd_per_minute: f64,
 }
@@ -36,6 +40,7 @@ impl Default for CommandSettings {
             model: None,
             timeout_seconds: 300,
             longest_piece_seconds: 30,
+            max_concurrent: program::cores(),
             usd_per_minute: 0.0,
         }
     }
@@ -102,6 +107,10 @@ impl Engine for Command {
 
     fn microusd_per_minute(&self) -> Option<u64> {
         crate::price::microusd(self.settings.usd_per_minute)
+    }
+
+    fn places(&self) -> usize {
+        self.settings.max_concurrent
     }
 
     fn transcribe<'a>(

@@ -2,7 +2,10 @@
 
 mod choice;
 mod command;
+mod deepgram;
 mod error;
+mod google;
+mod http;
 mod openai;
 mod piece;
 mod pocketsphinx;
@@ -10,7 +13,9 @@ mod program;
 
 pub use choice::{EnginesSettings, chosen};
 pub use command::{Command, CommandSettings};
+pub use deepgram::{Deepgram, DeepgramSettings};
 pub use error::EngineError;
+pub use google::{Google, GoogleSettings};
 pub use openai::{Openai, OpenaiSettings};
 pub use piece::{Heard, HeardSegment, Piece, wav};
 pub use pocketsphinx::{PocketSphinx, PocketSphinxSettings};
@@ -29,6 +34,14 @@ pub trait Engine: Send + Sync + 'static {
 
     /// What a minute of audio costs, in micro-dollars (10⁻⁶ USD); `None` where no price is known.
     fn microusd_per_minute(&self) -> Option<u64>;
+
+    /// What an account may spend on it in a day (UTC), in micro-dollars; `None` without a limit.
+    fn microusd_per_day(&self) -> Option<u64> {
+        None
+    }
+
+    /// How many pieces it takes at once, from all slots of the process together.
+    fn places(&self) -> usize;
 
     /// Transcribes one piece. `language` is the one the audio is in, where that is known.
     fn transcribe<'a>(

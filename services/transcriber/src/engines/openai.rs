@@ -3,17 +3,19 @@
 //! Source: the endpoint's OpenAPI description, `POST /v1/audio/transcriptions`; it forbids unknown
 //! fields, and which fields exist depends on the model.
 
-use std::time::Duration;
-
 use chassis::config::masked_option;
 use futures_util::future::BoxFuture;
-use reqwest::{Response, StatusCode, multipart};
+use reqwest::{StatusCode, multipart};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Engine, EngineError, Heard, HeardSegment, Piece, wav};
-use crate::{audio::CutRule, language};
+use super::{
+    Engine, EngineError, Heard, HeardSegment, Piece,
+    http::{self, Answered},
+    wav,
+};
+use crate::{audio::CutRule, language, settings::empty_is_none};
 
 /// The engine `openai`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -21,21 +23,28 @@ use crate::{audio::CutRule, language};
 pub struct OpenaiSettings {
     /// Base of the API, with its version: `https://api.openai.com/v1`, or a server of your own
     /// such as `http://127.0.0.1:8000/v1`. Default none: the engine is off unless a key is set.
+    #[serde(deserialize_with = "empty_is_none")]
     pub base_url: Option<String>,
     /// The key. Default none; OpenAI itself needs one, a server of your own may not.
-    #[serde(serialize_with = "masked_option")]
+    #[serde(deserialize_with = "empty_is_none", serialize_with = "masked_option")]
     pub api_key: Option<SecretString>,
     /// The model. Default `whisper-1`, which gives times and works everywhere.
     pub model: String,
     /// Words that set the style, given to the engine with each piece. It tends to hear what stands
     /// here: no names of cities or services unless that is wanted. Default none.
+    #[serde(deserialize_with = "empty_is_none")]
     pub prompt: Option<String>,
     /// Time limit for one piece, in seconds. Default 120.
     pub timeout_seconds: u64,
     /// Longest piece, in seconds; its size stays below the 25 MB the endpoint takes. Default 300.
     pub longest_piece_seconds: u64,
+    /// Pieces at the endpoint at once, from all slots of the process. Default 8.
+    pub max_concurrent: usize,
     /// Price of a minute of audio in US dollars. Default none: no cost is recorded.
     pub usd_per_minute: Option<f64>,
+    /// What an account may spend in a day (UTC), in US dollars, by the price above; calls beyond it
+    /// wait until tomorrow or go to the next engine. Default none: no limit.
+    pub usd_per_day: Option<f64>,
 }
 
 impl Default for OpenaiSettings {
@@ -47,7 +56,9 @@ impl Default for OpenaiSettings {
             prompt: None,
             timeout_seconds: 120,
             longest_piece_seconds: 300,
+            max_concurrent: 8,
             usd_per_minute: None,
+            usd_per_day: None,
         }
     }
 }
@@ -92,9 +103,6 @@ impl Family {
     }
 }
 
-/// The most an answer may hold.
-const MAX_ANSWER_BYTES: usize = 8_000_000;
-
 /// The endpoint takes about 25 MB: the longest piece that stays below 25,000,000 bytes.
 const LONGEST_SECONDS: u64 = 780;
 
@@ -103,7 +111,7 @@ pub struct Openai {
     settings: OpenaiSettings,
     family: Family,
     url: Url,
-    http: reqwest::Client,
+    http: http::Client,
 }
 
 impl Openai {
@@ -113,19 +121,9 @@ impl Openai {
     /// A sentence that names the setting that is wrong.
     pub fn new(settings: &OpenaiSettings) -> Result<Self, String> {
         let base = settings.base_url.as_deref().unwrap_or("https://api.openai.com/v1");
-        let address = format!("{}/audio/transcriptions", base.trim_end_matches('/'));
-        let url = Url::parse(&address).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        let url = url.ok_or_else(|| {
-            format!("transcriber.engines.openai.base_url is {base:?}; it is an http or https address such as https://api.openai.com/v1")
-        })?;
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("callscribe/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(Duration::from_secs(10))
-            .timeout(Duration::from_secs(settings.timeout_seconds.max(1)))
-            // The key goes to the configured host only.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| format!("TLS cannot be set up: {error}"))?;
+        let setting = "transcriber.engines.openai.base_url";
+        let url = http::address(setting, base, "audio/transcriptions")?;
+        let http = http::Client::new(settings.timeout_seconds)?;
         let family = Family::of(&settings.model);
         Ok(Self { settings: settings.clone(), family, url, http })
     }
@@ -158,37 +156,12 @@ impl Openai {
         if let Some(key) = &self.settings.api_key {
             request = request.bearer_auth(key.expose_secret());
         }
-        let response = request.send().await.map_err(|error| self.no_answer(&error))?;
-        let (status, after) = (response.status(), retry_after(&response));
-        let body = self.body(response).await?;
-        if !status.is_success() {
-            return Err(refusal(status, after, &body));
+        let answered = self.http.send(request).await?;
+        if !answered.status.is_success() {
+            return Err(refusal(&answered));
         }
-        let answer: Answer = serde_json::from_slice(&body)
-            .map_err(|error| EngineError::Malformed(error.to_string()))?;
+        let answer: Answer = answered.json()?;
         Ok(answer.into_heard(piece))
-    }
-
-    async fn body(&self, mut response: Response) -> Result<Vec<u8>, EngineError> {
-        let mut body = Vec::new();
-        while let Some(part) = response.chunk().await.map_err(|error| self.no_answer(&error))? {
-            body.extend_from_slice(&part);
-            if body.len() > MAX_ANSWER_BYTES {
-                return Err(EngineError::Malformed("the answer is larger than 8 MB".into()));
-            }
-        }
-        Ok(body)
-    }
-
-    fn no_answer(&self, error: &reqwest::Error) -> EngineError {
-        if error.is_timeout() {
-            return EngineError::Timeout { seconds: self.settings.timeout_seconds };
-        }
-        let mut cause: &dyn std::error::Error = error;
-        while let Some(next) = cause.source() {
-            cause = next;
-        }
-        EngineError::Unavailable(cause.to_string())
     }
 }
 
@@ -211,6 +184,14 @@ impl Engine for Openai {
 
     fn microusd_per_minute(&self) -> Option<u64> {
         self.settings.usd_per_minute.and_then(crate::price::microusd)
+    }
+
+    fn microusd_per_day(&self) -> Option<u64> {
+        self.settings.usd_per_day.and_then(crate::price::microusd)
+    }
+
+    fn places(&self) -> usize {
+        self.settings.max_concurrent
     }
 
     fn transcribe<'a>(
@@ -258,28 +239,16 @@ impl Answer {
 
 impl AnswerSegment {
     fn into_heard(self, piece: &Piece) -> Option<HeardSegment> {
-        let text = self.text.trim();
-        let ms = |seconds: f64| ((seconds.max(0.0) * 1000.0).round() as u64).min(piece.length_ms());
-        let start_ms = ms(self.start);
-        (!text.is_empty()).then(|| HeardSegment {
-            start_ms,
-            end_ms: ms(self.end).max(start_ms),
-            text: text.to_owned(),
-            confidence: self.avg_logprob.map(|p| p.exp().clamp(0.0, 1.0) as f32),
+        let confidence = self.avg_logprob.map(|p| p.exp().clamp(0.0, 1.0) as f32);
+        (!self.text.trim().is_empty()).then(|| HeardSegment {
             no_speech: self.no_speech_prob.map(|p| p.clamp(0.0, 1.0) as f32),
+            ..HeardSegment::timed(piece, self.start, self.end, &self.text)
+                .with_confidence(confidence)
         })
     }
 }
 
-fn retry_after(response: &Response) -> Option<Duration> {
-    let text = response.headers().get(reqwest::header::RETRY_AFTER)?.to_str().ok()?;
-    let seconds: f64 = text.trim().parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()
-}
-
-/// What a status other than success means. The provider's sentence is not repeated: it may quote
-/// the request, and a key's first letters.
-fn refusal(status: StatusCode, after: Option<Duration>, body: &[u8]) -> EngineError {
+fn refusal(answered: &Answered) -> EngineError {
     #[derive(Deserialize, Default)]
     struct Refusal {
         #[serde(default)]
@@ -294,28 +263,16 @@ fn refusal(status: StatusCode, after: Option<Duration>, body: &[u8]) -> EngineEr
         #[serde(default)]
         param: Option<String>,
     }
-    let Detail { code, kind, param } =
-        serde_json::from_slice::<Refusal>(body).unwrap_or_default().error;
+    let Detail { code, kind, param } = answered.json::<Refusal>().unwrap_or_default().error;
     let says = |word: &str| [&code, &kind].into_iter().flatten().any(|given| given == word);
-    match status {
-        _ if says("insufficient_quota") => EngineError::QuotaExhausted,
-        StatusCode::TOO_MANY_REQUESTS => EngineError::RateLimited { after },
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            EngineError::Credentials { status: status.as_u16() }
-        }
-        StatusCode::PAYLOAD_TOO_LARGE => EngineError::TooLarge,
-        StatusCode::REQUEST_TIMEOUT => EngineError::Unavailable("status 408".into()),
-        _ if status.is_server_error() => {
-            EngineError::Unavailable(format!("status {}", status.as_u16()))
-        }
-        StatusCode::BAD_REQUEST if param.as_deref() == Some("language") => {
-            EngineError::UnsupportedLanguage
-        }
-        _ => {
-            let code = code.or(kind).unwrap_or_else(|| "no code".into());
-            EngineError::Refused(format!("status {}, {code}", status.as_u16()))
-        }
+    if says("insufficient_quota") {
+        return EngineError::QuotaExhausted;
     }
+    if answered.status == StatusCode::BAD_REQUEST && param.as_deref() == Some("language") {
+        return EngineError::UnsupportedLanguage;
+    }
+    let code = code.or(kind);
+    answered.refusal(code.as_deref().unwrap_or("no code"))
 }
 
 #[cfg(test)]

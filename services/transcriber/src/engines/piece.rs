@@ -42,6 +42,27 @@ pub struct HeardSegment {
     pub no_speech: Option<f32>,
 }
 
+impl HeardSegment {
+    /// A text between two times in seconds, which are kept inside the piece.
+    pub fn timed(piece: &Piece, start: f64, end: f64, text: &str) -> Self {
+        let ms = |seconds: f64| ((seconds.max(0.0) * 1000.0).round() as u64).min(piece.length_ms());
+        let start_ms = ms(start);
+        Self {
+            start_ms,
+            end_ms: ms(end).max(start_ms),
+            text: text.trim().to_owned(),
+            confidence: None,
+            no_speech: None,
+        }
+    }
+
+    /// The same with the engine's confidence, if that is one.
+    pub fn with_confidence(self, confidence: Option<f32>) -> Self {
+        let confidence = confidence.filter(|confidence| (0.0..=1.0).contains(confidence));
+        Self { confidence, ..self }
+    }
+}
+
 impl Heard {
     /// One text for the whole piece; nothing heard is no segment.
     pub fn whole(piece: &Piece, text: &str, confidence: Option<f32>) -> Self {

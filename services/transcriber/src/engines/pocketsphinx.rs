@@ -1,9 +1,13 @@
 //! PocketSphinx: English, offline, no key, no download; the engine of last resort.
 //!
-//! It reads clear wideband speech and little else: telephone audio (8 kHz) it does not understand.
+//! It reads clear wideband speech; of telephone audio (8 kHz) it misreads much.
 //! Two command lines exist. Up to 5prealpha (Debian 12, Ubuntu 24.04) `pocketsphinx_batch` takes a
 //! list of files; its sibling `pocketsphinx_continuous` normalises as it goes and hears less.
-//! From 5.0 on (Homebrew) `pocketsphinx single` takes one file and prints JSON.
+//! From 5.0 on (Homebrew) `pocketsphinx single` takes one file and prints JSON. Both normalise over
+//! a whole piece, so long pieces are read better than single sentences.
+
+mod condensed;
+mod words;
 
 use std::{
     ffi::OsString,
@@ -15,25 +19,36 @@ use std::{
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+use condensed::Condensed;
+
 use super::{Engine, EngineError, Heard, Piece, command::temporary_wav, program};
-use crate::audio::CutRule;
+use crate::{audio::CutRule, settings::empty_is_none};
 
 /// The engine `pocketsphinx`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PocketSphinxSettings {
     /// The program. Default: `pocketsphinx` or `pocketsphinx_batch`, whichever is installed.
+    #[serde(deserialize_with = "empty_is_none")]
     pub program: Option<String>,
     /// Folder with the model `en-us`, `en-us.lm.bin` and `cmudict-en-us.dict`. Default: where the
     /// packages put it.
+    #[serde(deserialize_with = "empty_is_none")]
     pub model_folder: Option<PathBuf>,
-    /// Time limit for one piece, in seconds. Default 180.
+    /// Time limit for one piece, in seconds. Default 300.
     pub timeout_seconds: u64,
+    /// Programs running at once, for all slots of the process. Default: one for each core.
+    pub max_concurrent: usize,
 }
 
 impl Default for PocketSphinxSettings {
     fn default() -> Self {
-        Self { program: None, model_folder: None, timeout_seconds: 180 }
+        Self {
+            program: None,
+            model_folder: None,
+            timeout_seconds: 300,
+            max_concurrent: program::cores(),
+        }
     }
 }
 
@@ -44,6 +59,9 @@ const MODEL_FOLDERS: [&str; 4] = [
     "/opt/homebrew/share/pocketsphinx/model/en-us",
     "/home/linuxbrew/.linuxbrew/share/pocketsphinx/model/en-us",
 ];
+
+/// Longest piece: enough for normalising over it, and far below the time limit.
+const LONGEST_MS: u64 = 60_000;
 
 /// The command lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +76,7 @@ pub struct PocketSphinx {
     dialect: Dialect,
     model: Option<PathBuf>,
     limit: Duration,
+    places: usize,
 }
 
 impl PocketSphinx {
@@ -87,27 +106,29 @@ impl PocketSphinx {
                 .into());
         }
         let limit = Duration::from_secs(settings.timeout_seconds);
-        Ok(Self { program: program.into(), dialect, model, limit })
+        let places = settings.max_concurrent;
+        Ok(Self { program: program.into(), dialect, model, limit, places })
     }
 
     async fn run(&self, piece: &Piece, language: Option<&str>) -> Result<Heard, EngineError> {
         if language.is_some_and(|language| !language.starts_with("en")) {
             return Err(EngineError::UnsupportedLanguage);
         }
-        let audio = temporary_wav(piece)?;
-        let heard = match self.dialect {
+        let condensed = condense(piece.clone()).await?;
+        let audio = temporary_wav(&condensed.audio)?;
+        let words = match self.dialect {
             Dialect::Batch => {
                 let list = list_of(audio.path())?;
                 let printed = self.output(batch_arguments(audio.path(), list.path())).await?;
-                Heard::whole(piece, batch_text(&printed), None)
+                words::from_hypseg(&printed)?
             }
             Dialect::Single => {
                 let printed = self.output(vec!["single".into(), audio.path().into()]).await?;
-                let (text, confidence) = single_text(&printed)?;
-                Heard::whole(piece, &text, confidence)
+                words::from_json(&printed)?
             }
         };
-        Ok(Heard { language: Some("en".into()), ..heard })
+        let segments = words::segments(words, &condensed);
+        Ok(Heard { segments, language: Some("en".into()) })
     }
 
     async fn output(&self, mut arguments: Vec<OsString>) -> Result<String, EngineError> {
@@ -135,11 +156,15 @@ impl Engine for PocketSphinx {
     }
 
     fn cut_rule(&self) -> CutRule {
-        CutRule { longest_ms: 30_000, at_silence_ms: Some(700) }
+        CutRule { longest_ms: LONGEST_MS, at_silence_ms: None }
     }
 
     fn microusd_per_minute(&self) -> Option<u64> {
         Some(0)
+    }
+
+    fn places(&self) -> usize {
+        self.places
     }
 
     fn transcribe<'a>(
@@ -149,6 +174,12 @@ impl Engine for PocketSphinx {
     ) -> BoxFuture<'a, Result<Heard, EngineError>> {
         Box::pin(self.run(piece, language))
     }
+}
+
+async fn condense(piece: Piece) -> Result<Condensed, EngineError> {
+    tokio::task::spawn_blocking(move || Condensed::new(&piece))
+        .await
+        .map_err(|error| EngineError::Program(format!("temporary audio file: {error}")))?
 }
 
 fn model_folder(configured: Option<&Path>) -> Result<Option<PathBuf>, String> {
@@ -179,67 +210,13 @@ fn batch_arguments(audio: &Path, list: &Path) -> Vec<OsString> {
     // The header of 44 bytes is skipped: the samples have the rate of the model.
     let plain = ["-adcin", "yes", "-adchdr", "44", "-cepext", ".wav", "-logfn", "/dev/null"];
     let mut arguments: Vec<OsString> = plain.into_iter().map(OsString::from).collect();
+    // Frames of removed silence are not counted, which would shift all times after them.
+    arguments.extend(["-remove_silence".into(), "no".into()]);
     arguments.extend(["-cepdir".into(), folder.into()]);
     arguments.extend(["-ctl".into(), list.into()]);
-    arguments.extend(["-hyp".into(), "/dev/stdout".into()]);
+    arguments.extend(["-hypseg".into(), "/dev/stdout".into()]);
     arguments
 }
 
-/// `the words (name -12345)`.
-fn batch_text(printed: &str) -> &str {
-    let line = printed.lines().next().unwrap_or_default();
-    line.rsplit_once('(').map_or(line, |(text, _)| text)
-}
-
-/// `{"b":0.0,"d":1.2,"p":0.9,"t":"the words","w":[…]}`; the list of words is not JSON when it is
-/// empty, so only what stands before it is read.
-fn single_text(printed: &str) -> Result<(String, Option<f32>), EngineError> {
-    #[derive(Deserialize)]
-    struct Line {
-        t: String,
-        p: Option<f32>,
-    }
-    let line = printed.lines().next().unwrap_or_default();
-    let head = line.split_once(",\"w\":").map_or(line, |(head, _)| head);
-    let closed = format!("{}}}", head.trim_end_matches('}'));
-    let line: Line = serde_json::from_str(&closed)
-        .map_err(|_| EngineError::Malformed("pocketsphinx printed no result".into()))?;
-    // Fillers such as <sil> and [NOISE] are no words.
-    let words: Vec<&str> =
-        line.t.split_whitespace().filter(|word| !word.starts_with(['<', '['])).collect();
-    let confidence = line.p.filter(|p| (0.0..1.0).contains(p) && *p > 0.0);
-    Ok((words.join(" "), confidence))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_command_lines_are_read() {
-        assert_eq!(
-            batch_text("send a plumber to dallas (callscribe-x -25774)\n").trim(),
-            "send a plumber to dallas"
-        );
-        assert_eq!(batch_text("").trim(), "");
-        let line = r#"{"b":0.000,"d":2.600,"p":0.870,"t":"go forward","w":[{"b":0.0,"d":0.2,"p":1.0,"t":"<s>"}]}"#;
-        assert_eq!(single_text(line).unwrap(), ("go forward".into(), Some(0.87)));
-        let nothing = r#"{"b":0.000,"d":2.600,"p":1.000,"t":"","w":]}"#;
-        assert_eq!(single_text(nothing).unwrap(), (String::new(), None));
-        assert!(single_text("ERROR").is_err());
-    }
-
-    #[tokio::test]
-    async fn hebrew_is_refused_before_anything_is_run() {
-        let engine = PocketSphinx {
-            program: "no-such-program".into(),
-            dialect: Dialect::Single,
-            model: None,
-            limit: Duration::from_secs(1),
-        };
-        let at = crate::audio::Stretch { start_ms: 0, end_ms: 10 };
-        let piece = Piece { at, samples: vec![0; 160] };
-        let error = engine.transcribe(&piece, Some("he")).await.unwrap_err();
-        assert_eq!(error, EngineError::UnsupportedLanguage);
-    }
-}
+mod tests;

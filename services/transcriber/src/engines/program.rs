@@ -69,6 +69,11 @@ pub async fn output(
         .map_err(|_| EngineError::Malformed(format!("{program} printed something not UTF-8")))
 }
 
+/// Cores of this machine, as far as this process may use them.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 /// Where a program is, looked for as the shell would.
 pub fn find(name: &str) -> Option<PathBuf> {
     let is_program = |path: &PathBuf| {

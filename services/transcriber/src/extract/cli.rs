@@ -58,7 +58,11 @@ pub struct Output {
 ///
 /// # Errors
 /// When the input cannot be read.
-pub async fn extract(extractor: &Extractor, path: &str, output: Output) -> Result<String, CliError> {
+pub async fn extract(
+    extractor: &Extractor,
+    path: &str,
+    output: Output,
+) -> Result<String, CliError> {
     let input = input(path).map_err(|source| CliError::Read { path: path.to_owned(), source })?;
     let transcript = transcript(&input);
     let extraction = extractor.extract(&transcript).await;
@@ -151,7 +155,8 @@ fn describe(extraction: &Extraction, transcript: &Transcript, mark: (&str, &str)
     for (name, field) in fields.into_iter().chain(extra) {
         match field {
             Some(field) => {
-                let _ = writeln!(out, "{name}: {} ({}) {:.2}", field.value, field.id, field.confidence);
+                let _ =
+                    writeln!(out, "{name}: {} ({}) {:.2}", field.value, field.id, field.confidence);
                 let _ = writeln!(out, "  {}", highlighted(field, transcript, mark));
             }
             None => {

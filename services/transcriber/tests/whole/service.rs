@@ -5,11 +5,11 @@ use twilio::{
     RecordingStatus,
     double::{DoubleRecording, Fault},
 };
-use wiremock::{Mock, ResponseTemplate, matchers::method};
+use wiremock::{Mock, Request, ResponseTemplate, matchers::method};
 
 use crate::{
     media::{Coding, speech, wav},
-    stage::{Stage, account, call, outcome, recording},
+    stage::{Stage, account, call, is_loud, outcome, recording},
 };
 
 /// The caller speaks first, then the agent, each on a channel of his own.
@@ -40,7 +40,8 @@ async fn a_dual_channel_recording_becomes_a_labelled_transcript_with_its_fields(
     let segments = &done.transcript.segments;
     assert_eq!(segments.len(), 2, "{segments:?}");
     assert_eq!((segments[0].speaker, segments[1].speaker), (Speaker::Caller, Speaker::Agent));
-    assert_eq!(segments[0].text, "i need a locksmith in austin");
+    let texts = segments.iter().map(|segment| segment.text.as_str()).collect::<Vec<_>>();
+    assert_eq!(texts, ["i need a locksmith in austin", "how can i help you"]);
     assert!(segments[1].start_ms > 11_000, "{segments:?}");
     assert_eq!(done.transcript.language.as_deref(), Some("en"));
     assert_eq!(done.transcript.engine.model.as_deref(), Some("whisper-1"));
@@ -233,5 +234,56 @@ async fn an_account_that_is_not_configured_is_parked_and_no_attempt_is_counted()
     assert_eq!((code.as_str(), *is_final), ("twilio_account_unknown", false));
     let stats = stage.calls.stats().await.unwrap();
     assert!(stats.pauses.iter().any(|pause| pause.by.starts_with("account:AC")), "{stats:?}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_piece_that_was_paid_for_is_not_paid_again_when_another_fails() {
+    let Some(speech) = speech() else { return };
+    let mut stage = Stage::start().await;
+    // The quiet channel is the agent's, and fails once.
+    Mock::given(method("POST"))
+        .and(|request: &Request| !is_loud(request))
+        .respond_with(ResponseTemplate::new(503))
+        .up_to_n_times(1)
+        .mount(&stage.engine)
+        .await;
+    stage.engine_hears().await;
+    stage.inbound(1);
+    let media = DoubleRecording::new(recording(1), call(1), dialogue(&speech));
+    stage.twilio.add_recording(DoubleRecording { channels: 2, ..media });
+    stage.transcribe(1).await;
+    let events = stage.until_terminal().await;
+    let EventKind::Transcribed(done) = outcome(&events) else { panic!("{events:?}") };
+    assert_eq!(done.transcript.segments.len(), 2);
+    let asked = stage.engine.received_requests().await.unwrap();
+    let loud = asked.iter().filter(|request| is_loud(request)).count();
+    assert_eq!((loud, asked.len()), (1, 3));
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn what_goes_beyond_the_daily_limit_waits_and_is_not_paid() {
+    let Some(speech) = speech() else { return };
+    let mut stage = Stage::with(|config| {
+        // Eleven seconds at 0.006 a minute are about 0.0011 dollars.
+        config.transcriber.engines.openai.usd_per_day = Some(0.0015);
+    })
+    .await;
+    stage.engine_hears().await;
+    let media = wav(Coding::Pcm16, 16_000, &[speech]);
+    for number in [1, 2] {
+        stage.inbound(number);
+        let media = DoubleRecording::new(recording(number), call(number), media.clone());
+        stage.twilio.add_recording(media);
+    }
+    stage.transcribe(1).await;
+    let events = stage.until_terminal().await;
+    assert!(matches!(outcome(&events), EventKind::Transcribed(_)), "{events:?}");
+    stage.transcribe(2).await;
+    let events = stage.until(|event| matches!(event.kind, EventKind::Failed { .. })).await;
+    let EventKind::Failed { code, is_final, .. } = &events.last().unwrap().kind else { panic!() };
+    assert_eq!((code.as_str(), *is_final), ("daily_limit_spent", false));
+    assert_eq!(stage.engine.received_requests().await.unwrap().len(), 1);
     stage.stop().await;
 }

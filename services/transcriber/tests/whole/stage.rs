@@ -129,10 +129,7 @@ impl Stage {
     /// An engine that tells loud from quiet.
     pub async fn engine_hears(&self) {
         let respond = |request: &Request| {
-            let data = request.body.windows(4).position(|four| four == b"data").unwrap() + 8;
-            let samples = request.body[data..].chunks_exact(2);
-            let loudest = samples.map(|p| i16::from_le_bytes([p[0], p[1]]).unsigned_abs()).max();
-            let loud = loudest.unwrap_or(0) > 12_000;
+            let loud = is_loud(request);
             let text = if loud { "i need a locksmith in austin" } else { "how can i help you" };
             let segment = serde_json::json!({ "start": 0.3, "end": 2.0, "text": text });
             let answer = serde_json::json!({
@@ -206,4 +203,14 @@ impl Stage {
 /// The terminal event among those seen.
 pub fn outcome(events: &[CallEvent]) -> &EventKind {
     &events.iter().find(|event| event.kind.is_terminal()).unwrap().kind
+}
+
+/// Whether the audio of a request is the caller's.
+pub fn is_loud(request: &Request) -> bool {
+    let file = request.body.windows(4).position(|four| four == b"RIFF").unwrap();
+    let size: [u8; 4] = request.body[file + 40..file + 44].try_into().unwrap();
+    let data = &request.body[file + 44..][..u32::from_le_bytes(size) as usize];
+    let samples = data.chunks_exact(2);
+    let loudest = samples.map(|p| i16::from_le_bytes([p[0], p[1]]).unsigned_abs()).max();
+    loudest.unwrap_or(0) > 12_000
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use tokio::sync::Notify;
@@ -34,6 +35,7 @@ impl Place {
 struct Held {
     abandoned: CancellationToken,
     incarnation: u64,
+    since: Instant,
 }
 
 /// Deliveries from their reading until their settlement.
@@ -50,7 +52,8 @@ impl Hand {
 
     /// Takes a delivery that a server of this incarnation handed out.
     pub fn take(&self, delivery: &Delivery, incarnation: u64) {
-        let held = Held { abandoned: delivery.abandoned.clone(), incarnation };
+        let abandoned = delivery.abandoned.clone();
+        let held = Held { abandoned, incarnation, since: Instant::now() };
         self.held().insert(delivery.into(), held);
     }
 
@@ -65,6 +68,11 @@ impl Hand {
 
     pub fn places(&self) -> Vec<Place> {
         self.held().keys().cloned().collect()
+    }
+
+    /// How long the oldest delivery has been in hand.
+    pub fn longest(&self) -> Duration {
+        self.held().values().map(|held| held.since.elapsed()).max().unwrap_or_default()
     }
 
     /// The delivery is settled.

@@ -87,7 +87,7 @@ pub(crate) async fn run_batch(
 }
 
 /// Contains panics, keeps the time limit, and ends when the work is abandoned. The handler runs as
-/// a task of its own: one that blocks its thread cannot keep its limits from being kept.
+/// a task of its own, so that a long computation does not keep its limit from being noticed.
 async fn guard<T: Send + 'static>(
     work: &Work,
     handling: impl Future<Output = T> + Send + 'static,

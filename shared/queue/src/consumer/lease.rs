@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use redis::Value;
 
-use super::{settle::positions, work::Work};
+use super::{hand::Place, settle::positions, work::Work};
 use crate::{QueueError, metric};
 
 /// Extends the leases of what is in hand for ever, three times as often as they run out.
@@ -53,9 +53,10 @@ async fn beat(work: &Work) -> Result<(), QueueError> {
 }
 
 /// Gives back what is still in hand, to be taken at once and without counting as a crash.
-pub(crate) async fn hand_back(work: &Work, places: &[super::hand::Place]) {
+/// Tells whether that worked.
+pub(crate) async fn hand_back(work: &Work, places: &[Place]) -> bool {
     if places.is_empty() {
-        return;
+        return true;
     }
     let link = work.queue.link();
     let mut call = work.on_lanes(&link.scripts().hand_back);
@@ -63,15 +64,18 @@ pub(crate) async fn hand_back(work: &Work, places: &[super::hand::Place]) {
     for place in places {
         place.push(&mut call);
     }
-    match link.call(&call).await {
+    let answer = link.call(&call).await;
+    match &answer {
         Ok(_) => {
             for place in places {
                 work.hand.lose(place);
             }
             metric::transition(work.queue.name(), "handed_back", "", places.len());
         }
-        // Their leases run out instead.
+        // Their leases run out instead, or this consumer finds them among what it does not have in
+        // hand.
         Err(error) => tracing::warn!(queue = work.queue.name(), count = places.len(), %error,
             "work could not be handed back; others take it over when its lease ends"),
     }
+    answer.is_ok()
 }

@@ -14,20 +14,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     backoff::Backoff,
-    hand::Place,
-    job::{Item, Ruling},
-    lease,
+    job::Item,
     slots::{Room, Slot},
-    tend::may_reclaim,
     work::Work,
 };
 use crate::{
     Lane, QueueError,
     error::classify,
     keys::GROUP,
-    metric, pause,
-    script::Call,
-    wire::{StreamEntry, id_ms, millis, read_streams},
+    wire::{StreamEntry, millis, read_streams},
 };
 
 /// How long a read waits for entries.
@@ -37,11 +32,13 @@ const WAKE_AGAIN: Duration = Duration::from_millis(5);
 
 /// The reader of one consumer.
 pub(crate) struct Reader {
-    work: Arc<Work>,
+    pub(super) work: Arc<Work>,
     connection: Option<MultiplexedConnection>,
     blocked: Arc<Blocked>,
     /// Whether the last wait ended without an entry.
     idle: bool,
+    /// What was last logged as going wrong, until something goes right.
+    complaint: Option<String>,
 }
 
 /// Whether the reader waits inside Redis, and under which client id.
@@ -53,7 +50,7 @@ pub(crate) struct Blocked {
 
 impl Reader {
     pub fn new(work: Arc<Work>) -> Self {
-        Self { work, connection: None, blocked: Arc::default(), idle: false }
+        Self { work, connection: None, blocked: Arc::default(), idle: false, complaint: None }
     }
 
     pub fn blocked(&self) -> Arc<Blocked> {
@@ -75,6 +72,7 @@ impl Reader {
             match self.round(room, stop).await {
                 Ok(items) => {
                     backoff = Backoff::new();
+                    self.complaint = None;
                     if !items.is_empty() {
                         dispatch(items);
                     }
@@ -179,7 +177,7 @@ impl Reader {
         let live_only = room.bulk_most == 0;
         slots.live_only.store(live_only, Ordering::Release);
         // COUNT holds for each stream: with both, half of the free slots at most.
-        let count = if live_only { room.free } else { (room.free / 2).max(1) };
+        let count = if live_only { room.free } else { (room.free / 2).clamp(1, room.bulk_most) };
         let mut command = self.command(count);
         command.arg("BLOCK").arg(millis(BLOCK)).arg("STREAMS").arg(&keys.live);
         if live_only {
@@ -208,71 +206,6 @@ impl Reader {
         command
     }
 
-    /// Takes over what is in nobody's hands.
-    async fn reclaim(&mut self, room: Room) -> Result<Vec<(Item, Slot)>, QueueError> {
-        let work = &self.work;
-        let (link, keys) = (work.queue.link(), work.queue.keys());
-        let keys = [keys.live.as_str(), &keys.bulk, &keys.born];
-        let mut call = Call::new(&link.scripts().reclaim, &keys);
-        call.text(&work.name).count(room.free).count(room.bulk_most).count(room.free);
-        call.number(millis(work.options.lease)).text(if may_reclaim(work) { "1" } else { "" });
-        for Place { lane, id, .. } in work.hand.places() {
-            call.text(&format!("{}:{id}", lane.name()));
-        }
-        let answer = link.call(&call).await?;
-        let Some((taken, vanished)) = pair(answer) else { return Ok(Vec::new()) };
-        if !vanished.is_empty() {
-            metric::transition(work.queue.name(), "vanished", "payload_deleted", vanished.len());
-            tracing::error!(queue = work.queue.name(), count = vanished.len(), ids = ?vanished,
-                "entries were deleted by somebody else while they were pending: they are lost");
-        }
-        let mut items = Vec::new();
-        for value in taken {
-            let Some((entry, why, deliveries)) = reclaimed(value) else { continue };
-            metric::transition(work.queue.name(), "reclaimed", &why, 1);
-            items.extend(self.admit(entry, deliveries).await);
-        }
-        Ok(items)
-    }
-
-    /// Takes what was read into hand. What exceeds the free slots (both lanes can fill while
-    /// there is one slot) is given back at once.
-    async fn accept(&self, entries: Vec<StreamEntry>, room: Room) -> Vec<(Item, Slot)> {
-        let mut items = Vec::with_capacity(entries.len());
-        let mut excess = Vec::new();
-        for entry in entries {
-            if items.len() < room.free {
-                items.extend(self.admit(entry, 1).await);
-            } else {
-                excess.push(Place { lane: entry.lane, id: entry.id, deliveries: 1 });
-            }
-        }
-        lease::hand_back(&self.work, &excess).await;
-        items
-    }
-
-    /// Takes an entry into hand; the malformed and the poisonous go on to their end at once.
-    async fn admit(&self, entry: StreamEntry, deliveries: u32) -> Option<(Item, Slot)> {
-        let work = &self.work;
-        let flaw = entry.flaw().map(|flaw| (flaw, entry.fields_json()));
-        let history = entry.history();
-        let delivery = entry.into_delivery(deliveries);
-        work.hand.take(&delivery, work.queue.link().incarnation());
-        let waited = pause::now_ms().saturating_sub(id_ms(&delivery.id)).max(0);
-        let item = Item { delivery, history };
-        if let Some((flaw, fields)) = flaw {
-            work.decide(item, Ruling::Malformed { flaw, fields }).await;
-            return None;
-        }
-        if deliveries > work.options.max_deliveries {
-            work.decide(item, Ruling::Poison).await;
-            return None;
-        }
-        work.durations.wait.record(waited as f64 / 1000.0);
-        let slot = work.slots.take(item.delivery.lane);
-        Some((item, slot))
-    }
-
     async fn connect(&mut self) -> Result<(), QueueError> {
         if self.connection.is_some() {
             return Ok(());
@@ -293,18 +226,23 @@ impl Reader {
     async fn recover(&mut self, error: &QueueError) {
         if error.group_is_missing() {
             match self.create_groups().await {
-                Ok(()) => return,
-                Err(error) => return self.note(&error),
+                Ok(()) => {}
+                Err(error) => self.note(&error),
             }
+            return;
         }
         self.note(error);
         self.connection = None;
     }
 
-    fn note(&self, error: &QueueError) {
-        if let QueueError::Redis(message) = error {
+    /// One log line for a failure, however often it is met.
+    fn note(&mut self, error: &QueueError) {
+        if let QueueError::Redis(message) = error
+            && self.complaint.as_ref() != Some(message)
+        {
             tracing::error!(queue = self.work.queue.name(), error = %message,
-                "reading failed; trying again");
+                "reading failed; trying until it works");
+            self.complaint = Some(message.clone());
         }
         self.work.queue.link().health().failed(error);
     }
@@ -328,22 +266,6 @@ impl Reader {
 struct Share {
     live: usize,
     bulk: usize,
-}
-
-fn pair(answer: Value) -> Option<(Vec<Value>, Vec<String>)> {
-    let Value::Array(mut answer) = answer else { return None };
-    let vanished = redis::from_redis_value(answer.pop()?).ok()?;
-    let Value::Array(taken) = answer.pop()? else { return None };
-    Some((taken, vanished))
-}
-
-fn reclaimed(value: Value) -> Option<(StreamEntry, String, u32)> {
-    let Value::Array(mut parts) = value else { return None };
-    let entry = parts.pop()?;
-    let deliveries = redis::from_redis_value(parts.pop()?).ok()?;
-    let why = redis::from_redis_value(parts.pop()?).ok()?;
-    let lane: String = redis::from_redis_value(parts.pop()?).ok()?;
-    Some((StreamEntry::read(Lane::named(&lane)?, entry)?, why, deliveries))
 }
 
 /// Ends the reader's wait inside Redis whenever it has something else to do.

@@ -19,13 +19,15 @@ use crate::{
 
 /// How many deliveries one script call settles at most.
 const TOGETHER: usize = 256;
+/// How much in hand is still looked at with one XPENDING; well below the limit in the script.
+const MOST_AT_ONCE: usize = 4_000;
 
 /// Settles outcomes until nobody sends any. A finished result waits here for Redis to come back.
 pub(crate) async fn run(work: Arc<Work>, mut outcomes: mpsc::Receiver<Outcome>) {
     let mut batch = Vec::with_capacity(TOGETHER);
     while outcomes.recv_many(&mut batch, TOGETHER).await > 0 {
         let transitions: Vec<_> = batch.drain(..).map(|o| Transit::of(&work, o)).collect();
-        settle(&work, transitions).await;
+        settle(&work, transitions, false).await;
     }
 }
 
@@ -178,15 +180,16 @@ fn bury(work: &Work, item: &Item, reason: &str, failure: &Failure, raw: Option<S
 }
 
 /// Settles until it is done. A batch that Redis chokes on is taken apart, so that one settlement
-/// that cannot be written holds up no other.
-async fn settle(work: &Arc<Work>, mut transits: Vec<Transit>) {
+/// that cannot be written holds up no other. What is not settled when the consumer ends is done
+/// again by another one.
+async fn settle(work: &Arc<Work>, mut transits: Vec<Transit>, mut in_doubt: bool) {
     let mut backoff = Backoff::new();
-    let (mut in_doubt, mut orphans) = (false, false);
+    let (mut orphans, mut complained) = (false, false);
     loop {
         // What was never sent is not in doubt.
         if work.queue.link().verify().await.is_err() {
             backoff.pause(&work.hard_stop).await;
-            if work.hand.len() == 0 {
+            if work.hard_stop.is_cancelled() {
                 return;
             }
             continue;
@@ -209,28 +212,31 @@ async fn settle(work: &Arc<Work>, mut transits: Vec<Transit>) {
             }
             Err(QueueError::Redis(_)) if transits.len() > 1 => {
                 for transit in transits {
-                    settle_alone(Arc::clone(work), transit);
+                    settle_alone(Arc::clone(work), transit, in_doubt);
                 }
                 return;
             }
             Err(error) => {
-                if let QueueError::Redis(message) = &error {
+                if let QueueError::Redis(message) = &error
+                    && !complained
+                {
+                    complained = true;
                     tracing::error!(id = %transits[0].place.id, error = %message,
-                        "a settlement cannot be written; trying again");
+                        "a settlement cannot be written; trying until it can");
                 }
                 in_doubt |= matches!(error, QueueError::Unavailable(_));
                 backoff.pause(&work.hard_stop).await;
             }
         }
-        if work.hand.len() == 0 {
+        if work.hard_stop.is_cancelled() {
             return;
         }
     }
 }
 
-fn settle_alone(work: Arc<Work>, transit: Transit) {
+fn settle_alone(work: Arc<Work>, transit: Transit, in_doubt: bool) {
     let alone: Pin<Box<dyn Future<Output = ()> + Send>> =
-        Box::pin(async move { settle(&work, vec![transit]).await });
+        Box::pin(async move { settle(&work, vec![transit], in_doubt).await });
     tokio::spawn(alone);
 }
 
@@ -249,7 +255,8 @@ async fn call(
     let keys = [&keys.live, &keys.bulk, &keys.retry, &keys.dead, &keys.born, &keys.pause];
     let mut call = Call::new(&link.scripts().settle, &keys.map(String::as_str));
     // One look at all that this consumer holds is cheaper when most of it is being settled.
-    let most = transits.len() > 3 && transits.len() * 2 >= work.hand.len();
+    let held = work.hand.len();
+    let most = transits.len() > 3 && transits.len() * 2 >= held && held < MOST_AT_ONCE;
     let mode = if orphans {
         "orphan"
     } else if most {

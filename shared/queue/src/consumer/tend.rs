@@ -12,20 +12,21 @@ use tokio::sync::mpsc;
 use super::{backoff::Backoff, work::Work};
 use crate::{QueueError, metric, pause, script::Call, wire::millis};
 
-/// How often due entries are looked for when nobody says when one is due.
+/// How often due entries are looked for when nobody says when one is due; more often where leases
+/// are shorter than a few seconds.
 const ROUND: Duration = Duration::from_secs(1);
 /// How often the gauges are set.
 const GAUGES: Duration = Duration::from_secs(10);
 /// How many entries are promoted in one call.
 const PROMOTE: i64 = 200;
 
-/// Tends the queue for ever.
+/// Tends the queue until the consumer ends.
 pub(crate) async fn run(work: Arc<Work>, mut scheduled: mpsc::UnboundedReceiver<Duration>) {
     let mut swept = Instant::now();
     let mut gauged: Option<Instant> = None;
     let mut pause_known = false;
     let mut backoff = Backoff::new();
-    loop {
+    while !work.hard_stop.is_cancelled() {
         let mut next = Instant::now();
         match tend(&work, pause_known).await {
             Ok(wait) => {
@@ -39,6 +40,7 @@ pub(crate) async fn run(work: Arc<Work>, mut scheduled: mpsc::UnboundedReceiver<
             gauged = Some(Instant::now());
             let stats = work.queue.stats().await;
             metric::standing(work.queue.name(), stats.as_ref().ok());
+            metric::longest_handling(work.queue.name(), work.hand.longest().as_secs_f64());
         }
         if swept.elapsed() >= work.options.lease {
             swept = Instant::now();
@@ -61,9 +63,12 @@ async fn tend(work: &Work, pause_known: bool) -> Result<Duration, QueueError> {
     let (link, keys) = (work.queue.link(), work.queue.keys());
     let keys = [&keys.live, &keys.bulk, &keys.retry, &keys.born, &keys.pause];
     let mut call = Call::new(&link.scripts().tend, &keys.map(String::as_str));
-    call.number(PROMOTE).number(millis(work.options.lease));
+    call.text(&work.name).number(PROMOTE).number(millis(work.options.lease));
+    let disturbances = link.health().disturbances();
     let answer = link.call(&call).await?;
-    let Value::Array(mut answer) = answer else { return Ok(ROUND) };
+    work.steady.wrote(Instant::now(), disturbances);
+    let round = ROUND.min(work.options.lease / 4);
+    let Value::Array(mut answer) = answer else { return Ok(round) };
     let paused = answer.pop().and_then(pause::read);
     let flag = |value: Option<Value>| value == Some(Value::BulkString(b"1".to_vec()));
     let handed_back = flag(answer.pop());
@@ -72,7 +77,7 @@ async fn tend(work: &Work, pause_known: bool) -> Result<Duration, QueueError> {
         answer.iter().filter_map(|n| redis::from_redis_value_ref(n).ok()).collect();
     let (promoted, next_due) = match numbers[..] {
         [promoted, next_due] => (promoted, next_due),
-        _ => return Ok(ROUND),
+        _ => return Ok(round),
     };
     metric::transition(work.queue.name(), "promoted", "", promoted as usize);
 
@@ -87,30 +92,25 @@ async fn tend(work: &Work, pause_known: bool) -> Result<Duration, QueueError> {
         }
         work.rouse();
     }
-    let in_reach = handed_back || (expired && may_reclaim(work));
-    if in_reach && !work.is_paused() && work.slots.room().free > 0 {
+    let in_reach = handed_back || (expired && work.may_reclaim());
+    if in_reach && !work.is_paused() {
         work.reclaimable.store(true, Ordering::Release);
         work.rouse();
     }
     // Zero is a full batch: go on at once. A due time a moment away is not polled for.
     Ok(match next_due {
         0 => Duration::ZERO,
-        1.. => Duration::from_millis(next_due as u64).clamp(Duration::from_millis(5), ROUND),
-        _ => ROUND,
+        1.. => Duration::from_millis(next_due as u64).clamp(Duration::from_millis(5), round),
+        _ => round,
     })
 }
 
-/// Whether expired leases mean anything: their owners had one lease's time to say otherwise since
-/// Redis answers again.
-pub(crate) fn may_reclaim(work: &Work) -> bool {
-    work.queue.link().health().reachable_for().is_some_and(|since| since >= work.options.lease)
-}
-
-/// Deletes consumers that have been silent for three leases and hold nothing.
+/// Deletes consumers that hold nothing and have been silent for three leases and several rounds.
 async fn sweep(work: &Work) -> Result<(), QueueError> {
     let link = work.queue.link();
     let mut call = work.on_lanes(&link.scripts().sweep);
-    call.number(millis(work.options.lease.saturating_mul(3))).text(&work.name);
+    let silence = work.options.lease.saturating_mul(3).saturating_add(ROUND * 5);
+    call.number(millis(silence)).text(&work.name);
     link.call(&call).await.map(drop)
 }
 

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{Notify, mpsc};
@@ -16,6 +16,7 @@ use super::{
     hand::Hand,
     job::{Item, Outcome, Ruling},
     slots::Slots,
+    steady::Steady,
 };
 use crate::{
     Queue,
@@ -39,6 +40,7 @@ pub(crate) struct Work {
     pub paused: AtomicBool,
     /// Told when the reader has something else to do than to wait inside Redis.
     pub wake: Notify,
+    pub steady: Steady,
     /// Told when an entry was scheduled, with how soon it is due.
     pub scheduled: mpsc::UnboundedSender<Duration>,
     outcomes: mpsc::Sender<Outcome>,
@@ -61,6 +63,7 @@ impl Work {
             reclaimable: AtomicBool::new(true),
             paused: AtomicBool::new(true),
             wake: Notify::new(),
+            steady: Steady::new(options.lease),
             scheduled,
             outcomes,
             queue,
@@ -77,6 +80,11 @@ impl Work {
     /// A call whose keys are the two lanes.
     pub fn on_lanes<'a>(&'a self, script: &'a Script) -> Call<'a> {
         Call::new(script, &[&self.queue.keys().live, &self.queue.keys().bulk])
+    }
+
+    /// Whether leases that look expired are.
+    pub fn may_reclaim(&self) -> bool {
+        self.steady.may_reclaim(Instant::now(), self.queue.link().health().disturbances())
     }
 
     /// Makes the reader look around, whatever it waits for.

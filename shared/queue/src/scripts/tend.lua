@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- What a queue needs every second: due entries come to wait, and somebody looks after lost leases.
--- KEYS: live, bulk, retry, born, pause. ARGV: most entries to promote, lease in ms.
+-- KEYS: live, bulk, retry, born, pause. ARGV: consumer, most entries to promote, lease in ms.
 -- Returns { promoted, ms until the next is due or -1, '1' if something can be reclaimed,
 --   '1' if something was handed back, operator's pause or '' }.
 local GROUP = 'workers'
@@ -9,7 +9,12 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_text = string.format('%.0f', now)
 local streams = { live = KEYS[1], bulk = KEYS[2] }
 
-local due = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now_text, 'LIMIT', 0, ARGV[1])
+-- A blocking read neither makes its consumer known nor keeps it from looking idle. Looking at what
+-- it has pending behind the last possible id does both, and returns nothing.
+local LAST = '18446744073709551615-18446744073709551614'
+redis.pcall('XREADGROUP', 'GROUP', GROUP, ARGV[1], 'COUNT', 1, 'STREAMS', KEYS[1], LAST)
+
+local due = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now_text, 'LIMIT', 0, ARGV[2])
 for _, member in ipairs(due) do
   local readable, entry = pcall(cjson.decode, member)
   if readable and type(entry) == 'table' and streams[entry.lane] then
@@ -35,7 +40,7 @@ if first[2] then next_due = math.max(0, first[2] - now) end
 
 local expired, handed_back = '', ''
 for _, stream in pairs(streams) do
-  local pending = redis.pcall('XPENDING', stream, GROUP, 'IDLE', ARGV[2], '-', '+', 1)
+  local pending = redis.pcall('XPENDING', stream, GROUP, 'IDLE', ARGV[3], '-', '+', 1)
   if not pending.err and pending[1] then expired = '1' end
   pending = redis.pcall('XPENDING', stream, GROUP, '-', '+', 1, 'handed-back')
   if not pending.err and pending[1] then handed_back = '1' end

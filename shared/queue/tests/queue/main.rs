@@ -10,9 +10,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod complaints;
 mod consuming;
 mod dead;
 mod enqueueing;
+mod model;
+mod observing;
 mod outages;
 mod stopping;
 mod topologies;

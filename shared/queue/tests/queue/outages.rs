@@ -3,11 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use callscribe_queue::{
-    Delivery, Entry, Failure, Handler, Link, Queue, QueueError, QueueOptions, Settlement, Verdict,
+    ConsumerOptions, Delivery, Entry, Failure, Handler, Link, Queue, QueueError, QueueOptions,
+    Settlement, Verdict,
 };
 use tokio::sync::Semaphore;
 
-use crate::support::{Each, Redis, Running, Seen, eventually, quick};
+use crate::support::{Each, Redis, Running, Seen, eventually, proxy::Proxy, quick};
 
 fn done(seen: &Seen<String>) -> Each<impl Fn(Delivery) -> std::future::Ready<Settlement> + use<>> {
     let seen = seen.clone();
@@ -91,53 +92,80 @@ async fn cut_connections_lose_nothing_and_cost_no_delivery() {
 }
 
 #[tokio::test]
-async fn an_outage_longer_than_the_lease_runs_no_work_twice_and_keeps_finished_results() {
-    let mut redis = Redis::durable().await;
+async fn a_reply_lost_with_its_connection_is_found_again_at_once_and_counts_as_no_crash() {
+    let redis = Redis::start().await;
     let queue = redis.queue("calls").await;
-    queue.enqueue(Entry::new("long", "")).await.unwrap();
-    queue.enqueue(Entry::new("finishing", "")).await.unwrap();
-    let starts = Seen::new();
-    let gate = Arc::new(Semaphore::new(0));
-    let finish = Arc::new(Semaphore::new(0));
-    let handler = || {
-        let (starts, gate, finish) = (starts.clone(), Arc::clone(&gate), Arc::clone(&finish));
-        Each(move |delivery: Delivery| {
-            let (starts, gate, finish) = (starts.clone(), Arc::clone(&gate), Arc::clone(&finish));
-            async move {
-                starts.push(delivery.key.clone());
-                let gate = if delivery.key == "long" { gate } else { finish };
-                gate.acquire().await.unwrap().forget();
-                Settlement::done().emit("results", Entry::new(delivery.key, ""))
-            }
-        })
-    };
-    // Two processes, as far as Redis can tell.
-    let workers = [
-        Running::start(&queue, quick(), handler()),
-        Running::start(&redis.queue("calls").await, quick(), handler()),
-    ];
-    starts.reaches(2).await;
-    redis.kill();
-    finish.add_permits(1);
-    eventually("the outage is noticed", async || !queue.link().is_ready()).await;
-    let outage = tokio::time::Instant::now();
-    eventually("three leases pass", async || outage.elapsed() > quick().lease * 3).await;
-    redis.restart().await;
-
-    eventually("the finished result is handed over", async || {
-        redis.raw::<u64>(&["XLEN", "{test}:results"]).await == 1
+    let seen = Seen::new();
+    let sink = seen.clone();
+    // A lease far beyond the test: its end cannot bring the entry back.
+    let options = ConsumerOptions { lease: Duration::from_secs(600), ..quick() };
+    let handler = Each(move |delivery: Delivery| {
+        sink.push(delivery.deliveries);
+        std::future::ready(Settlement::done())
+    });
+    let running = Running::start(&queue, options, handler);
+    eventually("it is there", async || queue.stats().await.unwrap().consumers == 1).await;
+    queue.pause("operator", None, "so that only the test reads").await.unwrap();
+    eventually("it rests", async || {
+        !redis.raw::<String>(&["CLIENT", "LIST"]).await.contains("flags=b")
     })
     .await;
-    let back = tokio::time::Instant::now();
-    eventually("three more leases pass", async || back.elapsed() > quick().lease * 3).await;
+    queue.enqueue(Entry::new("CA1", "")).await.unwrap();
+    // The server delivers to the consumer, and the consumer never hears of it.
+    let consumers: Vec<std::collections::HashMap<String, redis::Value>> =
+        redis.raw(&["XINFO", "CONSUMERS", "{test}:calls", "workers"]).await;
+    let name: String = redis::from_redis_value_ref(&consumers[0]["name"]).unwrap();
+    let read =
+        ["XREADGROUP", "GROUP", "workers", &name, "COUNT", "1", "STREAMS", "{test}:calls", ">"];
+    redis.raw::<redis::Value>(&read).await;
+    redis.raw::<redis::Value>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
+    eventually("resumed", async || queue.resume("operator").await.is_ok()).await;
+    assert_eq!(seen.reaches(1).await, [1]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_outage_longer_than_the_lease_runs_no_work_twice_and_keeps_finished_results() {
+    let mut redis = Redis::durable().await;
+    let proxy = Proxy::start(&redis.socket().with_file_name("proxy.sock"), &redis.socket());
+    let far = callscribe_queue::RedisSettings {
+        url: format!("redis+unix://{}", proxy.socket.display()).into(),
+        ..redis.settings()
+    };
+    let far = Queue::new(Link::open(&far).await.unwrap(), "calls", QueueOptions::default());
+    let options = ConsumerOptions { lease: Duration::from_millis(2_500), ..quick() };
+    let (starts, gate) = (Seen::new(), Arc::new(Semaphore::new(0)));
+    far.enqueue_batch(vec![Entry::new("1", ""), Entry::new("2", "")]).await.unwrap();
+    let owner = Running::start(&far, options.clone(), gated(&starts, &gate));
+    starts.reaches(2).await;
+    let near = redis.queue("calls").await;
+    let other = Running::start(&near, options.clone(), gated(&starts, &gate));
+    eventually("both are there", async || near.stats().await.unwrap().consumers == 2).await;
+
+    redis.kill();
+    proxy.hold(true);
     gate.add_permits(1);
-    eventually("both done", async || redis.raw::<u64>(&["XLEN", "{test}:results"]).await == 2)
-        .await;
-    for worker in workers {
-        worker.stop().await;
-    }
+    let outage = tokio::time::Instant::now();
+    eventually("a lease and more passes", async || outage.elapsed() > options.lease * 5 / 4).await;
+    redis.restart().await;
+    let back = tokio::time::Instant::now();
+    // The other one is back first, and sees that both leases have run out.
+    eventually("it is back", async || {
+        let stats: String = redis.raw(&["INFO", "commandstats"]).await;
+        stats.contains("cmdstat_zrangebyscore:calls=2")
+    })
+    .await;
+    proxy.hold(false);
+
+    eventually("the finished result is handed over", async || results(&redis).await == 1).await;
+    eventually("two more leases pass", async || back.elapsed() > options.lease * 2).await;
     assert_eq!(starts.len(), 2, "nothing ran twice");
-    assert_eq!(queue.stats().await.unwrap().in_flight, 0);
+    gate.add_permits(1);
+    eventually("both done", async || results(&redis).await == 2).await;
+    owner.stop().await;
+    other.stop().await;
+    assert_eq!(starts.len(), 2);
+    assert_eq!(near.stats().await.unwrap().in_flight, 0);
 }
 
 /// Says what it began, and finishes one job for each permit.

@@ -104,44 +104,6 @@ async fn the_work_of_a_crashed_worker_is_taken_over_when_its_lease_ends() {
 }
 
 #[tokio::test]
-async fn long_work_keeps_its_lease_and_runs_once() {
-    let redis = Redis::start().await;
-    let queue = redis.queue("calls").await;
-    queue.enqueue(Entry::new("CA1", "x")).await.unwrap();
-    let starts = Seen::new();
-    let gate = Arc::new(tokio::sync::Semaphore::new(0));
-    let workers: Vec<_> = (0..3)
-        .map(|_| {
-            let (starts, gate) = (starts.clone(), Arc::clone(&gate));
-            Running::start(
-                &queue,
-                quick(),
-                Each(move |_| {
-                    starts.push(());
-                    let gate = Arc::clone(&gate);
-                    async move {
-                        gate.acquire().await.unwrap().forget();
-                        Settlement::done()
-                    }
-                }),
-            )
-        })
-        .collect();
-    starts.reaches(1).await;
-    // Ten leases' worth of time on the server's clock, in which everybody looks for lost leases.
-    let started = redis.raw::<(u64, u64)>(&["TIME"]).await.0;
-    eventually("ten leases", async || redis.raw::<(u64, u64)>(&["TIME"]).await.0 >= started + 4)
-        .await;
-    assert_eq!(starts.len(), 1);
-    assert_eq!(queue.stats().await.unwrap().max_deliveries, 1);
-    gate.add_permits(1);
-    for worker in workers {
-        worker.stop().await;
-    }
-    assert_eq!((starts.len(), redis.raw::<u64>(&["XLEN", "{test}:calls"]).await), (1, 0));
-}
-
-#[tokio::test]
 async fn a_worker_that_lost_its_lease_abandons_the_work_and_settles_nothing() {
     let redis = Redis::start().await;
     let queue = redis.queue("calls").await;

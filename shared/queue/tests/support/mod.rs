@@ -8,7 +8,9 @@
     reason = "a test fails by panicking"
 )]
 
+pub mod chaos;
 pub mod nodes;
+pub mod proxy;
 
 use std::{
     future::Future,
@@ -58,7 +60,7 @@ impl Redis {
         redis
     }
 
-    fn socket(&self) -> PathBuf {
+    pub fn socket(&self) -> PathBuf {
         self.folder.path().join("redis.sock")
     }
 
@@ -123,13 +125,16 @@ impl Redis {
     }
 
     async fn try_connection(&self) -> redis::RedisResult<MultiplexedConnection> {
-        redis::Client::open(self.url())?.get_multiplexed_async_connection().await
+        // A busy machine is no failure: the test has its own patience.
+        let config = redis::AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(PATIENCE));
+        let client = redis::Client::open(self.url())?;
+        client.get_multiplexed_async_connection_with_config(&config).await
     }
 
     pub async fn connection(&self) -> MultiplexedConnection {
-        let config = redis::AsyncConnectionConfig::new().set_response_timeout(None);
-        let client = redis::Client::open(self.url()).unwrap();
-        client.get_multiplexed_async_connection_with_config(&config).await.unwrap()
+        self.try_connection().await.unwrap()
     }
 
     pub async fn raw<T: FromRedisValue>(&self, command: &[&str]) -> T {

@@ -9,7 +9,7 @@ use std::{
 use redis::FromRedisValue;
 use tempfile::TempDir;
 
-use super::eventually;
+use super::{PATIENCE, eventually};
 
 /// A port nobody listens on.
 pub fn free_port() -> u16 {
@@ -75,8 +75,9 @@ impl Node {
     }
 
     pub async fn try_raw<T: FromRedisValue>(&self, command: &[&str]) -> redis::RedisResult<T> {
+        let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
         let client = redis::Client::open(self.url())?;
-        let mut connection = client.get_multiplexed_async_connection().await?;
+        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
         let mut raw = redis::cmd(command[0]);
         raw.arg(&command[1..]);
         raw.query_async(&mut connection).await

@@ -1,5 +1,7 @@
 //! Against a server that takes exactly the fields the interface names for each model.
 
+use std::time::Duration;
+
 use wiremock::{
     Mock, MockServer, Request, ResponseTemplate,
     matchers::{header, method, path},

@@ -151,7 +151,7 @@ impl Loading {
     fn service(&mut self, row: ServiceRow, place: &Place<'_>) -> Result<(), CatalogueError> {
         let mut reader = Phrases { place, doubtful: normal(&row.doubtful), read: Vec::new() };
         reader.names(row.en.iter().chain(&row.he), loosened)?;
-        reader.phrases(&row.said, Strength::Name)?;
+        reader.phrases(&row.said, Strength::Said)?;
         reader.phrases(&row.signs, Strength::Sign)?;
         reader.phrases(&row.hints, Strength::Hint)?;
         let entry = Entry {
@@ -270,11 +270,7 @@ impl Phrases<'_> {
         Ok(())
     }
 
-    fn checked<T>(
-        &self,
-        phrase: &str,
-        read: Result<T, PatternError>,
-    ) -> Result<T, CatalogueError> {
+    fn checked<T>(&self, phrase: &str, read: Result<T, PatternError>) -> Result<T, CatalogueError> {
         read.map_err(|error| self.place.at(phrase).error(error.to_string()))
     }
 
@@ -337,7 +333,7 @@ mod tests {
             ("[[service]]\nid = \"plumber\"\nen = [\"B\"]\n", 4, "already used"),
             ("[[service]]\nid = \"b\"\nen = [\"B\"]\nsigns = [\"* x\"]\n", 7, "gap"),
             ("[[city]]\nid = \"x\"\nnames = [\"X\"]\n", 6, "unknown field"),
-            ("[[city]]\nid = \"x\"\nen = [\"X\"\n", 7, ""),
+            ("[[city]]\nid = \"x\"\nen = [\"X\"\n", 6, "unclosed array"),
         ] {
             let error = parse(&format!("{head}{wrong}")).unwrap_err().to_string();
             assert!(error.starts_with(&format!("own.toml, line {line}: ")), "{error}");

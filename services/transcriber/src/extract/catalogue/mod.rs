@@ -35,6 +35,8 @@ pub enum Strength {
     Hint,
     /// Describes what only this service mends: "locked out of my apartment".
     Sign,
+    /// Asks for it in other words: "change the locks".
+    Said,
     /// Its name.
     Name,
 }

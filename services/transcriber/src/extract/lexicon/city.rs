@@ -7,7 +7,10 @@ use super::{
     scene::{Mention, Passage, Scene},
     stance::Stance,
 };
-use crate::extract::{catalogue::Kind, text::Break};
+use crate::extract::{
+    catalogue::Kind,
+    text::{Break, Token},
+};
 
 /// An answer names the city among its first words.
 const ANSWER: usize = 14;
@@ -104,12 +107,13 @@ impl<'s, 'c> Place<'s, 'c> {
             p.speaker == Speaker::Agent
                 && (p.has(Cue::AskCity) || p.has(Cue::Guess) || guessed && self.guessed().is_some())
         });
-        let first = !self.scene.mentions[..self.number()].iter().rev().take(4).any(|m| {
-            m.segment == segment && m.kind == Kind::City && m.entry != self.mention.entry
-        });
-        let turned = [Cue::But, Cue::Correct, Cue::No].iter().any(|cue| {
-            self.passage.before(*cue, self.start, 4, Break::Question).is_some()
-        });
+        let first =
+            !self.scene.mentions[..self.number()].iter().rev().take(4).any(|m| {
+                m.segment == segment && m.kind == Kind::City && m.entry != self.mention.entry
+            });
+        let turned = [Cue::But, Cue::Correct, Cue::No]
+            .iter()
+            .any(|cue| self.passage.before(*cue, self.start, 4, Break::Question).is_some());
         self.passage.speaker == Speaker::Caller && asked && self.start < ANSWER && (first || turned)
     }
 
@@ -120,20 +124,26 @@ impl<'s, 'c> Place<'s, 'c> {
             || self.agent && self.is_guess()
             || self.answers && self.start < 5
             || self.region() > 0
+            || self.before(Cue::Serve, 0)
             || self.is_address()
+            || self.is_destination()
             || self.from && (self.before(Cue::Me, 1) || self.before(Cue::Named, 3))
-            || self.to && (self.before(Cue::Need, CLAUSE) || self.before(Cue::Serve, 3))
+            || self.to
+                && (self.before(Cue::Need, CLAUSE)
+                    || self.before(Cue::Serve, 3)
+                    || self.before(Cue::Moved, 6))
     }
 
     /// "214 Maple Street, Tampa", or a sentence of nothing but the city.
     fn is_address(&self) -> bool {
         let text = &self.passage.text;
-        let opens = text.tokens.get(self.start).is_some_and(|t| t.before >= Break::Sentence);
+        let opens = text.tokens.get(self.start).map_or(Break::None, |token| token.before);
         let ends = match text.tokens.get(self.end) {
-            Some(next) => next.before >= Break::Comma,
-            None => text.ending.is_some(),
+            Some(next) => next.before,
+            None => Break::Sentence,
         };
-        opens && ends || self.passage.before(Cue::StreetAfter, self.start, 1, Break::Sentence).is_some()
+        let apart = opens.min(ends) >= Break::Comma && opens.max(ends) >= Break::Sentence;
+        apart || self.passage.before(Cue::StreetAfter, self.start, 1, Break::Sentence).is_some()
     }
 
     fn region(&self) -> usize {
@@ -155,6 +165,9 @@ impl<'s, 'c> Place<'s, 'c> {
         stance.weigh(!self.within && self.beside(Cue::Near, 1), 1.1);
         let aside = self.contrasted() || self.before(Cue::Work, 4);
         stance.weigh(self.is_address() && !self.agent, 1.2);
+        // What a caller says last is often the place, with or without a comma before it.
+        let last = self.end == self.passage.text.tokens.len() && !self.is_address();
+        stance.weigh(last && !self.agent, 0.7);
         stance.weigh(self.answers, if aside { 0.8 } else { 2.4 });
         let told = self.is_placed()
             || [Cue::Site, Cue::Live, Cue::Serve].iter().any(|cue| self.before(*cue, CLAUSE));
@@ -177,6 +190,7 @@ impl<'s, 'c> Place<'s, 'c> {
         let wanted = self.before(Cue::Need, 12) || self.before(Cue::Serve, CLAUSE);
         let moved = self.before(Cue::Moved, 6);
         stance.weigh(self.to && wanted, 0.8);
+        stance.weigh(self.is_destination(), 1.0);
         stance.weigh(self.to && moved, 1.4);
         stance.weigh(self.from && moved, -2.0);
         let introduced = self.before(Cue::Me, 1) || self.before(Cue::Named, 3);
@@ -188,7 +202,7 @@ impl<'s, 'c> Place<'s, 'c> {
         let moved_here = self.to && self.before(Cue::Moved, 6);
         stance.weigh(self.lately(Cue::Past, CLAUSE) && !moved_here, -2.2);
         let beneficiary = self.scene.acts_for_another();
-        let kin = self.lately(Cue::Kin, 5) && !self.before(Cue::KinNeeds, CLAUSE);
+        let kin = self.lately(Cue::Kin, CLAUSE) && !self.before(Cue::KinNeeds, CLAUSE);
         stance.weigh(kin, if beneficiary { -0.5 } else { -1.8 });
         // In "the flat is old, it is in Hadera" Hebrew says "she".
         let third = self.beside(Cue::Third, 1) && !self.before(Cue::Site, CLAUSE);
@@ -230,9 +244,13 @@ impl<'s, 'c> Place<'s, 'c> {
         let person = self.beside(Cue::Person, 0) || self.after(Cue::PersonAfter, 0);
         stance.exclude(doubtful && person && !placed);
         stance.deny(self.beside(Cue::Named, 0) && !self.within && !self.from);
+        let asked_name =
+            self.scene.previous(self.mention.segment).is_some_and(|p| p.has(Cue::AskName));
+        stance.deny(asked_name && self.start < 4 && !self.within && !self.from);
         let greeted = self.agent && self.mention.segment < 2 && self.passage.has(Cue::Greeting)
             || self.agent && self.mention.segment == 0;
-        let opens = self.start < 5 && self.passage.after(Cue::Greeting, self.end, 4, Break::Question).is_some();
+        let opens = self.start < 5
+            && self.passage.after(Cue::Greeting, self.end, 4, Break::Question).is_some();
         stance.exclude((greeted || opens && self.mention.segment == 0) && !self.is_guess());
     }
 
@@ -246,10 +264,31 @@ impl<'s, 'c> Place<'s, 'c> {
         stance.deny(self.is_negated());
         // "Haifa, no, Acre"; "are you in Charleston no I'm in Savannah".
         let no = self.passage.after(Cue::No, self.end, 1, Break::Question);
-        let taken_back = !self.agent && no.is_some() && self.next_city(8).is_some();
+        let next = self.next_city(8).filter(|_| !self.agent && no.is_some());
+        let taken_back = next.is_some_and(|next| !self.is_contrast(next));
         stance.deny(taken_back);
         let both_sides = self.passage.speaker == Speaker::Unknown && self.beside(Cue::Guess, 1);
         stance.weigh(both_sides && !self.passage.has(Cue::Yes), -0.8);
+    }
+
+    /// "בחולון לא בבת ים": without a pause the Hebrew "no" is a "not", and denies the next city.
+    fn is_contrast(&self, next: usize) -> bool {
+        let text = &self.passage.text;
+        let no = next.checked_sub(1).and_then(|at| text.tokens.get(at));
+        let paused = text.tokens.get(next).is_some_and(|token| token.before >= Break::Comma);
+        no.is_some_and(|token| text.word(token) == "לא") && !paused
+    }
+
+    /// "A locksmith for Arad", "מנעולן לערד".
+    fn is_destination(&self) -> bool {
+        let services = self.scene.mentions[..self.number()].iter().rev().take(6);
+        self.to
+            && services.into_iter().any(|m| {
+                m.segment == self.mention.segment
+                    && m.kind == Kind::Service
+                    && m.tokens.end <= self.start
+                    && self.start - m.tokens.end <= 2
+            })
     }
 
     fn is_negated(&self) -> bool {
@@ -258,6 +297,18 @@ impl<'s, 'c> Place<'s, 'c> {
             return false;
         };
         let at = self.start - distance;
+        // "Not in Haifa", but not "it isn't working in Haifa".
+        let joins = |token: &Token| {
+            matches!(
+                self.passage.text.word(token),
+                "in" | "at" | "from" | "to" | "near" | "the" | "for"
+            )
+        };
+        if !self.passage.text.tokens[at..self.start].iter().all(joins)
+            && !self.beside(Cue::Inside, 0)
+        {
+            return false;
+        }
         // "Not Minneapolis, Saint Paul": the city right after the denial is the one denied.
         let number = self.number();
         let other = self.scene.mentions[..number].iter().rev().take(4).any(|m| {
@@ -271,7 +322,9 @@ impl<'s, 'c> Place<'s, 'c> {
             return false;
         }
         // "Not far from"; "no, I'm in Savannah": the denial ended before the city.
-        if self.beside(Cue::Near, 1) || distance > 0 && self.passage.before(Cue::Me, self.start, 1, Break::Comma).is_some() {
+        if self.beside(Cue::Near, 1)
+            || distance > 0 && self.passage.before(Cue::Me, self.start, 1, Break::Comma).is_some()
+        {
             return false;
         }
         // "לא בנשר" answers a guess; it denies that city, not this one.
@@ -284,7 +337,8 @@ impl<'s, 'c> Place<'s, 'c> {
     fn guessed(&self) -> Option<usize> {
         let segment = self.mention.segment;
         let mine = self.scene.mentions.partition_point(|m| m.segment < segment);
-        let last = self.scene.mentions[..mine].iter().rev().take(6).find(|m| m.kind == Kind::City)?;
+        let last =
+            self.scene.mentions[..mine].iter().rev().take(6).find(|m| m.kind == Kind::City)?;
         let recent = segment - last.segment <= 2;
         let theirs = self.scene.passage(last).speaker != self.passage.speaker;
         (recent && theirs).then_some(last.entry)

@@ -46,6 +46,8 @@ pub enum Cue {
     AskCity,
     /// "What seems to be the problem?"
     AskService,
+    /// "What's your name?"
+    AskName,
     /// "Yes".
     Yes,
     /// "No", at the beginning of an answer.
@@ -54,6 +56,8 @@ pub enum Cue {
     Own,
     /// Before a person's name: "my name is", "לדבר עם".
     Named,
+    /// Before the caller's own name.
+    Introduced,
     /// Before a person's name or anything else: "hi", "it's".
     Person,
     /// After a person's name.
@@ -68,8 +72,10 @@ pub enum Cue {
     TradeOfKin,
     /// A tradesman who was there already: "the plumber said".
     Done,
-    /// Wants no work: "wrong number".
+    /// Wants no work: "cancel my appointment", "press nine to be removed".
     Idle,
+    /// Either side notices: "wrong number".
+    Wrong,
     /// The agent's guess: "are you in", "אתם מ".
     Guess,
     /// After a guess: "right?", "כן?".

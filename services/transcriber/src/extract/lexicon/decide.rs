@@ -53,7 +53,6 @@ pub fn choose(scene: &Scene<'_>, kind: Kind) -> Option<Choice> {
     let denied = distrust(scene, &mut stances, &HashSet::new());
     correct(scene, &mut stances);
     distrust(scene, &mut stances, &denied);
-    if std::env::var("DBG").is_ok() { for s in &stances { let m=s.of(scene); let p=&scene.passages[m.segment]; eprintln!("{:?} {} seg{} {:?} {:.2} ex={} den={} d={} | {:?}", kind, scene.catalogue.entries[m.entry].id, m.segment, p.text.tokens[m.tokens.clone()].iter().map(|t| p.text.word(t)).collect::<Vec<_>>(), s.score, s.excluded, s.denied, m.distance, p.cues.iter().filter(|(_,c)| c.end+8>m.tokens.start && c.start<m.tokens.end+4).map(|(c,r)| format!("{c:?}{r:?}")).collect::<Vec<_>>()); } }
     let ranked = rank(scene, &stances);
     let (best, score, mention) = *ranked.first()?;
     let second = ranked.get(1).map_or(0.0, |(_, score, _)| score.max(0.0));
@@ -67,7 +66,8 @@ pub fn choose(scene: &Scene<'_>, kind: Kind) -> Option<Choice> {
 /// A wrong number, an advertisement, a cancellation, someone who looks for a job.
 fn wants_nothing(scene: &Scene<'_>) -> bool {
     scene.passages.iter().any(|passage| {
-        passage.speaker != Speaker::Agent && (passage.has(Cue::Idle) || passage.has(Cue::Applicant))
+        let own = passage.has(Cue::Idle) || passage.has(Cue::Applicant);
+        passage.has(Cue::Wrong) || passage.speaker != Speaker::Agent && own
     })
 }
 
@@ -76,9 +76,8 @@ fn judge_all(scene: &Scene<'_>, kind: Kind) -> Vec<Stance> {
         Kind::City => city::judge,
         Kind::Service => service::judge,
     };
-    let own = |(number, mention): (usize, &Mention)| {
-        (mention.kind == kind).then(|| judge(scene, number))
-    };
+    let own =
+        |(number, mention): (usize, &Mention)| (mention.kind == kind).then(|| judge(scene, number));
     scene.mentions.iter().enumerate().filter_map(own).collect()
 }
 
@@ -92,7 +91,13 @@ fn answer(scene: &Scene<'_>, stances: &mut [Stance]) {
         let Some(reply) = scene.next(mention.segment) else { continue };
         // "Okay, so a plumber. Are you still in Haifa?" "No.": the last question is answered.
         let answered = mention.kind == Kind::City || !names_city(scene, mention.segment);
-        if stance.excluded || !answered {
+        if stance.excluded {
+            continue;
+        }
+        if !answered {
+            let corrected = reply.opens_with(Cue::No, 1);
+            let guess = scene.passages[mention.segment].has(Cue::Recap);
+            stance.weigh(corrected && guess, 1.2);
             continue;
         }
         let denied = reply.opens_with(Cue::No, 1);

@@ -1,5 +1,7 @@
 //! Where it was said, in the caller's own words.
 
+use std::ops::Range;
+
 use domain::{Evidence, Field, Transcript};
 
 use super::{decide::Choice, scene::Scene};
@@ -11,6 +13,18 @@ use crate::extract::{
 /// Words of the quotation on either side of the value.
 const AROUND: usize = 6;
 
+/// Words of one segment that a value rests on.
+pub struct Quoted<'a> {
+    /// Their transcript, read.
+    pub scene: &'a Scene<'a>,
+    /// Their transcript, as it was written.
+    pub transcript: &'a Transcript,
+    /// Their segment.
+    pub segment: usize,
+    /// The words.
+    pub tokens: Range<usize>,
+}
+
 /// The field of a choice.
 pub fn field(
     scene: &Scene<'_>,
@@ -20,22 +34,29 @@ pub fn field(
 ) -> Field {
     let mention = &scene.mentions[choice.mention];
     let entry = &scene.catalogue.entries[choice.entry];
-    let spoken = &transcript.segments[mention.segment];
-    let text = &scene.passages[mention.segment].text;
-    let words = &text.tokens[mention.tokens.clone()];
+    let (segment, tokens) = (mention.segment, mention.tokens.clone());
+    let place = Quoted { scene, transcript, segment, tokens };
+    quoted(place, &entry.id, entry.name(language), choice.confidence)
+}
+
+/// A field that rests on these words.
+pub fn quoted(place: Quoted<'_>, id: &str, value: &str, confidence: f32) -> Field {
+    let spoken = &place.transcript.segments[place.segment];
+    let text = &place.scene.passages[place.segment].text;
+    let words = &text.tokens[place.tokens.clone()];
     let raw = match (words.first(), words.last()) {
         (Some(first), Some(last)) => spoken.text.get(first.bytes.start..last.bytes.end),
         _ => None,
     };
-    let (chars, quote) = quotation(text, &spoken.text, mention.tokens.start, mention.tokens.end);
+    let (chars, quote) = quotation(text, &spoken.text, place.tokens.start, place.tokens.end);
     Field {
-        id: entry.id.clone(),
-        value: entry.name(language).to_owned(),
+        id: id.to_owned(),
+        value: value.to_owned(),
         raw: raw.unwrap_or_default().to_owned(),
-        confidence: choice.confidence,
+        confidence,
         evidence: Evidence {
             quote,
-            segment: mention.segment,
+            segment: place.segment,
             start_char: chars.start,
             end_char: chars.end,
             speaker: spoken.speaker,
@@ -45,12 +66,7 @@ pub fn field(
 }
 
 /// The sentence around these words, cut to a few words on either side.
-fn quotation(
-    text: &Text,
-    source: &str,
-    start: usize,
-    end: usize,
-) -> (std::ops::Range<usize>, String) {
+fn quotation(text: &Text, source: &str, start: usize, end: usize) -> (Range<usize>, String) {
     let ends = |at: &usize| text.tokens[*at].before >= Break::Sentence;
     let first = (start.saturating_sub(AROUND)..=start).rev().find(|at| *at == 0 || ends(at));
     let first = first.unwrap_or(start.saturating_sub(AROUND));

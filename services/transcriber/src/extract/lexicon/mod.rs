@@ -5,6 +5,7 @@ mod confidence;
 mod cue;
 mod decide;
 mod evidence;
+mod extra;
 mod scene;
 mod service;
 mod stance;
@@ -44,10 +45,14 @@ impl Lexicon {
         for (number, entry) in catalogue.entries.iter().enumerate() {
             for (index, phrase) in entry.phrases.iter().enumerate() {
                 let target = Target::Phrase(id(number), id(index));
-                let forgiving = phrase.strength == Strength::Name && !phrase.doubtful;
+                let forgiving = phrase.strength >= Strength::Said && !phrase.doubtful
+                    || phrase.doubtful && is_long(entry, phrase);
                 builder.add(&phrase.pattern, target, forgiving);
                 if let Some(joined) = joined(entry, phrase) {
                     builder.add(&joined, target, forgiving);
+                    if phrase.pattern.slots.len() == 2 {
+                        builder.halves(&phrase.pattern);
+                    }
                 }
             }
         }
@@ -64,13 +69,20 @@ impl Lexicon {
             Some(evidence::field(&scene, transcript, &choice, language))
         };
         let (service, city) = (pick(Kind::Service), pick(Kind::City));
-        Extraction { service, city, ..Extraction::default() }
+        let extra = extra::extra(&scene, transcript, language);
+        Extraction { service, city, extra, agreement: None }
     }
 
     /// The catalogue it was made of.
     pub fn catalogue(&self) -> &Catalogue {
         &self.catalogue
     }
+}
+
+/// A doubtful name may be misspelt only if it is long enough to be no other word.
+fn is_long(entry: &Entry, phrase: &Phrase) -> bool {
+    let letters = phrase.pattern.slots.iter().flat_map(|slot| &slot.words);
+    entry.kind == Kind::City && letters.map(|word| word.chars().count()).sum::<usize>() >= 6
 }
 
 fn id(number: usize) -> u32 {

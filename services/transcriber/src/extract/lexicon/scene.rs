@@ -14,6 +14,9 @@ use crate::extract::{
 /// No phrase covers more words, gaps included; rules look no further than this around one.
 const SPAN: usize = 32;
 
+/// More than three hours of talk; what comes after says nothing new. Bounds the time.
+const MAX_WORDS: usize = 30_000;
+
 /// What a pattern of the lexicon stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
@@ -71,10 +74,18 @@ pub struct Scene<'c> {
 
 impl<'c> Scene<'c> {
     /// Reads a transcript.
-    pub fn read(catalogue: &'c Catalogue, matcher: &Matcher<Target>, transcript: &Transcript) -> Self {
-        let mut scene = Self { catalogue, passages: Vec::new(), mentions: Vec::new(), for_another: false };
+    pub fn read(
+        catalogue: &'c Catalogue,
+        matcher: &Matcher<Target>,
+        transcript: &Transcript,
+    ) -> Self {
+        let mut scene =
+            Self { catalogue, passages: Vec::new(), mentions: Vec::new(), for_another: false };
+        let mut left = MAX_WORDS;
         for (segment, spoken) in transcript.segments.iter().enumerate() {
-            let text = Text::new(&spoken.text);
+            let mut text = Text::new(&spoken.text);
+            text.tokens.truncate(left);
+            left -= text.tokens.len();
             let (mut mentions, cues) = scene.sort(segment, matcher.find(&text));
             scene.settle_regions(&text, &mut mentions);
             scene.mentions.extend(mentions);
@@ -82,7 +93,8 @@ impl<'c> Scene<'c> {
         }
         scene.guess_roles();
         let asks_for = |p: &Passage| p.speaker != Speaker::Agent && p.has(Cue::KinNeeds);
-        scene.for_another = scene.passages.iter().any(asks_for) || scene.mentions.iter().any(|m| scene.befalls_kin(m));
+        scene.for_another = scene.passages.iter().any(asks_for)
+            || scene.mentions.iter().any(|m| scene.befalls_kin(m));
         scene
     }
 
@@ -153,7 +165,11 @@ impl<'c> Scene<'c> {
         region.iter().filter(said).map(|name| name.split(' ').count()).max().unwrap_or(0)
     }
 
-    fn sort(&self, segment: usize, hits: Vec<Hit<Target>>) -> (Vec<Mention>, Vec<(Cue, Range<usize>)>) {
+    fn sort(
+        &self,
+        segment: usize,
+        hits: Vec<Hit<Target>>,
+    ) -> (Vec<Mention>, Vec<(Cue, Range<usize>)>) {
         let mut mentions = Vec::new();
         let mut cues: Vec<(Cue, Range<usize>, bool)> = Vec::new();
         for hit in hits {
@@ -161,7 +177,9 @@ impl<'c> Scene<'c> {
                 Target::Cue(cue) => cues.push((cue, hit.tokens, hit.contiguous)),
                 Target::Phrase(entry, phrase) => {
                     let (entry, phrase) = (entry as usize, phrase as usize);
-                    let Some(kind) = self.catalogue.entries.get(entry).map(|e| e.kind) else { continue };
+                    let Some(kind) = self.catalogue.entries.get(entry).map(|e| e.kind) else {
+                        continue;
+                    };
                     mentions.push(Mention {
                         entry,
                         phrase,
@@ -183,10 +201,12 @@ impl<'c> Scene<'c> {
     /// "water heater".
     fn keep_longest(&self, mentions: &mut Vec<Mention>) {
         mentions.sort_by_key(|m| (m.tokens.start, m.tokens.end, m.entry));
+        let longest = mentions.iter().map(|m| m.tokens.len()).max().unwrap_or(0);
         let kept = |(at, mention): (usize, &Mention)| {
             let earlier = mentions[..at].iter().rev();
             let later = mentions[at + 1..].iter();
-            let near = |other: &&Mention| other.tokens.start.abs_diff(mention.tokens.start) < SPAN;
+            let near =
+                |other: &&Mention| other.tokens.start.abs_diff(mention.tokens.start) < longest;
             let hidden = earlier.take_while(near).any(|known| self.hides(known, mention))
                 || later.take_while(near).any(|known| self.hides(known, mention));
             (!hidden).then(|| mention.clone())
@@ -204,12 +224,15 @@ impl<'c> Scene<'c> {
         match mention.kind {
             // Cities of one name share a span; their regions decide later.
             Kind::City if outer == inner => known.distance < mention.distance,
-            Kind::City => {
-                overlap && (outer.len(), inner.start) > (inner.len(), outer.start)
-            }
+            Kind::City => overlap && (outer.len(), inner.start) > (inner.len(), outer.start),
             Kind::Service => {
-                let stronger = self.phrase(known).strength >= self.phrase(mention).strength;
-                inside && outer != inner && known.contiguous && stronger
+                let (own, other) = (self.phrase(known).strength, self.phrase(mention).strength);
+                let other_trade = known.entry != mention.entry && own >= Strength::Sign;
+                let whole = known.contiguous && (own >= other || other_trade);
+                // "The chimney needs cleaning": its last word is no cleaner.
+                let edge = outer.start == inner.start || outer.end == inner.end;
+                let part = edge && own == Strength::Said && other == Strength::Name;
+                inside && outer != inner && (whole || part)
             }
         }
     }
@@ -232,13 +255,22 @@ impl<'c> Scene<'c> {
     /// The nearest earlier segment by the other side, if it directly precedes.
     pub fn previous(&self, segment: usize) -> Option<&Passage> {
         let own = self.passages[segment].speaker;
-        self.passages[..segment].iter().rev().take(4).find(|p| !p.text.tokens.is_empty()).filter(|p| p.speaker != own)
+        self.passages[..segment]
+            .iter()
+            .rev()
+            .take(4)
+            .find(|p| !p.text.tokens.is_empty())
+            .filter(|p| p.speaker != own)
     }
 
     /// The next segment, if it is by the other side.
     pub fn next(&self, segment: usize) -> Option<&Passage> {
         let own = self.passages[segment].speaker;
-        self.passages[segment + 1..].iter().take(4).find(|p| !p.text.tokens.is_empty()).filter(|p| p.speaker != own)
+        self.passages[segment + 1..]
+            .iter()
+            .take(4)
+            .find(|p| !p.text.tokens.is_empty())
+            .filter(|p| p.speaker != own)
     }
 }
 
@@ -246,6 +278,9 @@ impl<'c> Scene<'c> {
 fn unmasked(mut cues: Vec<(Cue, Range<usize>, bool)>) -> Vec<(Cue, Range<usize>)> {
     cues.sort_by_key(|(cue, span, _)| (span.start, span.end, *cue));
     let kept = |(at, (cue, span, _)): (usize, &(Cue, Range<usize>, bool))| {
+        if !matches!(cue, Cue::Negate | Cue::No | Cue::Urgent) {
+            return Some((*cue, span.clone()));
+        }
         let covers = |(outer, around, contiguous): &(Cue, Range<usize>, bool)| {
             *contiguous
                 && around.len() > span.len()
@@ -253,7 +288,8 @@ fn unmasked(mut cues: Vec<(Cue, Range<usize>, bool)>) -> Vec<(Cue, Range<usize>)
                 && span.end <= around.end
                 && masks(*outer, *cue)
         };
-        let near = |(_, other, _): &&(Cue, Range<usize>, bool)| other.start.abs_diff(span.start) < SPAN;
+        let near =
+            |(_, other, _): &&(Cue, Range<usize>, bool)| other.start.abs_diff(span.start) < SPAN;
         let masked = cues[..at].iter().rev().take_while(near).any(covers)
             || cues[at + 1..].iter().take_while(near).any(covers);
         (!masked).then(|| (*cue, span.clone()))

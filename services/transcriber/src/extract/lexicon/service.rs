@@ -56,8 +56,9 @@ impl Wish<'_, '_> {
         let entry = &self.scene.catalogue.entries[self.mention.entry];
         let strength = match self.strength {
             Strength::Name => 1.7,
+            Strength::Said => 1.5,
             Strength::Sign => 1.3,
-            Strength::Hint => 0.0,
+            Strength::Hint => 0.15,
         };
         let speaker = match self.passage.speaker {
             Speaker::Caller => 0.5,
@@ -73,6 +74,7 @@ impl Wish<'_, '_> {
         let needed = self.before(Cue::Need, 7);
         let bonus = match self.strength {
             Strength::Name => 1.3,
+            Strength::Said => 0.9,
             Strength::Sign => 0.6,
             Strength::Hint => 0.3,
         };
@@ -87,7 +89,7 @@ impl Wish<'_, '_> {
     fn weigh_others(&self, stance: &mut Stance) {
         let name = self.strength == Strength::Name;
         let place = self.mention.tokens.clone();
-        let unserved = self.passage.after(Cue::Unserved, place.end, 8, Break::Sentence).is_some();
+        let unserved = self.passage.after(Cue::Unserved, place.end, 12, Break::Sentence).is_some();
         stance.weigh(name && unserved, 0.8);
         let done = self.beside(Cue::Done, 3) || self.after(Cue::Done, 1);
         stance.weigh(name && done && !unserved, -2.6);
@@ -113,14 +115,18 @@ impl Wish<'_, '_> {
             .iter()
             .take(24)
             .take_while(|m| m.segment == self.mention.segment)
-            .any(|m| m.kind == Kind::Service && m.entry != self.mention.entry && self.scene.phrase(m).strength == Strength::Name);
+            .any(|m| {
+                m.kind == Kind::Service
+                    && m.entry != self.mention.entry
+                    && self.scene.phrase(m).strength == Strength::Name
+            });
         stance.weigh(menu, -2.5);
     }
 
     fn exclude(&self, stance: &mut Stance) {
-        let name = self.strength == Strength::Name;
+        let name = self.strength >= Strength::Said;
         stance.deny(self.is_negated() && name);
-        stance.exclude(self.is_negated() && self.strength == Strength::Hint);
+        stance.exclude(self.beside(Cue::Negate, 0) && self.strength == Strength::Hint);
         stance.exclude(name && self.beside(Cue::TradeOfKin, 1));
         let greeted = self.mention.segment < 2 && self.passage.has(Cue::Greeting);
         let guess = self.beside(Cue::Recap, 3) && !greeted;

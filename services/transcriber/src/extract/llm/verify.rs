@@ -31,9 +31,8 @@ pub(super) fn verify(
 ) -> Found {
     let known = |kind: Kind, quoted: Option<Quoted>| {
         let quoted = quoted?;
-        let entry = catalogue
-            .get(kind, &quoted.value)
-            .or_else(|| catalogue.find(kind, &quoted.value))?;
+        let entry =
+            catalogue.get(kind, &quoted.value).or_else(|| catalogue.find(kind, &quoted.value))?;
         let evidence = locate(transcript, &quoted)?;
         Some(Field {
             id: entry.id.clone(),

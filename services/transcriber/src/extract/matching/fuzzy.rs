@@ -15,6 +15,10 @@ const MIN_LATIN: usize = 6;
 const MIN_HEBREW: usize = 5;
 /// Shortest word that is recognised by its sound.
 const MIN_SOUND: usize = 4;
+/// Letters by which two words of the same consonants may still differ.
+const FAR: usize = 3;
+/// Shortest row of consonants that tells a name.
+const MIN_SKELETON: usize = 4;
 /// No word of a catalogue is longer.
 const MAX: usize = 24;
 
@@ -23,6 +27,7 @@ pub(super) struct Neighbours {
     words: Vec<(Box<str>, WordId)>,
     by_deletion: HashMap<Box<str>, Vec<u32>, FixedState>,
     by_sound: HashMap<Box<str>, Vec<u32>, FixedState>,
+    by_skeleton: HashMap<Box<str>, Vec<u32>, FixedState>,
 }
 
 impl Neighbours {
@@ -36,6 +41,9 @@ impl Neighbours {
         if (MIN_SOUND..=MAX).contains(&letters.len()) {
             self.by_sound.entry(sound(&letters).into()).or_default().push(index);
         }
+        if let Some(skeleton) = skeleton(&letters) {
+            self.by_skeleton.entry(skeleton.into()).or_default().push(index);
+        }
         if !(least(&letters)..=MAX).contains(&letters.len()) {
             return;
         }
@@ -45,6 +53,16 @@ impl Neighbours {
             if at.last() != Some(&index) {
                 at.push(index);
             }
+        }
+    }
+
+    /// Appends the words that sound like this one.
+    pub(super) fn read_alike(&self, word: &str, readings: &mut Vec<Reading>) {
+        let letters: Vec<char> = word.chars().take(MAX + 1).collect();
+        if (MIN_SOUND..=MAX).contains(&letters.len())
+            && let Some(alike) = self.by_sound.get(sound(&letters).as_str())
+        {
+            readings.extend(alike.iter().map(|at| self.reading(*at, Prefix::default(), 1)));
         }
     }
 
@@ -61,10 +79,19 @@ impl Neighbours {
         if letters.len() < least(&letters) {
             return;
         }
+        let before = readings.len();
         for index in self.candidates(word, &letters) {
             let known = &*self.words[index as usize].0;
             let begins_alike = known.chars().next() == letters.first().copied();
             if begins_alike && strsim::osa_distance(known, word) == 1 {
+                readings.push(self.reading(index, prefix, 2));
+            }
+        }
+        let Some(skeleton) = skeleton(&letters).filter(|_| readings.len() == before) else {
+            return;
+        };
+        for &index in self.by_skeleton.get(skeleton.as_str()).into_iter().flatten() {
+            if strsim::osa_distance(&self.words[index as usize].0, word) <= FAR {
                 readings.push(self.reading(index, prefix, 2));
             }
         }
@@ -97,6 +124,20 @@ fn deletions(letters: &[char]) -> impl Iterator<Item = String> {
     })
 }
 
+/// The consonants one hears, of a word that has enough of them: engines guess vowels
+/// (albequerque, chatanuga).
+fn skeleton(letters: &[char]) -> Option<String> {
+    if letters.len() < least(letters) {
+        return None;
+    }
+    let vowel = |c: char| matches!(c, 'a' | 'e' | 'i' | 'o' | 'u' | 'ו' | 'י' | 'א' | 'ה');
+    let heard = sound(letters);
+    let first = heard.chars().next()?;
+    let rest = heard.chars().skip(1).filter(|c| !vowel(*c));
+    let consonants: String = std::iter::once(first).chain(rest).collect();
+    consonants.chars().nth(MIN_SKELETON - 1).map(|_| consonants)
+}
+
 /// What the word sounds like: Hebrew letters that are pronounced alike are one, and so are the
 /// ways in which Hebrew names are written in Latin letters (Petakh Tiqwa, Petach Tikva).
 fn sound(letters: &[char]) -> String {
@@ -110,6 +151,7 @@ fn sound(letters: &[char]) -> String {
             ('k' | 'c', 'h') => ('h', 2),
             ('t', 'z' | 's') | ('z', 'z') => ('z', 2),
             ('t', 'h') => ('t', 2),
+            ('c', 'e' | 'i' | 'y') => ('s', 1),
             ('q' | 'c', _) => ('k', 1),
             ('w', _) => ('v', 1),
             ('e' | 'a', 'i' | 'y') | ('e', 'e') => ('i', 2),
@@ -122,8 +164,9 @@ fn sound(letters: &[char]) -> String {
             ('ה', _) if !last => ('א', 1),
             _ => (letter, 1),
         };
-        let silent = voice == 'h' && at + taken == letters.len();
-        if !silent && !(voice.is_ascii() && heard.ends_with(voice)) {
+        let last_h = voice == 'h' && at + taken == letters.len();
+        let doubled = voice.is_ascii() && heard.ends_with(voice);
+        if !last_h && !doubled {
             heard.push(voice);
         }
         at += taken;

@@ -1,6 +1,8 @@
 //! All patterns against all words, in one pass.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
+
+use foldhash::fast::FixedState;
 
 use super::super::text::{Break, Script, Text};
 use super::{Pattern, Prefix, Reading, Slot, Vocabulary, WordId};
@@ -71,6 +73,13 @@ impl<T: Clone + PartialEq> MatcherBuilder<T> {
             }
         }
         self.patterns.push(Compiled { target, slots, forgiving });
+    }
+
+    /// Both words of a name of two, which may be misspelt as one.
+    pub fn halves(&mut self, pattern: &Pattern) {
+        for word in pattern.slots.iter().flat_map(|slot| &slot.words) {
+            self.vocabulary.half(word);
+        }
     }
 
     fn compile(&mut self, slot: &Slot) -> CompiledSlot {
@@ -208,10 +217,15 @@ impl<T: Clone + PartialEq> Matcher<T> {
             pairs: Vec::with_capacity(count),
         };
         let mut pair = String::new();
+        // People repeat themselves: each word is looked up once.
+        let mut known: HashMap<&str, Range<usize>, FixedState> = HashMap::default();
         for token in &text.tokens {
-            let start = read.all.len();
-            self.vocabulary.read(text.word(token), &mut read.all);
-            read.words.push(start..read.all.len());
+            let range = known.entry(text.word(token)).or_insert_with_key(|word| {
+                let start = read.all.len();
+                self.vocabulary.read(word, &mut read.all);
+                start..read.all.len()
+            });
+            read.words.push(range.clone());
         }
         for (at, token) in text.tokens.iter().enumerate() {
             let start = read.all.len();
@@ -223,7 +237,9 @@ impl<T: Clone + PartialEq> Matcher<T> {
                 pair.clear();
                 pair.push_str(text.word(token));
                 pair.push_str(text.word(next));
-                self.vocabulary.read_pair(&pair, &mut read.all);
+                let halves = [at, at + 1].map(|at| read.words[at].clone());
+                let known = halves.into_iter().any(|r| self.vocabulary.has_half(&read.all[r]));
+                self.vocabulary.read_pair(&pair, known, &mut read.all);
             }
             read.pairs.push(start..read.all.len());
         }

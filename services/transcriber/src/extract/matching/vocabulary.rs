@@ -41,13 +41,16 @@ pub struct Vocabulary {
     neighbours: Neighbours,
     torn: HashMap<Box<str>, WordId, FixedState>,
     whole: HashSet<Box<str>, FixedState>,
+    halves: HashSet<WordId, FixedState>,
 }
 
 /// More letters are never taken off: "וכשבה" is already rare.
 const MAX_PREFIX: usize = 4;
 
-/// Shorter words are not looked for in two halves.
+/// Shorter words are not looked for in two halves; Hebrew ones may have one letter less.
 const MIN_TORN: usize = 6;
+/// Shorter names of two words must be spelt right.
+const MIN_HALVES: usize = 6;
 
 impl Vocabulary {
     /// The word's number, given out now if it is new.
@@ -71,7 +74,8 @@ impl Vocabulary {
     pub fn forgive(&mut self, word: &str) {
         let id = self.intern(word);
         self.neighbours.add(word, id);
-        if word.chars().nth(MIN_TORN - 1).is_some() {
+        let least = if word.is_ascii() { MIN_TORN } else { MIN_TORN - 1 };
+        if word.chars().nth(least - 1).is_some() {
             self.torn.insert(word.into(), id);
         }
     }
@@ -84,6 +88,17 @@ impl Vocabulary {
         // מיקום is a word; it is not "from Yakum".
         if self.whole.contains(word) {
             return;
+        }
+        if readings.len() > before {
+            // Spellings mix: "Petach Tikva" and "Petah Tiqwa" make "Petach Tiqwa".
+            let known = readings.len();
+            self.neighbours.read_alike(word, readings);
+            let own = readings[before].word;
+            let mut at = 0;
+            readings.retain(|reading| {
+                at += 1;
+                at <= known || reading.word != own
+            });
         }
         let stems: Vec<(&str, Prefix)> = stems(word).collect();
         for (stem, prefix) in &stems {
@@ -98,12 +113,42 @@ impl Vocabulary {
         }
     }
 
-    /// Appends the reading of two neighbours that a speech engine tore apart: "lock smith". Only
-    /// what may be misspelt may be torn, and only where it is long enough to be no accident.
-    pub fn read_pair(&self, pair: &str, readings: &mut Vec<Reading>) {
+    /// Appends the readings of two neighbours written as one, which a speech engine tore apart
+    /// ("lock smith", "חו לון"). A name of two words may also be misspelt (טל אביב), if one of
+    /// the two is `known` to belong to such a name.
+    pub fn read_pair(&self, pair: &str, known: bool, readings: &mut Vec<Reading>) {
         if let Some(word) = self.torn.get(pair) {
             readings.push(Reading { word: *word, prefix: Prefix::default(), distance: 1 });
+            return;
         }
+        let from = readings.len();
+        for (stem, prefix) in stems(pair) {
+            if let Some(word) = self.torn.get(stem) {
+                readings.push(Reading { word: *word, prefix, distance: 2 });
+                return;
+            }
+        }
+        // Latin names have longer words, each of which is forgiven on its own.
+        if known && !pair.is_ascii() && pair.chars().nth(MIN_HALVES - 1).is_some() {
+            self.neighbours.read(pair, Prefix::default(), readings);
+            for (stem, prefix) in stems(pair) {
+                self.neighbours.read(stem, prefix, readings);
+            }
+        }
+        for reading in &mut readings[from..] {
+            reading.distance = 2;
+        }
+    }
+
+    /// From now on this word is known to be half of a name.
+    pub fn half(&mut self, word: &str) {
+        let id = self.intern(word);
+        self.halves.insert(id);
+    }
+
+    /// Whether one of the readings is half of a name.
+    pub fn has_half(&self, readings: &[Reading]) -> bool {
+        readings.iter().any(|r| r.distance == 0 && self.halves.contains(&r.word))
     }
 
     fn read_exact(&self, word: &str, prefix: Prefix, readings: &mut Vec<Reading>) {

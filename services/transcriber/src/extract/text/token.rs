@@ -160,12 +160,20 @@ impl Cutter {
     fn close(&mut self) {
         let Some(mut open) = self.open.take() else { return };
         self.spaced_dash = false;
-        if open.after_apostrophe.is_some_and(|at| &open.word[at..] == "s") && !is_contraction(&open.word) {
+        if open.after_apostrophe.is_some_and(|at| &open.word[at..] == "s")
+            && !is_contraction(&open.word)
+        {
             open.word.pop();
         }
         let mut before = self.pending.take().unwrap_or(Break::None);
         if before == Break::Sentence && self.done.ends_with_abbreviation() {
             before = Break::None;
+        }
+        // "Jerusalem, Jerusalem" is two; "jerusalem jerusalem boulevard" is a stumble.
+        let spoken = canonical_word(&open.word).unwrap_or(&open.word);
+        let again = self.done.tokens.last().is_some_and(|last| self.done.word(last) == spoken);
+        if again && before == Break::None && !is_repeatable(spoken) {
+            before = self.done.tokens.pop().map_or(before, |last| last.before);
         }
         let start = self.done.words.len();
         self.done.words.push_str(canonical_word(&open.word).unwrap_or(&open.word));
@@ -201,9 +209,56 @@ impl Text {
 fn is_contraction(word: &str) -> bool {
     matches!(
         word,
-        "its" | "hes" | "shes" | "thats" | "whats" | "wheres" | "theres" | "heres" | "whos" | "hows"
-            | "lets" | "whens" | "ones" | "names" | "s"
+        "its"
+            | "hes"
+            | "shes"
+            | "thats"
+            | "whats"
+            | "wheres"
+            | "theres"
+            | "heres"
+            | "whos"
+            | "hows"
+            | "lets"
+            | "whens"
+            | "ones"
+            | "names"
+            | "s"
     )
+}
+
+/// Words that are said twice on purpose: numbers, yes and no.
+fn is_repeatable(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_digit())
+        || matches!(
+            word,
+            "no" | "yes"
+                | "oh"
+                | "o"
+                | "zero"
+                | "one"
+                | "two"
+                | "three"
+                | "four"
+                | "five"
+                | "six"
+                | "seven"
+                | "eight"
+                | "nine"
+                | "לא"
+                | "כנ"
+                | "אפס"
+                | "אחת"
+                | "שתימ"
+                | "שתיימ"
+                | "שלוש"
+                | "ארבע"
+                | "חמש"
+                | "שש"
+                | "שבע"
+                | "שמונה"
+                | "תשע"
+        )
 }
 
 fn is_hebrew(c: char) -> bool {
@@ -243,6 +298,15 @@ mod tests {
         assert_eq!(words("The plumber's locked-out"), ["the", "plumber", "locked", "out"]);
         assert_eq!(words("אני בת\"א או ב\"ב\"ש\""), ["אני", "בת\"א", "או", "ב\"ב\"ש"]);
         assert_eq!(words("don’t I'm it's"), ["dont", "im", "its"]);
+    }
+
+    #[test]
+    fn a_stumble_is_one_word_and_a_number_is_not() {
+        assert_eq!(
+            words("i i need a a plumber no no five five"),
+            ["i", "need", "a", "plumber", "no", "no", "five", "five"]
+        );
+        assert_eq!(words("Haifa, Haifa"), ["haifa", "haifa"]);
     }
 
     #[test]

@@ -1,10 +1,17 @@
 //! The command line: verbs, their flags, and what they exit with.
 
+mod backfill;
+mod dead;
+mod extraction;
+mod local;
+mod queues;
+
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{Config, data_folder::DataFolder, queue_status, up};
+use self::local::DataArg;
+use crate::{Config, up};
 
 /// Turns finished phone calls into transcripts and leads, without losing a call.
 #[derive(Parser)]
@@ -16,7 +23,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Run everything on this machine: Redis of its own, all three services, sample calls unless
+    /// Run everything on this machine: a Redis of its own, all three services, sample calls unless
     /// an account is configured.
     Up(UpArgs),
     /// Run the service that takes Twilio's callbacks.
@@ -27,29 +34,31 @@ enum Verb {
     Results,
     /// Print the effective configuration; secrets are masked.
     Config(Output),
-    /// Look at the queues.
+    /// Look at the queues, pause them, resume them.
     Queue {
         #[command(subcommand)]
-        verb: QueueVerb,
+        verb: queues::QueueVerb,
     },
+    /// Look at what nobody works on any more; put it back to work or throw it away.
+    Dead {
+        #[command(subcommand)]
+        verb: dead::DeadVerb,
+    },
+    /// Enqueue the recordings that Twilio lists and the database lacks.
+    Backfill(backfill::BackfillArgs),
+    /// Show the fields of a transcript with the words they rest on.
+    Extract(extraction::ExtractArgs),
+    /// Score the extraction on a labelled set.
+    Evaluate(extraction::EvaluateArgs),
+    /// Copy the SQLite database to a new file while it is in use.
+    Backup(BackupArgs),
     /// Print the version.
     Version(Output),
 }
 
-#[derive(Subcommand)]
-enum QueueVerb {
-    /// How much waits, since when, and what is in hand, scheduled, dead or paused.
-    Status {
-        #[command(flatten)]
-        output: Output,
-        #[command(flatten)]
-        data: DataArg,
-    },
-}
-
 /// Flags of `callscribe up`.
 #[derive(Args, Debug, Clone)]
-pub struct UpArgs {
+struct UpArgs {
     #[command(flatten)]
     data: DataArg,
     /// Stop when every sample call has reached its end; exit code 0 if all did.
@@ -57,12 +66,15 @@ pub struct UpArgs {
     once: bool,
 }
 
-/// The data folder.
-#[derive(Args, Debug, Clone)]
-struct DataArg {
-    /// Where the database, Redis's files and the log are kept.
-    #[arg(long, env = "CALLSCRIBE_DATA", default_value = "./data", value_name = "FOLDER")]
-    data: PathBuf,
+/// Flags of `callscribe backup`.
+#[derive(Args)]
+struct BackupArgs {
+    /// The new file.
+    file: PathBuf,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    data: DataArg,
 }
 
 /// How a verb prints.
@@ -81,14 +93,20 @@ pub fn main() -> ExitCode {
         Verb::Transcriber => chassis::launch("transcriber", transcriber::run),
         Verb::Results => chassis::launch("results", results::run),
         Verb::Config(output) => print(|| effective_config(output.json)),
-        Verb::Queue { verb: QueueVerb::Status { output, data } } => {
-            print(|| queue_report(&data, output.json))
-        }
+        Verb::Queue { verb } => print(|| queues::run(&verb)),
+        Verb::Dead { verb } => print(|| dead::run(&verb)),
+        Verb::Backfill(args) => print(|| backfill::run(&args)),
+        Verb::Extract(args) => print(|| extraction::extract(&args)),
+        Verb::Evaluate(args) => print(|| extraction::evaluate(&args)),
+        Verb::Backup(args) => print(|| backup(&args)),
         Verb::Version(output) => print(|| version(output.json)),
     }
 }
 
-/// Why a verb printed nothing.
+/// What a verb prints, or why it prints nothing.
+type Outcome<T> = Result<T, Refusal>;
+
+/// Why a verb did not do its work.
 enum Refusal {
     /// A setting is wrong: exit code 64.
     Setting(String),
@@ -102,7 +120,7 @@ impl From<anyhow::Error> for Refusal {
     }
 }
 
-fn print(verb: impl FnOnce() -> Result<String, Refusal>) -> ExitCode {
+fn print(verb: impl FnOnce() -> Outcome<String>) -> ExitCode {
     chassis::install_tls();
     match verb() {
         Ok(text) => {
@@ -120,7 +138,7 @@ fn print(verb: impl FnOnce() -> Result<String, Refusal>) -> ExitCode {
     }
 }
 
-fn version(as_json: bool) -> Result<String, Refusal> {
+fn version(as_json: bool) -> Outcome<String> {
     let version = env!("CARGO_PKG_VERSION");
     Ok(if as_json {
         serde_json::json!({ "name": "callscribe", "version": version }).to_string()
@@ -129,7 +147,7 @@ fn version(as_json: bool) -> Result<String, Refusal> {
     })
 }
 
-fn effective_config(as_json: bool) -> Result<String, Refusal> {
+fn effective_config(as_json: bool) -> Outcome<String> {
     let (config, _) = Config::load().map_err(Refusal::Setting)?;
     let text = if as_json {
         serde_json::to_string_pretty(&config).map_err(anyhow::Error::from)?
@@ -139,13 +157,14 @@ fn effective_config(as_json: bool) -> Result<String, Refusal> {
     Ok(text)
 }
 
-fn queue_report(data: &DataArg, as_json: bool) -> Result<String, Refusal> {
-    let (mut config, given) = Config::load().map_err(Refusal::Setting)?;
-    if !up::uses_own_address(&given) && data.data.is_dir() {
-        let folder = DataFolder::open(&data.data)?;
-        if folder.redis_socket().exists() {
-            config.redis.url = folder.redis_url().into();
-        }
-    }
-    Ok(chassis::on_runtime(queue_status::report(&config.redis, as_json))?)
+fn backup(args: &BackupArgs) -> Outcome<String> {
+    let config = args.data.load()?;
+    let copying = results::store::backup(&config.results.database, &args.file);
+    let bytes = chassis::on_runtime(async { Ok(copying.await?) })?;
+    let file = args.file.display();
+    Ok(if args.output.json {
+        serde_json::json!({ "file": file.to_string(), "bytes": bytes }).to_string()
+    } else {
+        format!("{bytes} bytes in {file}")
+    })
 }

@@ -1,0 +1,119 @@
+//! `callscribe backfill`: what Twilio lists and the database lacks, for days of one's choice.
+
+use std::io::{IsTerminal, Write};
+
+use anyhow::Context;
+use chrono::{NaiveDate, Utc};
+use clap::Args;
+use domain::AccountSid;
+use queue::Link;
+use results::{
+    reconcile::{Backfill, Progress, Reconciler, Summary},
+    store::Store,
+};
+
+use super::{
+    Outcome,
+    local::{DataArg, until_interrupted},
+};
+use crate::Config;
+
+/// Flags of `backfill`.
+#[derive(Args)]
+pub struct BackfillArgs {
+    /// The first day (UTC), such as 2026-01-31.
+    #[arg(long)]
+    since: NaiveDate,
+    /// The last day (UTC), included. Default: today.
+    #[arg(long)]
+    until: Option<NaiveDate>,
+    /// Only count, enqueue nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// The account, where several are configured. Default: all of them.
+    #[arg(long)]
+    account: Option<AccountSid>,
+    /// Recordings enqueued a second at most. Default: results.reconcile.max_per_second.
+    #[arg(long)]
+    max_per_second: Option<u32>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    data: DataArg,
+}
+
+/// Fills in what is lacking, with a line of progress on a terminal; Ctrl-C stops it, and the same
+/// command goes on where it was.
+///
+/// # Errors
+/// When a setting is wrong, no account is configured, or Twilio, Redis or the database fails.
+pub fn run(args: &BackfillArgs) -> Outcome<String> {
+    let config = args.data.load()?;
+    let total = chassis::on_runtime(fill(args, &config))?;
+    if args.json {
+        let counts: serde_json::Map<_, _> = std::iter::once(("listed", total.listed))
+            .chain(total.counts())
+            .map(|(cause, count)| (cause.to_owned(), count.into()))
+            .collect();
+        return Ok(serde_json::Value::from(counts).to_string());
+    }
+    let would = if args.dry_run { " (nothing was enqueued: a dry run)" } else { "" };
+    let mut text = format!("{} recordings listed{would}\n", total.listed);
+    for (cause, count) in total.counts() {
+        text += &format!("  {:<14} {count}\n", cause.replace('_', " "));
+    }
+    Ok(text)
+}
+
+async fn fill(args: &BackfillArgs, config: &Config) -> anyhow::Result<Summary> {
+    let twilio = twilio::Client::new(&config.twilio).context("Twilio")?;
+    let accounts: Vec<AccountSid> = match &args.account {
+        Some(account) => vec![account.clone()],
+        None => twilio.accounts().cloned().collect(),
+    };
+    anyhow::ensure!(
+        !accounts.is_empty(),
+        "no Twilio account is configured: set CALLSCRIBE_TWILIO__ACCOUNT_SID and \
+         CALLSCRIBE_TWILIO__AUTH_TOKEN"
+    );
+    let store = Store::open(&config.results.database).await?;
+    let calls = chassis::queues::calls(Link::open(&config.redis).await?);
+    let settings = config.results.reconcile.clone();
+    let max_per_second = args.max_per_second.unwrap_or(settings.max_per_second);
+    let reconciler = Reconciler::new(store, calls, twilio, settings, until_interrupted()?);
+    let mut total = Summary::default();
+    for account in accounts {
+        let plan = Backfill {
+            account,
+            since: args.since,
+            until: args.until.unwrap_or_else(|| Utc::now().date_naive()),
+            dry_run: args.dry_run,
+            max_per_second,
+        };
+        total += reconciler.backfill(&plan, bar).await?;
+    }
+    if std::io::stderr().is_terminal() {
+        eprintln!();
+    }
+    Ok(total)
+}
+
+/// One line that is written over and over.
+fn bar(progress: Progress) {
+    const WIDTH: u64 = 30;
+    let mut terminal = std::io::stderr();
+    if !terminal.is_terminal() {
+        return;
+    }
+    let filled = (progress.days_done * WIDTH).checked_div(progress.days).unwrap_or(WIDTH);
+    let bar: String = (0..WIDTH).map(|at| if at < filled { '#' } else { '.' }).collect();
+    let Progress { days_done, days, summary } = progress;
+    // A terminal that is gone is no reason to stop.
+    let _ = write!(
+        terminal,
+        "\r[{bar}] day {days_done}/{days}  {} listed, {} enqueued",
+        summary.listed, summary.enqueued
+    );
+    let _ = terminal.flush();
+}

@@ -1,0 +1,269 @@
+//! What Callscribe itself costs a call, and whether its slots are kept busy.
+//!
+//! A private Redis, a Twilio double and an engine double, all on loopback. Prints a JSON list of
+//! rows: the overhead of a call of a minute with an engine that answers at once, against reading the
+//! same audio alone; and the share of 64 slots that is in use while an engine takes exactly a
+//! second.
+
+use std::{
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use callscribe_transcriber::{
+    Config,
+    audio::{AudioLimits, CutRule, SpeechSettings, read},
+    engines::{Engine, EngineError, Heard, Piece, wav},
+    run_with,
+};
+use chassis::{
+    Process,
+    queues::{self, job_entry},
+};
+use domain::{AccountSid, CallEvent, CallJob, EventKind, JobSource, StageTimings};
+use futures_util::future::BoxFuture;
+use queue::{ConsumerOptions, Delivery, Handler, Link, Queue, RedisSettings, Settlement};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use twilio::double::{Double, DoubleCall, DoubleRecording};
+
+const SLOTS: usize = 64;
+/// Calls in the busy run: ten seconds of work for every slot.
+const BUSY_CALLS: u32 = 64 * 10;
+/// Calls, one after the other, in the overhead run.
+const SINGLE_CALLS: u32 = 30;
+const OVERHEAD_GOAL_MS: f64 = 30.0;
+const BUSY_GOAL: f64 = 0.98;
+
+/// Takes as long as it is told and always hears the same.
+struct Exactly(Duration);
+
+impl Engine for Exactly {
+    fn identity(&self) -> domain::Engine {
+        domain::Engine { name: "double".into(), model: None, version: None }
+    }
+
+    fn cut_rule(&self) -> CutRule {
+        CutRule { longest_ms: 300_000, at_silence_ms: None }
+    }
+
+    fn microusd_per_minute(&self) -> Option<u64> {
+        None
+    }
+
+    fn places(&self) -> usize {
+        SLOTS
+    }
+
+    fn transcribe<'a>(
+        &'a self,
+        piece: &'a Piece,
+        _: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Heard, EngineError>> {
+        Box::pin(async move {
+            tokio::time::sleep(self.0).await;
+            let text = "hello i need a locksmith in austin my door is locked and it is cold";
+            Ok(Heard::whole(piece, text, None))
+        })
+    }
+}
+
+struct Redis {
+    folder: TempDir,
+    child: Child,
+}
+
+impl Redis {
+    fn start() -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let child = Command::new("redis-server")
+            .args(["--port", "0", "--save", "", "--appendonly", "yes", "--unixsocket"])
+            .arg(folder.path().join("redis.sock"))
+            .arg("--dir")
+            .arg(folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .context("redis-server")?;
+        Ok(Self { folder, child })
+    }
+
+    fn settings(&self) -> RedisSettings {
+        let socket = self.folder.path().join("redis.sock");
+        let url = format!("redis+unix://{}", socket.display());
+        RedisSettings { url: url.into(), prefix: "bench".into(), ..Default::default() }
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+struct Listening(mpsc::UnboundedSender<(Instant, StageTimings)>);
+
+impl Handler for Listening {
+    async fn handle(&self, delivery: Delivery) -> Settlement {
+        let event = serde_json::from_str::<CallEvent>(&delivery.body).map(|event| event.kind);
+        if let Ok(EventKind::Transcribed(done)) = event {
+            let _ = self.0.send((Instant::now(), done.timings));
+        }
+        Settlement::done()
+    }
+}
+
+/// A running transcriber with everything around it.
+struct Stage {
+    twilio: Double,
+    calls: Queue,
+    done: mpsc::UnboundedReceiver<(Instant, StageTimings)>,
+    stop: CancellationToken,
+    media: Vec<u8>,
+    _redis: Redis,
+}
+
+impl Stage {
+    async fn start(slots: usize, engine: Exactly, media: Vec<u8>) -> anyhow::Result<Self> {
+        let redis = Redis::start()?;
+        let account: AccountSid = format!("AC{:032x}", 1).parse()?;
+        let twilio = Double::start(account, "token").await?;
+        let mut config =
+            Config { redis: redis.settings(), twilio: twilio.settings(), ..Default::default() };
+        config.twilio.max_requests_per_second = 100_000;
+        config.transcriber.slots = slots;
+        let link = Link::open(&config.redis).await?;
+        while link.ping().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let stop = CancellationToken::new();
+        let (sender, done) = mpsc::unbounded_channel();
+        let results = queues::results(link.clone());
+        let options = ConsumerOptions { concurrency: 64, ..Default::default() };
+        tokio::spawn(queue::consume(results, options, Listening(sender), stop.clone()));
+        tokio::spawn(run_with(config, Process::new(stop.clone()), vec![Arc::new(engine)]));
+        Ok(Self { twilio, calls: queues::calls(link), done, stop, media, _redis: redis })
+    }
+
+    async fn enqueue(&self, numbers: std::ops::Range<u32>) -> anyhow::Result<()> {
+        let mut entries = Vec::new();
+        for number in numbers {
+            let call_sid: domain::CallSid = format!("CA{number:032x}").parse()?;
+            let recording_sid: domain::RecordingSid = format!("RE{number:032x}").parse()?;
+            self.twilio.add_call(DoubleCall::inbound(call_sid.clone(), "+15125550123", "+1512555"));
+            self.twilio.add_recording(DoubleRecording::new(
+                recording_sid.clone(),
+                call_sid.clone(),
+                self.media.clone(),
+            ));
+            let job = CallJob::Transcribe {
+                account_sid: self.twilio.account_sid().clone(),
+                call_sid,
+                recording_sid,
+                generation: 0,
+                source: JobSource::Callback,
+            };
+            entries.push(job_entry(&job, None)?);
+        }
+        self.calls.enqueue_batch(entries).await?;
+        Ok(())
+    }
+
+    async fn next(&mut self) -> anyhow::Result<(Instant, StageTimings)> {
+        self.done.recv().await.context("the transcriber stopped")
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    chassis::install_tls();
+    let (overhead, baseline) = overhead_ms().await?;
+    let busy = slots_busy().await?;
+    let rows = json!([
+        {
+            "name": "transcriber.overhead_ms", "value": overhead, "unit": "ms",
+            "baseline": baseline, "ratio": overhead / baseline, "goal": OVERHEAD_GOAL_MS,
+            "holds": overhead <= OVERHEAD_GOAL_MS,
+        },
+        {
+            "name": "transcriber.slots_busy", "value": busy, "unit": "share", "baseline": 1.0,
+            "ratio": busy, "goal": BUSY_GOAL, "holds": busy >= BUSY_GOAL,
+        },
+    ]);
+    println!("{rows}");
+    Ok(())
+}
+
+/// Median time from a call's job to its event, and that of reading its audio alone.
+async fn overhead_ms() -> anyhow::Result<(f64, f64)> {
+    let media = media(60);
+    let mut stage = Stage::start(1, Exactly(Duration::ZERO), media.clone()).await?;
+    stage.enqueue(0..1).await?;
+    stage.next().await?;
+    let mut all = Vec::new();
+    for number in 1..=SINGLE_CALLS {
+        let start = Instant::now();
+        stage.enqueue(number..number + 1).await?;
+        let (end, _) = stage.next().await?;
+        all.push((end - start).as_secs_f64() * 1000.0);
+    }
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("minute.wav");
+    std::fs::write(&path, &media)?;
+    let mut alone = Vec::new();
+    for _ in 0..SINGLE_CALLS {
+        let start = Instant::now();
+        let limits = AudioLimits { max_seconds: 100, speech: SpeechSettings::default() };
+        read(&path, folder.path(), limits)?;
+        alone.push(start.elapsed().as_secs_f64() * 1000.0);
+    }
+    Ok((median(all), median(alone)))
+}
+
+/// The share of the slots' time in which they had a call in hand, from the first call to the last.
+async fn slots_busy() -> anyhow::Result<f64> {
+    let mut stage = Stage::start(SLOTS, Exactly(Duration::from_secs(1)), media(6)).await?;
+    let start = Instant::now();
+    stage.enqueue(0..BUSY_CALLS).await?;
+    let mut in_hand_ms = 0;
+    let mut end = start;
+    for _ in 0..BUSY_CALLS {
+        let (at, timings) = stage.next().await?;
+        let StageTimings { fetch_ms, audio_ms, transcribe_ms, extract_ms, .. } = timings;
+        in_hand_ms += fetch_ms + audio_ms + transcribe_ms + extract_ms;
+        end = at;
+    }
+    let offered_ms = (end - start).as_secs_f64() * 1000.0 * SLOTS as f64;
+    Ok(in_hand_ms as f64 / offered_ms)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// So many seconds at 16 kHz of something that the detector takes for speech.
+fn media(seconds: usize) -> Vec<u8> {
+    let samples: Vec<i16> = (0..seconds * 16_000)
+        .map(|n| {
+            let t = n as f32 / 16_000.0;
+            let pitch = 120.0 + 30.0 * (t * 2.0).sin();
+            let open = 0.6 + 0.4 * (t * 9.0).sin();
+            let voice: f32 = (1..20)
+                .map(|k| (t * pitch * k as f32 * std::f32::consts::TAU).sin() / k as f32)
+                .sum();
+            (voice * open * 6_000.0) as i16
+        })
+        .collect();
+    wav(&samples)
+}

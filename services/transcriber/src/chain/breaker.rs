@@ -1,0 +1,138 @@
+//! Leaves an engine alone while it cannot help.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::engines::EngineError;
+
+/// Failures in a row before an engine is left alone.
+const FAILURES: u32 = 5;
+
+/// How long a failing engine is left alone before one request tries it again.
+const OPEN: Duration = Duration::from_secs(30);
+
+/// How long an engine that asks for fewer requests is left alone when it does not say how long.
+const RATE_LIMITED: Duration = Duration::from_secs(30);
+
+/// How long an engine is left alone that only a person can bring back: quota, credentials.
+const PARKED: Duration = Duration::from_secs(300);
+
+/// A circuit breaker, shared by all slots of a process.
+#[derive(Debug, Default)]
+pub struct Breaker {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    failures: u32,
+    open: Option<(Instant, EngineError)>,
+}
+
+/// Why an engine is not asked now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftAlone {
+    /// Until then.
+    pub wait: Duration,
+    /// What it last said.
+    pub because: EngineError,
+}
+
+impl Breaker {
+    /// Whether the engine may be asked. When the time is over, one request goes through and the
+    /// others wait for what becomes of it.
+    ///
+    /// # Errors
+    /// How long it is left alone, and why.
+    pub fn admit(&self) -> Result<(), LeftAlone> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((until, because)) = &mut state.open else { return Ok(()) };
+        let now = Instant::now();
+        if *until > now {
+            return Err(LeftAlone { wait: *until - now, because: because.clone() });
+        }
+        *until = now + OPEN;
+        Ok(())
+    }
+
+    /// Takes note of an answer. True when the engine is left alone from now on and was not before.
+    pub fn note(&self, outcome: Result<(), &EngineError>) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Err(error) = outcome else {
+            *state = State::default();
+            return false;
+        };
+        let alone = match error {
+            EngineError::RateLimited { after } => Some(after.unwrap_or(RATE_LIMITED)),
+            EngineError::QuotaExhausted | EngineError::Credentials { .. } => Some(PARKED),
+            EngineError::Unavailable(_)
+            | EngineError::Timeout { .. }
+            | EngineError::Malformed(_)
+            | EngineError::Program(_) => {
+                state.failures += 1;
+                (state.failures >= FAILURES).then_some(OPEN)
+            }
+            // These say something about the request, not about the engine.
+            EngineError::TooLarge | EngineError::UnsupportedLanguage | EngineError::Refused(_) => {
+                None
+            }
+        };
+        let Some(alone) = alone else { return false };
+        let was_open = state.open.is_some();
+        state.open = Some((Instant::now() + alone, error.clone()));
+        !was_open
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn down() -> EngineError {
+        EngineError::Unavailable("status 503".into())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn five_failures_in_a_row_open_it_and_one_success_closes_it() {
+        let breaker = Breaker::default();
+        for _ in 0..4 {
+            assert!(!breaker.note(Err(&down())));
+        }
+        breaker.note(Ok(()));
+        for _ in 0..4 {
+            assert!(!breaker.note(Err(&down())));
+        }
+        assert_eq!(breaker.admit(), Ok(()));
+        assert!(breaker.note(Err(&down())));
+        assert_eq!(breaker.admit(), Err(LeftAlone { wait: OPEN, because: down() }));
+        tokio::time::advance(OPEN).await;
+        assert_eq!(breaker.admit(), Ok(()));
+        assert!(breaker.admit().is_err(), "one probe at a time");
+        breaker.note(Ok(()));
+        assert_eq!(breaker.admit(), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_limit_is_kept_as_long_as_the_engine_asks() {
+        let breaker = Breaker::default();
+        let asked = Duration::from_secs(7);
+        let error = EngineError::RateLimited { after: Some(asked) };
+        breaker.note(Err(&error));
+        assert_eq!(breaker.admit(), Err(LeftAlone { wait: asked, because: error }));
+        tokio::time::advance(asked).await;
+        assert_eq!(breaker.admit(), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_is_wrong_in_itself_leaves_it_closed() {
+        let breaker = Breaker::default();
+        for _ in 0..50 {
+            breaker.note(Err(&EngineError::TooLarge));
+        }
+        assert_eq!(breaker.admit(), Ok(()));
+    }
+}

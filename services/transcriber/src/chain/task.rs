@@ -1,0 +1,22 @@
+//! One recording on its way through the chain.
+
+use std::sync::Arc;
+
+use domain::Speaker;
+
+use crate::audio::Recording;
+
+/// What is to be transcribed, for whom.
+#[derive(Clone)]
+pub struct Task {
+    /// The recording.
+    pub recording: Arc<Recording>,
+    /// Who speaks on each of its channels.
+    pub speakers: Vec<Speaker>,
+    /// The language, where it is known.
+    pub language: Option<String>,
+    /// What makes this work the same work in a later attempt: recording and generation.
+    pub work: String,
+    /// Who pays.
+    pub account: String,
+}

@@ -1,0 +1,206 @@
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+
+use super::*;
+use crate::{
+    audio::{Channel, CutRule, Recording, Stretch},
+    engines::{Heard, Piece},
+};
+
+/// Answers as it is told, then always the same.
+struct Scripted {
+    name: &'static str,
+    answers: Mutex<VecDeque<Result<&'static str, EngineError>>>,
+    then: Result<&'static str, EngineError>,
+    asked: AtomicUsize,
+    at_once: AtomicUsize,
+    most_at_once: AtomicUsize,
+    places: usize,
+}
+
+impl Scripted {
+    fn new(name: &'static str, then: Result<&'static str, EngineError>) -> Arc<Self> {
+        Arc::new(Self {
+            name,
+            answers: Mutex::default(),
+            then,
+            asked: AtomicUsize::new(0),
+            at_once: AtomicUsize::new(0),
+            most_at_once: AtomicUsize::new(0),
+            places: 2,
+        })
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+impl Engine for Scripted {
+    fn identity(&self) -> domain::Engine {
+        domain::Engine { name: self.name.into(), model: None, version: None }
+    }
+
+    fn cut_rule(&self) -> CutRule {
+        CutRule { longest_ms: 30_000, at_silence_ms: Some(700) }
+    }
+
+    fn microusd_per_minute(&self) -> Option<u64> {
+        Some(6_000)
+    }
+
+    fn places(&self) -> usize {
+        self.places
+    }
+
+    fn transcribe<'a>(
+        &'a self,
+        piece: &'a Piece,
+        _: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Heard, EngineError>> {
+        Box::pin(async move {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            let at_once = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most_at_once.fetch_max(at_once, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            let answer = self.answers.lock().unwrap().pop_front();
+            let answer = answer.unwrap_or_else(|| self.then.clone());
+            self.at_once.fetch_sub(1, Ordering::SeqCst);
+            answer.map(|text| Heard::whole(piece, text, None))
+        })
+    }
+}
+
+/// Ten seconds with four of speech.
+fn recording() -> Arc<Recording> {
+    let channel = Channel::of(10_000, vec![Stretch { start_ms: 2_000, end_ms: 6_000 }]);
+    Arc::new(Recording {
+        channels: vec![channel],
+        facts: domain::RecordingFacts::default(),
+        identical_channels: false,
+        damaged: false,
+        silent: false,
+    })
+}
+
+const SAID: &str = "i need a locksmith in austin";
+
+fn down() -> EngineError {
+    EngineError::Unavailable("status 503".into())
+}
+
+fn task() -> Task {
+    Task {
+        recording: recording(),
+        speakers: vec![domain::Speaker::Unknown],
+        language: None,
+        work: "RE1:0".into(),
+        account: "AC1".into(),
+    }
+}
+
+fn chain(engines: Vec<Arc<dyn Engine>>) -> Chain {
+    Chain::new(engines, Ledger::off())
+}
+
+async fn ask(chain: &Chain) -> Result<Transcription, Setback> {
+    chain.transcribe(&task()).await
+}
+
+#[tokio::test]
+async fn the_next_engine_takes_over_when_the_first_fails_and_is_named_in_the_transcript() {
+    for error in [down(), EngineError::TooLarge, EngineError::QuotaExhausted] {
+        let (first, second) =
+            (Scripted::new("first", Err(error)), Scripted::new("second", Ok(SAID)));
+        let chain = chain(vec![first, second]);
+        let given = ask(&chain).await.unwrap();
+        assert_eq!(given.transcript.engine.name, "second");
+        assert_eq!(given.transcript.text(), SAID);
+    }
+}
+
+#[tokio::test]
+async fn a_doubtful_transcript_is_tried_on_the_next_engine_and_both_are_paid() {
+    let (first, second) = (Scripted::new("first", Ok("")), Scripted::new("second", Ok(SAID)));
+    let given = ask(&chain(vec![first, second])).await.unwrap();
+    assert_eq!((given.transcript.text().as_str(), given.flags.len()), (SAID, 0));
+    // 4.5 seconds (the speech and its margins) at 6,000 a minute, twice.
+    assert_eq!(given.cost_microusd, Some(900));
+}
+
+#[tokio::test]
+async fn an_empty_retry_does_not_replace_words_that_were_heard() {
+    let (first, second) = (Scripted::new("first", Ok("ok bye")), Scripted::new("second", Ok("")));
+    let given = ask(&chain(vec![first, second])).await.unwrap();
+    assert_eq!(given.transcript.engine.name, "first");
+    assert_eq!(given.flags, ["little_text_for_speech"]);
+    let (first, second) = (Scripted::new("first", Ok("")), Scripted::new("second", Err(down())));
+    let given = ask(&chain(vec![first, second])).await.unwrap();
+    assert_eq!(given.flags, ["no_text_for_speech"]);
+}
+
+#[tokio::test]
+async fn a_failing_engine_is_left_alone_and_calls_wait_without_counting() {
+    let engine = Scripted::new("only", Err(down()));
+    let chain = chain(vec![engine.clone()]);
+    for _ in 0..5 {
+        assert_eq!(ask(&chain).await.unwrap_err().treatment, Treatment::Retry);
+    }
+    let setback = ask(&chain).await.unwrap_err();
+    assert!(matches!(setback.treatment, Treatment::Wait(wait) if wait <= Duration::from_secs(30)));
+    assert_eq!(engine.asked(), 5);
+}
+
+#[tokio::test]
+async fn an_exhausted_quota_parks_the_engine_for_everybody() {
+    let engine = Scripted::new("only", Err(EngineError::QuotaExhausted));
+    let chain = chain(vec![engine.clone()]);
+    for _ in 0..3 {
+        let setback = ask(&chain).await.unwrap_err();
+        assert_eq!(setback.failure.code, "engine_quota_exhausted");
+        assert!(matches!(setback.treatment, Treatment::Park { by, .. } if by == "engine:only"));
+    }
+    assert_eq!(engine.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_rate_limited_engine_is_asked_again_when_it_said() {
+    let after = Some(Duration::from_secs(7));
+    let engine = Scripted::new("only", Err(EngineError::RateLimited { after }));
+    let chain = chain(vec![engine.clone()]);
+    let setback = ask(&chain).await.unwrap_err();
+    assert_eq!(setback.treatment, Treatment::Wait(Duration::from_secs(7)));
+    let setback = ask(&chain).await.unwrap_err();
+    assert!(matches!(setback.treatment, Treatment::Wait(wait) if wait.as_secs() >= 6));
+    assert_eq!(engine.asked(), 1);
+}
+
+#[tokio::test]
+async fn what_time_can_heal_comes_before_what_it_cannot() {
+    let first = Scripted::new("first", Err(EngineError::UnsupportedLanguage));
+    let second = Scripted::new("second", Err(down()));
+    let setback = ask(&chain(vec![first.clone(), second])).await.unwrap_err();
+    assert_eq!(setback.treatment, Treatment::Retry);
+    let setback = ask(&chain(vec![first])).await.unwrap_err();
+    assert_eq!(setback.treatment, Treatment::GiveUp);
+}
+
+#[tokio::test]
+async fn no_more_pieces_are_at_an_engine_than_it_has_places() {
+    let engine = Scripted::new("only", Ok(SAID));
+    let chain = chain(vec![engine.clone()]);
+    let calls = (0..20).map(|_| ask(&chain));
+    for given in futures_util::future::join_all(calls).await {
+        given.unwrap();
+    }
+    assert_eq!(engine.asked(), 20);
+    assert_eq!(engine.most_at_once.load(Ordering::SeqCst), 2);
+}

@@ -1,0 +1,26 @@
+//! The tuning half of the labelled calls. The held-out half is for reporting, not for tests.
+
+use std::{fs::File, io::BufReader, path::Path, sync::Arc};
+
+use callscribe_transcriber::extract::{Lexicon, catalogue::Catalogue, evaluate};
+
+#[test]
+fn the_tuning_half_is_still_found() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/labelled");
+    let mut calls = Vec::new();
+    for file in ["tuning-en.jsonl", "tuning-he.jsonl"] {
+        let opened = File::open(folder.join(file)).unwrap();
+        calls.extend(evaluate::read(file, BufReader::new(opened)).unwrap());
+    }
+    let lexicon = Lexicon::new(Arc::new(Catalogue::built_in().unwrap())).unwrap();
+    let report = evaluate::evaluate(lexicon.catalogue(), &calls, |call| {
+        lexicon.extract(&call.transcript(), None)
+    });
+    for (field, languages) in &report.scores {
+        for (language, score) in languages {
+            let text = evaluate::render(&report, true);
+            assert!(score.f1 >= 0.97, "{field} {language}\n{text}");
+            assert!(score.sure_precision >= 0.97, "{field} {language}\n{text}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The traps of real calls, one by one.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+use std::sync::Arc;
+
+use callscribe_transcriber::extract::{
+    Lexicon,
+    catalogue::{Catalogue, Language},
+};
+use domain::{Engine, Extraction, Segment, Speaker, Transcript};
+
+/// `A: …` is the agent, `C: …` the caller, anything else an unlabelled channel.
+fn transcript(call: &str) -> Transcript {
+    let segments = call.lines().map(str::trim).filter(|line| !line.is_empty()).zip(0_u64..);
+    let segments = segments.map(|(line, second)| {
+        let (speaker, text) = match line.split_once(": ") {
+            Some(("A", text)) => (Speaker::Agent, text),
+            Some(("C", text)) => (Speaker::Caller, text),
+            _ => (Speaker::Unknown, line),
+        };
+        let (start_ms, end_ms) = (second * 1000, second * 1000 + 900);
+        Segment { speaker, start_ms, end_ms, text: text.to_owned(), confidence: None }
+    });
+    let engine = Engine { name: "test".into(), model: None, version: None };
+    Transcript { segments: segments.collect(), language: None, engine }
+}
+
+fn lexicon() -> Lexicon {
+    Lexicon::new(Arc::new(Catalogue::built_in().unwrap())).unwrap()
+}
+
+fn found(extraction: &Extraction) -> (Option<&str>, Option<&str>) {
+    let id = |field: &'_ Option<domain::Field>| field.as_ref().map(|field| field.id.clone());
+    let (service, city) = (id(&extraction.service), id(&extraction.city));
+    // Leaked in tests only, so that expectations read as plain text.
+    (service.map(|id| &*id.leak()), city.map(|id| &*id.leak()))
+}
+
+fn check(calls: &[(&str, Option<&str>, Option<&str>)]) {
+    let lexicon = lexicon();
+    for (call, service, city) in calls {
+        let extraction = lexicon.extract(&transcript(call), None);
+        assert_eq!(found(&extraction), (*service, *city), "{call}");
+    }
+}
+
+#[test]
+fn the_companys_own_greeting_is_not_what_the_caller_wants() {
+    check(&[
+        ("A: Tel Aviv Locksmiths, how can I help?\nC: My sink is clogged.", Some("plumber"), None),
+        (
+            "A: מנעולני חיפה שלום, במה אפשר לעזור?\nC: אני צריך חשמלאי לעכו",
+            Some("electrician"),
+            Some("acre"),
+        ),
+    ]);
+}
+
+#[test]
+fn a_later_correction_wins() {
+    check(&[
+        ("C: I need a plumber in Haifa, no, sorry, in Acre.", Some("plumber"), Some("acre")),
+        ("C: I'm in Haifa. No, not Haifa, Acre.", None, Some("acre")),
+        ("C: צריך גרר בחיפה לא סליחה בעכו", Some("towing"), Some("acre")),
+        ("A: Are you in Tampa?\nC: No, Orlando.", None, Some("orlando")),
+    ]);
+}
+
+#[test]
+fn what_is_denied_is_not_wanted() {
+    check(&[
+        ("C: I don't need a plumber, I need an electrician.", Some("electrician"), None),
+        ("C: אני לא צריך אינסטלטור אני צריך חשמלאי", Some("electrician"), None),
+        (
+            "C: I live in Holon but the apartment is in Bat Yam, it needs painting.",
+            Some("painter"),
+            Some("bat-yam"),
+        ),
+    ]);
+}
+
+#[test]
+fn other_peoples_cities_and_the_past_do_not_count() {
+    check(&[
+        (
+            "C: My sister in Boston recommended you, I need a roofer here in Tampa.",
+            Some("roofer"),
+            Some("tampa"),
+        ),
+        ("C: We used to live in Dallas. I need a plumber.", Some("plumber"), None),
+        ("C: השכן שלי מחיפה המליץ עליכם, אני צריך צבעי", Some("painter"), None),
+    ]);
+}
+
+#[test]
+fn streets_persons_and_ordinary_words_are_no_cities() {
+    check(&[
+        ("C: Hi, my name is Austin and I need a plumber.", Some("plumber"), None),
+        ("C: I need a plumber on Dallas Street.", Some("plumber"), None),
+        ("C: אני צריך אינסטלטור ברחוב ירושלים", Some("plumber"), None),
+        ("C: מדברת ירושלים, אני צריכה חשמלאי", Some("electrician"), None),
+        ("C: I need a locksmith for my mobile home.", Some("locksmith"), None),
+    ]);
+}
+
+#[test]
+fn callers_who_want_no_work_have_neither() {
+    check(&[
+        ("C: Sorry, wrong number, I wanted the plumber in Haifa.", None, None),
+        ("C: I'd like to cancel my plumber appointment in Haifa.", None, None),
+        ("C: שלום אני חשמלאי מחיפה ואני מחפש עבודה", None, None),
+    ]);
+}
+
+#[test]
+fn misspellings_and_torn_names_are_read() {
+    check(&[
+        ("i need a plummer in cincinati", Some("plumber"), Some("cincinnati")),
+        ("i need a lock smith in petach tiqwa", Some("locksmith"), Some("petah-tikva")),
+        ("צריך אינסטלאטור בתבריה", Some("plumber"), Some("tiberias")),
+        ("צריך מנעולן בתלאביב", Some("locksmith"), Some("tel-aviv")),
+        ("C: צריך מנעולן בתֵּל־אָבִיב", Some("locksmith"), Some("tel-aviv")),
+        ("C: צריך מנעולן בת״א", Some("locksmith"), Some("tel-aviv")),
+    ]);
+}
+
+#[test]
+fn the_region_tells_cities_of_one_name_apart() {
+    check(&[
+        ("C: I need a plumber in Portland, Maine.", Some("plumber"), Some("portland-me")),
+        ("C: I need a plumber in Portland.", Some("plumber"), Some("portland")),
+        ("C: I need a plumber in Buffalo, New York.", Some("plumber"), Some("buffalo")),
+    ]);
+}
+
+#[test]
+fn a_field_says_where_it_was_said_and_in_the_language_of_the_call() {
+    let call = transcript("A: שלום\nC: אני צריכה מנעולן, אני בעפולה.");
+    let extraction = lexicon().extract(&call, None);
+    let city = extraction.city.unwrap();
+    assert_eq!((city.value.as_str(), city.raw.as_str()), ("עפולה", "בעפולה"));
+    assert_eq!(city.evidence.quote, "אני צריכה מנעולן, אני בעפולה");
+    assert_eq!(
+        (city.evidence.segment, city.evidence.start_char, city.evidence.end_char),
+        (1, 0, 28)
+    );
+    assert_eq!((city.evidence.speaker, city.evidence.start_ms), (Speaker::Caller, 1000));
+    assert_eq!(extraction.service.unwrap().value, "מנעולן");
+
+    let english = lexicon().extract(&call, Some(Language::En));
+    assert_eq!(english.city.unwrap().value, "Afula");
+}
+
+#[test]
+fn number_urgency_and_name_are_read_off_the_transcript() {
+    let call = transcript(
+        "A: who is this?\nC: My name is Dana, call me at oh five two five five five one two three \
+         four, it's urgent.",
+    );
+    let extra = lexicon().extract(&call, None).extra;
+    assert_eq!(extra["callback_number"].value, "+972525551234");
+    assert_eq!(extra["caller_name"].value, "Dana");
+    assert_eq!(extra["urgency"].id, "urgent");
+    let calm = transcript("C: No rush, it's not urgent.");
+    assert!(lexicon().extract(&calm, None).extra.is_empty());
+}

@@ -1,0 +1,119 @@
+//! What an operator sees, and what an idle consumer costs.
+
+use std::{collections::HashMap, time::Duration};
+
+use callscribe_queue::{ConsumerOptions, Delivery, Entry, Failure, Settlement, Verdict};
+use futures_util::StreamExt;
+
+use crate::support::{Each, Redis, Running, eventually, quick};
+
+#[tokio::test]
+async fn an_idle_consumer_sends_no_more_than_two_commands_a_second() {
+    let redis = Redis::start().await;
+    let queue = redis.queue("calls").await;
+    let running =
+        Running::start(&queue, ConsumerOptions::default(), Each(|_| async { Settlement::done() }));
+    eventually("it waits", async || {
+        redis.raw::<String>(&["CLIENT", "LIST"]).await.contains("cmd=xreadgroup")
+    })
+    .await;
+    let mut monitor = redis::Client::open(redis.url()).unwrap().get_async_monitor().await.unwrap();
+    let mut commands = monitor.on_message::<String>();
+    let mut sent = Vec::new();
+    let seconds = 8;
+    let end = tokio::time::Instant::now() + Duration::from_secs(seconds);
+    while let Ok(Some(line)) = tokio::time::timeout_at(end, commands.next()).await {
+        // What a script does inside is not sent.
+        if !line.contains(" lua] ") {
+            sent.push(line);
+        }
+    }
+    assert!(!sent.is_empty() && sent.len() as u64 <= 2 * seconds, "{sent:#?}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn every_transition_is_counted_with_its_reason_and_durations_are_measured() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let metrics = recorder.handle();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let redis = Redis::start().await;
+    let queue = redis.queue("calls").await;
+    let once = Duration::from_secs(60);
+    for key in ["done", "retry", "dead", "done"] {
+        queue.enqueue(Entry::new(key, "").once(key, once)).await.unwrap();
+    }
+    let running = Running::start(
+        &queue,
+        quick(),
+        Each(|delivery: Delivery| async move {
+            match (delivery.key.as_str(), delivery.attempt) {
+                ("retry", 1) => {
+                    let failure = Failure::new("engine_down", "500");
+                    Verdict::Retry { after: None, failure, counts: true }.into()
+                }
+                ("dead", _) => {
+                    Verdict::Dead { failure: Failure::new("no_such_call", "404") }.into()
+                }
+                _ => Settlement::done(),
+            }
+        }),
+    );
+    eventually("settled", async || {
+        let text = metrics.render();
+        text.contains(r#"transition="done",reason=""} 2"#)
+    })
+    .await;
+    running.stop().await;
+
+    let text = metrics.render();
+    for line in [
+        r#"queue_transitions_total{queue="calls",transition="enqueued",reason="waiting"} 3"#,
+        r#"queue_transitions_total{queue="calls",transition="enqueued",reason="duplicate"} 1"#,
+        r#"queue_transitions_total{queue="calls",transition="retry",reason="engine_down"} 1"#,
+        r#"queue_transitions_total{queue="calls",transition="promoted",reason=""} 1"#,
+        r#"queue_transitions_total{queue="calls",transition="dead",reason="permanent"} 1"#,
+        r#"queue_wait_seconds_count{queue="calls"} 4"#,
+        r#"queue_handle_seconds_count{queue="calls"} 4"#,
+        r#"queue_total_seconds_count{queue="calls"} 3"#,
+        r#"queue_redis_durable 0"#,
+    ] {
+        assert!(text.contains(line), "{line} is missing in\n{text}");
+    }
+    let gauges: HashMap<&str, &str> =
+        text.lines().filter_map(|line| line.rsplit_once(' ')).collect();
+    for gauge in [
+        r#"queue_entries{queue="calls",state="waiting",lane="live"}"#,
+        r#"queue_entries{queue="calls",state="waiting",lane="bulk"}"#,
+        r#"queue_entries{queue="calls",state="in_flight",lane=""}"#,
+        r#"queue_entries{queue="calls",state="scheduled",lane=""}"#,
+        r#"queue_entries{queue="calls",state="dead",lane=""}"#,
+        r#"queue_oldest_waiting_seconds{queue="calls"}"#,
+        r#"queue_oldest_in_flight_seconds{queue="calls"}"#,
+        r#"queue_longest_handling_seconds{queue="calls"}"#,
+        r#"queue_consumers{queue="calls"}"#,
+        r#"queue_max_deliveries{queue="calls"}"#,
+    ] {
+        assert!(gauges.contains_key(gauge), "{gauge} is missing in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn gauges_that_cannot_be_read_are_not_numbers() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let metrics = recorder.handle();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let mut redis = Redis::start().await;
+    let queue = redis.queue("calls").await;
+    let stop = tokio_util::sync::CancellationToken::new();
+    let every = Duration::from_millis(20);
+    let exporting =
+        tokio::spawn(callscribe_queue::export_stats(queue.clone(), every, stop.clone()));
+    queue.enqueue(Entry::new("CA1", "")).await.unwrap();
+    let gauge = r#"queue_entries{queue="calls",state="waiting",lane="live"} "#;
+    eventually("one waits", async || metrics.render().contains(&format!("{gauge}1"))).await;
+    redis.kill();
+    eventually("unknown", async || metrics.render().contains(&format!("{gauge}NaN"))).await;
+    stop.cancel();
+    exporting.await.unwrap();
+}
