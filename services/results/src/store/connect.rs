@@ -103,7 +103,11 @@ async fn connect_sqlite(
     let busy = Duration::from_millis(settings.busy_timeout_ms);
     let mut options = common(settings, connections);
     options.map_sqlx_sqlite_opts(move |options| {
-        let options = options.busy_timeout(busy).create_if_missing(access == Access::Write);
+        let options = options
+            .busy_timeout(busy)
+            .create_if_missing(access == Access::Write)
+            // A batch's rows come over in one go, not in many turns between two threads.
+            .row_buffer_size(512);
         match access {
             // FULL: an event is acknowledged after its commit, so a commit must survive a loss of
             // power, which NORMAL does not promise in WAL mode.
