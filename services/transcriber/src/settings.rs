@@ -68,7 +68,6 @@ pub struct TranscriberSettings {
     /// The speech engines.
     pub engines: EnginesSettings,
     /// How service and city are found.
-    #[serde(skip_serializing)]
     pub extract: ExtractSettings,
 }
 

@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::catalogue::Language;
 
 /// The `[extract]` section.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExtractSettings {
     /// A catalogue of services and cities (TOML) that replaces the built-in one. Checked at
@@ -23,13 +23,14 @@ pub struct ExtractSettings {
 }
 
 /// The `[extract.llm]` section: any OpenAI-compatible chat endpoint.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LlmSettings {
     /// The API's base, such as `https://api.openai.com/v1`; `chat/completions` is added. Without
     /// it no transcript leaves the transcriber for extraction.
     pub url: Option<Url>,
     /// Sent as a bearer token where it is set.
+    #[serde(serialize_with = "chassis::config::masked_option")]
     pub api_key: Option<SecretString>,
     /// The model's name at that endpoint.
     pub model: String,

@@ -10,7 +10,9 @@ pub use load::CatalogueError;
 use super::{matching::Pattern, text::normalise_name};
 
 /// A language the catalogue has names in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Deserialize, serde::Serialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
     /// English.
