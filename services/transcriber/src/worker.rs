@@ -146,7 +146,7 @@ fn count(outcome: &'static str) {
 
 fn completed(job: &CallJob, kind: &EventKind) {
     count(kind.name());
-    info!(call_sid = %job.call_sid(), outcome = kind.name(), "completed");
+    info!(call_sid = %job.call_sid(), outcome = kind.name(), "handing over the outcome");
 }
 
 fn set_back(job: &CallJob, delivery: &Delivery, setback: Setback) -> Settlement {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use chassis::Process;
-use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use results::{
     projection::Status,
     store::{Store, calls::CallProgress},
@@ -22,9 +22,24 @@ const LOOK_EVERY: Duration = Duration::from_millis(150);
 /// Rows read at a look: the sample calls, and room for others in the same database.
 const ROWS: u64 = 200;
 /// Longest transcript in the table, in characters.
-const SHORTENED: usize = 90;
+const SHORTENED: usize = 60;
 /// Width of the table where the output is no terminal.
-const WIDTH: u16 = 150;
+const WIDTH: u16 = 180;
+/// The table's columns.
+const HEADER: [&str; 12] = [
+    "call",
+    "length",
+    "status",
+    "service",
+    "city",
+    "sure",
+    "waited",
+    "fetch",
+    "audio",
+    "speech",
+    "fields",
+    "transcript",
+];
 
 /// What the database says of the sample calls, by CallSid.
 type Rows = HashMap<String, CallProgress>;
@@ -112,32 +127,23 @@ fn table(calls: &[SampleCall], rows: &Rows) -> Table {
     let mut table = Table::new();
     let width = terminal_size::terminal_size().map_or(WIDTH, |(width, _)| width.0.max(80));
     table
-        .load_preset(UTF8_HORIZONTAL_ONLY)
+        .load_preset(UTF8_FULL_CONDENSED)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(width)
-        .set_header([
-            "call",
-            "length",
-            "status",
-            "transcript",
-            "service",
-            "city",
-            "sure",
-            "waited",
-            "fetch",
-            "audio",
-            "speech",
-            "fields",
-        ]);
+        .set_header(HEADER);
     for call in calls {
         if let Some(row) = rows.get(call.call_sid.as_str()) {
             table.add_row(cells(call, row));
         }
     }
+    // The transcript takes the room that is left.
+    for column in table.column_iter_mut().take(HEADER.len() - 1) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
+    }
     table
 }
 
-fn cells(call: &SampleCall, row: &CallProgress) -> [String; 12] {
+fn cells(call: &SampleCall, row: &CallProgress) -> [String; HEADER.len()] {
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
     let sure = [row.call.service_confidence, row.call.city_confidence]
         .map(|share| share.map_or("-".into(), |share| format!("{share:.2}")))
@@ -147,7 +153,6 @@ fn cells(call: &SampleCall, row: &CallProgress) -> [String; 12] {
         call.name.clone(),
         length,
         row.call.status.clone(),
-        shortened(&text(&row.call.final_transcript)),
         text(&row.call.extracted_service),
         text(&row.call.extracted_city),
         sure,
@@ -156,6 +161,7 @@ fn cells(call: &SampleCall, row: &CallProgress) -> [String; 12] {
         duration(row.timings.audio_ms),
         duration(row.timings.transcribe_ms),
         duration(row.timings.extract_ms),
+        shortened(&text(&row.call.final_transcript)),
     ]
 }
 

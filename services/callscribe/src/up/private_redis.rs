@@ -14,12 +14,15 @@ use crate::data_folder::DataFolder;
 /// Longest wait for a redis-server to answer: it may have to read a long append-only file first.
 const START_PATIENCE: Duration = Duration::from_secs(120);
 
-/// Runs redis-server and ends it (cleanly, by SIGTERM) as soon as our end of its standard input
+/// The servers that will do, the first one that is installed.
+const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
+
+/// Runs a server and ends it (cleanly, by SIGTERM) as soon as our end of its standard input
 /// closes, which also happens when we are killed. The shell's `read` needs the descriptor given to
 /// it: a background job's standard input is /dev/null otherwise.
 const WATCHDOG: &str = r#"
 exec 3<&0
-redis-server "$@" </dev/null 3<&- &
+"$@" </dev/null 3<&- &
 server=$!
 (read -r _ <&3; kill -TERM $server 2>/dev/null) &
 watcher=$!
@@ -93,16 +96,17 @@ impl PrivateRedis {
 }
 
 fn spawn(data: &DataFolder) -> anyhow::Result<(Child, ChildStdin)> {
-    if !is_installed() {
+    let Some(program) = PROGRAMS.into_iter().find(|program| is_installed(program)) else {
         bail!(
-            "redis-server is not installed: install the package redis-server (Debian, Ubuntu) or \
-             redis (Fedora, Homebrew), or set CALLSCRIBE_REDIS__URL to a Redis that runs elsewhere"
+            "redis-server is not installed: install the package redis-server (Debian, Ubuntu), \
+             valkey (Fedora) or redis (Homebrew), or set CALLSCRIBE_REDIS__URL to a Redis that \
+             runs elsewhere"
         );
-    }
+    };
     let socket = data.redis_socket();
     let folder = data.redis();
     let mut child = Command::new("sh")
-        .args(["-c", WATCHDOG, "private-redis"])
+        .args(["-c", WATCHDOG, "private-redis", program])
         .args(["--port", "0", "--unixsocketperm", "700", "--unixsocket"])
         .arg(&socket)
         .arg("--dir")
@@ -120,9 +124,9 @@ fn spawn(data: &DataFolder) -> anyhow::Result<(Child, ChildStdin)> {
     Ok((child, lifeline))
 }
 
-fn is_installed() -> bool {
+fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join("redis-server").is_file())
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// Asks a server that answers on the socket to stop, and waits until it has.
