@@ -7,7 +7,9 @@ purpose=${1:?usage: packages.sh run|test}
 
 have() { command -v "$1" >/dev/null 2>&1; }
 have_postgres() { have initdb || ls /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb >/dev/null 2>&1; }
-have_pocketsphinx() { have pocketsphinx_continuous || have pocketsphinx; }
+have_pocketsphinx() {
+    have pocketsphinx || { have pocketsphinx_batch && [ -d /usr/share/pocketsphinx/model/en-us/en-us ]; }
+}
 
 # What is missing, by the thing it is needed for.
 missing=

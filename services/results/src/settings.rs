@@ -234,6 +234,7 @@ fn masked_url<S: serde::Serializer>(url: &SecretString, to: S) -> Result<S::Ok, 
         return to.serialize_str(url.expose_secret());
     }
     match url::Url::parse(url.expose_secret()) {
+        Ok(parsed) if parsed.query_pairs().any(|(name, _)| name == "password") => masked(url, to),
         Ok(mut parsed) if parsed.password().is_some() => {
             if parsed.set_password(Some("***")).is_err() {
                 return masked(url, to);

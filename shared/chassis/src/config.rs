@@ -97,7 +97,7 @@ fn merge<T: DeserializeOwned>(
 
 fn wrong(error: config::ConfigError) -> ConfigError {
     ConfigError::Wrong(format!(
-        "wrong setting: {error} (run `callscribe config` to see every setting; \
+        "wrong setting: {error} (run `callscribe config --json` to see every setting; \
          variables are written CALLSCRIBE_SECTION__NAME)"
     ))
 }

@@ -80,6 +80,10 @@ fn addresses<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<SecretString>, D:
 /// An address without its password.
 fn shown(address: &SecretString) -> String {
     let Ok(mut url) = Url::parse(address.expose_secret()) else { return "***".into() };
+    // A socket's password stands in its query.
+    if url.query_pairs().any(|(name, _)| name == "pass") {
+        return "***".into();
+    }
     if url.password().is_none() {
         return address.expose_secret().to_owned();
     }
@@ -134,6 +138,7 @@ mod tests {
         let settings = RedisSettings {
             url: "redis://worker:secret@redis:6379/2".into(),
             sentinels: vec!["redis://:secret@one:26379".into()],
+            cluster: vec!["redis+unix:///run/redis.sock?pass=secret".into()],
             password: Some("secret".into()),
             ..RedisSettings::default()
         };

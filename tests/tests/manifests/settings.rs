@@ -45,6 +45,7 @@ fn settings(service: &str, place: &str, variables: &BTreeMap<String, String>) ->
         "results" => {
             let config: results::Config = loaded(place, variables);
             assert!(config.redis.require_durable, "{place}");
+            assert!(config.twilio.is_configured(), "{place}: nothing is compared with Twilio");
             let http = config.results.api.http();
             let stopping =
                 http.drain_seconds.max(queue::ConsumerOptions::default().grace.as_secs());

@@ -21,7 +21,7 @@ pub enum DeadVerb {
 /// What every verb takes.
 #[derive(Args)]
 pub struct Common {
-    /// Which queue: `calls` or `results`.
+    /// Which queue: `calls`, `results` or `webhooks`.
     #[arg(long, default_value = "calls")]
     queue: String,
     /// Print JSON.

@@ -39,7 +39,7 @@ impl DataArg {
     }
 }
 
-/// The two queues by name, or a refusal that names them.
+/// A queue by its name, or a refusal that names them.
 ///
 /// # Errors
 /// When there is no such queue, or Redis cannot be reached.
@@ -48,7 +48,8 @@ pub async fn queue_named(config: &Config, name: &str) -> anyhow::Result<Queue> {
     match name {
         chassis::queues::CALLS => Ok(chassis::queues::calls(link)),
         chassis::queues::RESULTS => Ok(chassis::queues::results(link)),
-        other => anyhow::bail!("there is no queue {other}; there are calls and results"),
+        results::outbound::WEBHOOKS => Ok(results::outbound::queue(link)),
+        other => anyhow::bail!("there is no queue {other}; there are calls, results and webhooks"),
     }
 }
 

@@ -26,7 +26,7 @@ pub enum QueueVerb {
     Pause(PauseArgs),
     /// Go on with the work on a queue.
     Resume {
-        /// Which queue: `calls` or `results`.
+        /// Which queue: `calls`, `results` or `webhooks`.
         #[arg(long, default_value = queues::CALLS)]
         queue: String,
         /// Whose pause to end.
@@ -40,7 +40,7 @@ pub enum QueueVerb {
 /// Flags of `pause`.
 #[derive(Args)]
 pub struct PauseArgs {
-    /// Which queue: `calls` or `results`.
+    /// Which queue: `calls`, `results` or `webhooks`.
     #[arg(long, default_value = queues::CALLS)]
     queue: String,
     /// Why; the others will see it.

@@ -11,7 +11,7 @@ const RETRY_FRAGMENT: &str = "#rc=5&rp=all";
 pub async fn after_samples(data: &DataFolder, process: &Process, ingest: &str) {
     println!("\n{}", listeners(process, ingest).await);
     println!("Everything is kept in {}. Try next:", data.path().display());
-    println!("  callscribe queue status     how far behind are we, and why");
+    println!("  {} queue status     how far behind are we, and why", program());
     println!("  {}", seed_query(data));
     println!("  export CALLSCRIBE_TWILIO__ACCOUNT_SID=AC… CALLSCRIBE_TWILIO__AUTH_TOKEN=…");
     println!("                              and start again: the same command serves your account");
@@ -43,6 +43,14 @@ async fn listeners(process: &Process, ingest: &str) -> String {
         "Listening\n  callbacks   {ingest}/webhooks/twilio/recording, …/call\n  \
          API         {results}/v1/calls\n  health      {ops}/readyz\n  metrics     {ops}/metrics"
     )
+}
+
+/// How this program is called from the folder it was started in.
+fn program() -> String {
+    let program = std::env::current_exe().ok();
+    let here = std::env::current_dir().unwrap_or_default();
+    let shown = program.as_deref().map(|path| path.strip_prefix(&here).unwrap_or(path));
+    shown.map_or_else(|| "callscribe".to_owned(), |path| path.display().to_string())
 }
 
 fn seed_query(data: &DataFolder) -> String {

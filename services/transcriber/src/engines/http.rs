@@ -99,8 +99,11 @@ impl Answered {
     /// # Errors
     /// When it is none, or not as the interface says.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, EngineError> {
-        serde_json::from_slice(&self.body)
-            .map_err(|error| EngineError::Malformed(error.to_string()))
+        // A parser's message can quote what it could not read, which may be somebody's words.
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            EngineError::Malformed(format!("not as expected at line {line}, column {column}"))
+        })
     }
 
     /// What a status other than success means, as far as all providers agree. `code` is the

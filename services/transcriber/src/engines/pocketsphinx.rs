@@ -93,7 +93,7 @@ impl PocketSphinx {
         let program = program.ok_or(
             "PocketSphinx is not installed (Debian, Ubuntu: apt-get install pocketsphinx \
              pocketsphinx-en-us; Fedora: dnf install pocketsphinx pocketsphinx-models; macOS: brew \
-             install pocketsphinx)",
+             install cmu-pocketsphinx)",
         )?;
         let is_batch =
             Path::new(program).file_name().is_some_and(|name| name == "pocketsphinx_batch");

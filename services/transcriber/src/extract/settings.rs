@@ -8,7 +8,7 @@ use url::Url;
 
 use super::catalogue::Language;
 
-/// The `[extract]` section.
+/// The `[transcriber.extract]` section.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExtractSettings {
@@ -22,7 +22,7 @@ pub struct ExtractSettings {
     pub llm: LlmSettings,
 }
 
-/// The `[extract.llm]` section: any OpenAI-compatible chat endpoint.
+/// The `[transcriber.extract.llm]` section: any OpenAI-compatible chat endpoint.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LlmSettings {
@@ -32,15 +32,17 @@ pub struct LlmSettings {
     /// Sent as a bearer token where it is set.
     #[serde(serialize_with = "chassis::config::masked_option")]
     pub api_key: Option<SecretString>,
-    /// The model's name at that endpoint.
+    /// The model's name at that endpoint. Default `gpt-4o-mini`.
     pub model: String,
     /// Seconds one answer may take, connecting included. Then the rules' result stands.
+    /// Default 20.
     pub timeout_seconds: u64,
     /// The confidence of a value that the model gives and the rules do not confirm. Nobody has
     /// calibrated the model: keep it below the threshold from which values are acted upon until
-    /// `callscribe evaluate` says otherwise.
+    /// `callscribe evaluate` says otherwise. Default 0.75.
     pub unconfirmed_confidence: f32,
     /// Characters of a transcript that are sent at most; a longer one is left to the rules.
+    /// Default 60,000.
     pub max_chars: usize,
     /// Further fields to extract, each with a description for the model, such as
     /// `appointment = "day and time the caller asks for"`.

@@ -26,7 +26,7 @@ const BUILT_IN: [(&str, &str); 3] = [
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
     /// The file cannot be read.
-    #[error("cannot read the catalogue {file}: {source}; check extract.catalogue")]
+    #[error("cannot read the catalogue {file}: {source}; check transcriber.extract.catalogue")]
     Unreadable {
         /// The path as configured.
         file: String,

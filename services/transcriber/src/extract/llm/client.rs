@@ -32,13 +32,17 @@ pub struct Llm {
 #[derive(Debug, thiserror::Error)]
 pub enum LlmError {
     /// The HTTP client could not be built.
-    #[error("cannot build the HTTP client for extract.llm: {0}")]
+    #[error("cannot build the HTTP client for transcriber.extract.llm: {0}")]
     Client(reqwest::Error),
     /// The endpoint could not be reached, or not in time.
-    #[error("the language model did not answer: {0}; check extract.llm.url and its time limit")]
+    #[error(
+        "the language model did not answer: {0}; check transcriber.extract.llm.url and its time limit"
+    )]
     Unreachable(reqwest::Error),
     /// The endpoint refused.
-    #[error("the language model answered {status}; check extract.llm.api_key and its model")]
+    #[error(
+        "the language model answered {status}; check transcriber.extract.llm.api_key and its model"
+    )]
     Refused {
         /// The HTTP status.
         status: u16,
@@ -47,7 +51,9 @@ pub enum LlmError {
     #[error("the language model's answer is not the JSON it was asked for: {0}")]
     Malformed(String),
     /// More text than is sent.
-    #[error("the transcript has {chars} characters, extract.llm.max_chars allows {limit}")]
+    #[error(
+        "the transcript has {chars} characters, transcriber.extract.llm.max_chars allows {limit}"
+    )]
     TooLong {
         /// Of the transcript.
         chars: usize,
