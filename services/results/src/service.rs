@@ -110,7 +110,13 @@ async fn consume(
     health: DatabaseHealth,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let options = ConsumerOptions { concurrency: settings.batch_events, ..Default::default() };
+    let options = ConsumerOptions {
+        concurrency: settings.batch_events,
+        // A process that is killed thrice with the same batch in hand says nothing about the events
+        // in it, and projecting them again does no harm.
+        max_deliveries: u32::MAX,
+        ..Default::default()
+    };
     let projection = Projection::new(store, settings.clone());
     let projector = Projector::new(projection, health, stop.clone());
     tracing::info!(queue = results.name(), batch = settings.batch_events, "worker loop started");

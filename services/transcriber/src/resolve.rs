@@ -1,5 +1,7 @@
 //! From a call to its recordings.
 
+use std::time::Duration;
+
 use domain::{AccountSid, CallJob, CallMetadata, CallSid, EventKind, JobSource};
 use twilio::{Client, Recording, RecordingStatus, TwilioError};
 
@@ -52,19 +54,48 @@ pub async fn resolve(
             Err(error) => return failed(error, observed),
         },
     };
-    let jobs = listed.iter().filter_map(|recording| job(account, recording, source)).collect();
-    let outcome = outcome(&listed, patience);
+    let is_late = patience.next_wait().is_none();
+    let jobs =
+        listed.iter().filter_map(|recording| job(account, recording, source, is_late)).collect();
+    let outcome = match &observed {
+        Some(call) if listed.is_empty() && is_under_way(call) => Err(under_way()),
+        _ => outcome(&listed, patience),
+    };
     Resolved { observed, jobs, outcome }
 }
 
-fn job(account: &AccountSid, recording: &Recording, source: JobSource) -> Option<CallJob> {
+/// How long to wait for the end of a call that is still going on.
+const CALL_GOES_ON: Duration = Duration::from_secs(120);
+
+/// A call that has not ended may still be recorded.
+fn is_under_way(call: &CallMetadata) -> bool {
+    let under_way = ["queued", "initiated", "ringing", "in-progress"];
+    call.call_status.as_deref().is_some_and(|status| under_way.contains(&status))
+}
+
+fn under_way() -> Setback {
+    let message = "Twilio says that the call is still going on";
+    Setback::new(Treatment::Wait(CALL_GOES_ON), "call_goes_on", message)
+}
+
+/// The work on a recording; on one that Twilio is not done with only when it is `late` for this
+/// look-up to wait on.
+fn job(
+    account: &AccountSid,
+    recording: &Recording,
+    source: JobSource,
+    is_late: bool,
+) -> Option<CallJob> {
     let unknown = matches!(recording.status, RecordingStatus::Other(_));
-    (recording.status == RecordingStatus::Completed || unknown).then(|| CallJob::Transcribe {
-        account_sid: account.clone(),
-        call_sid: recording.call_sid.clone(),
-        recording_sid: recording.sid.clone(),
-        generation: 0,
-        source,
+    let pending = is_late && recording.status.is_pending();
+    (recording.status == RecordingStatus::Completed || unknown || pending).then(|| {
+        CallJob::Transcribe {
+            account_sid: account.clone(),
+            call_sid: recording.call_sid.clone(),
+            recording_sid: recording.sid.clone(),
+            generation: 0,
+            source,
+        }
     })
 }
 
@@ -82,10 +113,8 @@ fn outcome(listed: &[Recording], patience: Patience) -> Result<Option<EventKind>
     };
     if listed.is_empty() {
         no_recording("none_listed")
-    } else if any(ready) {
+    } else if any(ready) || any(RecordingStatus::is_pending) {
         Ok(None)
-    } else if any(RecordingStatus::is_pending) {
-        no_recording("not_ready")
     } else if any(|status| *status == RecordingStatus::Deleted) {
         no_recording("deleted")
     } else {

@@ -40,6 +40,10 @@ const PARKED: Duration = Duration::from_secs(300);
 /// How long to wait when asked for fewer requests without being told how long.
 const RATE_LIMITED: Duration = Duration::from_secs(30);
 
+/// The bounds of a wait.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+
 impl Setback {
     /// A setback with its code and sentence.
     pub fn new(treatment: Treatment, code: &str, message: impl Into<String>) -> Self {
@@ -51,7 +55,11 @@ impl Setback {
         let failure = self.failure;
         match self.treatment {
             Treatment::Retry => Verdict::Retry { after: None, failure, counts: true },
-            Treatment::Wait(after) => Verdict::Retry { after: Some(after), failure, counts: false },
+            // No attempt limit ends a wait, so one that somebody else asks for has bounds.
+            Treatment::Wait(after) => {
+                let after = Some(after.clamp(SHORTEST_WAIT, LONGEST_WAIT));
+                Verdict::Retry { after, failure, counts: false }
+            }
             Treatment::GiveUp => Verdict::Dead { failure },
             Treatment::Park { by, wait } => Verdict::Park { by, wait, failure },
         }

@@ -81,7 +81,7 @@ impl Worker {
     }
 
     fn patience(&self, delivery: &Delivery) -> Patience {
-        Patience::new(age(delivery), self.not_ready)
+        Patience::new(age(delivery), self.not_ready, delivery.attempt)
     }
 
     /// Says that work has begun. The call goes on whether or not it can be said.
@@ -118,7 +118,13 @@ impl Worker {
             Ok(None) => {
                 info!(call_sid = %job.call_sid(), recordings = jobs.len(), "recordings found");
                 count("resolved");
-                Settlement::done()
+                if jobs.iter().any(|found| found.call_sid() == job.call_sid()) {
+                    Settlement::done()
+                } else {
+                    // They are the parent leg's; nothing more will be told of this one.
+                    let kind = EventKind::NoRecording { code: "parent_leg".into() };
+                    with_event(Settlement::done(), job, delivery, kind)
+                }
             }
             Ok(Some(kind)) => {
                 completed(job, &kind);

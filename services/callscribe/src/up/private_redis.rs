@@ -60,7 +60,7 @@ impl PrivateRedis {
     /// Cancel `stop` only when nobody needs Redis any more.
     ///
     /// # Errors
-    /// When it cannot be started again.
+    /// When it cannot be waited for.
     pub async fn supervise(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         loop {
             tokio::select! {
@@ -70,13 +70,30 @@ impl PrivateRedis {
                 }
                 () = stop.cancelled() => break,
             }
-            // A server that ends at once must not be started in a tight loop.
-            sleep(Duration::from_secs(1)).await;
-            self = Self::start(&self.data).await?;
+            let Some(started) = Self::start_again(&self.data, &stop).await else { return Ok(()) };
+            self = started;
         }
         drop(self.lifeline);
         self.child.wait().await.context("cannot wait for redis-server")?;
         Ok(())
+    }
+
+    /// Tries until it runs: a full disk may have room again. `None` when stopped first.
+    async fn start_again(data: &DataFolder, stop: &CancellationToken) -> Option<Self> {
+        loop {
+            // A server that ends at once must not be started in a tight loop.
+            tokio::select! {
+                () = sleep(Duration::from_secs(1)) => {}
+                () = stop.cancelled() => return None,
+            }
+            match Self::start(data).await {
+                Ok(started) => return Some(started),
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    tracing::error!(%error, "the private redis-server does not start");
+                }
+            }
+        }
     }
 
     async fn wait_until_it_answers(&mut self) -> anyhow::Result<()> {

@@ -3,6 +3,8 @@
 //! Every part of a [`Track`] is a maximum or a minimum over the events seen so far. Those are
 //! commutative, associative and idempotent, and so is merging events into a track.
 
+use std::cmp::Ordering;
+
 use domain::{AttemptOrder, CallEvent, EventKind};
 use sea_orm::FromJsonQueryResult;
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,11 @@ use super::Status;
 ///
 /// Two events with the same try and rank differ at most in a repetition after a crash: the later
 /// one stands, and should even the times be the same, the digest decides.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+///
+/// Within a generation an outcome is final, whichever try brought it, and within a redrive giving up
+/// is: work that is taken up anew after a loss begins at attempt 1 again, and what it comes to must
+/// not count as older than what was begun before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     /// Which try.
     pub order: Order,
@@ -35,7 +41,30 @@ impl From<AttemptOrder> for Order {
     }
 }
 
+/// Rank of the first event that is an outcome, and of giving up.
+const OUTCOME: u8 = 5;
+const GIVEN_UP: u8 = 4;
+
+impl Ord for Stamp {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let times = (self.at_ms, &self.digest).cmp(&(other.at_ms, &other.digest));
+        self.weight().cmp(&other.weight()).then(times)
+    }
+}
+
+impl PartialOrd for Stamp {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl Stamp {
+    /// What decides before the time does.
+    fn weight(&self) -> (u32, bool, u32, bool, u32, u8) {
+        let Order(generation, redrive, attempt) = self.order;
+        (generation, self.rank >= OUTCOME, redrive, self.rank >= GIVEN_UP, attempt, self.rank)
+    }
+
     fn of(event: &CallEvent) -> Self {
         let json = serde_json::to_vec(&event.kind).unwrap_or_default();
         let digest = hex::encode(&Sha256::digest(&json)[..8]);
@@ -121,9 +150,8 @@ impl Track {
     /// The trouble that no later result has overcome.
     pub fn standing_trouble(&self) -> Option<&Trouble> {
         let trouble = self.trouble.as_ref()?;
-        let overcome = self.result.as_ref().is_some_and(|result| {
-            (result.order, result.rank) > (trouble.stamp.order, trouble.stamp.rank)
-        });
+        let overcome =
+            self.result.as_ref().is_some_and(|result| result.weight() > trouble.stamp.weight());
         (!overcome).then_some(trouble)
     }
 

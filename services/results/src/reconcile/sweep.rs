@@ -42,8 +42,16 @@ pub(super) struct Sweep {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Found {
     pub(super) summary: Summary,
-    /// When the oldest recording that Twilio has not finished was created.
+    /// When the oldest recording that is not finished, here or at Twilio, was created.
     pub(super) oldest_pending_ms: Option<i64>,
+}
+
+impl Found {
+    /// Keeps the mark from passing a recording that was created then.
+    fn hold_back(&mut self, since_ms: i64) {
+        let oldest = self.oldest_pending_ms.get_or_insert(since_ms);
+        *oldest = since_ms.min(*oldest);
+    }
 }
 
 /// What one recording needs.
@@ -96,18 +104,19 @@ impl Sweep {
                 Need::Nothing(count) => *count(&mut found.summary) += 1,
                 Need::Time => {
                     found.summary.pending += 1;
-                    let since = created_ms(recording).unwrap_or(floor_ms);
-                    let oldest = found.oldest_pending_ms.get_or_insert(since);
-                    *oldest = since.min(*oldest);
+                    found.hold_back(created_ms(recording).unwrap_or(floor_ms));
                 }
-                Need::Work => lacking.push(self.entry(recording)?),
+                Need::Work => {
+                    let since = created_ms(recording).unwrap_or(floor_ms);
+                    lacking.push((self.entry(recording)?, since));
+                }
             }
         }
         if self.dry_run {
             found.summary.enqueued += lacking.len() as u64;
             return Ok(());
         }
-        self.enqueue(lacking, &mut found.summary).await
+        self.enqueue(lacking, found).await
     }
 
     fn entry(&self, recording: &Recording) -> Result<Entry, ReconcileError> {
@@ -123,19 +132,26 @@ impl Sweep {
 
     async fn enqueue(
         &self,
-        entries: Vec<Entry>,
-        summary: &mut Summary,
+        lacking: Vec<(Entry, i64)>,
+        found: &mut Found,
     ) -> Result<(), ReconcileError> {
         let together = TOGETHER.min(self.max_per_second as usize);
-        for entries in entries.chunks(together) {
+        for lacking in lacking.chunks(together) {
             self.wait_for_room().await?;
-            for outcome in self.calls.enqueue_batch(entries.to_vec()).await? {
+            let entries = lacking.iter().map(|(entry, _)| entry.clone()).collect();
+            let outcomes = self.calls.enqueue_batch(entries).await?;
+            for (outcome, (_, since)) in outcomes.into_iter().zip(lacking) {
                 match outcome {
-                    Enqueued::Duplicate => summary.under_way += 1,
-                    Enqueued::Added(_) | Enqueued::Scheduled => summary.enqueued += 1,
+                    Enqueued::Duplicate => {
+                        found.summary.under_way += 1;
+                        // Work that is remembered but has no row may be done in a database that was
+                        // lost: it is looked at again until it is here.
+                        found.hold_back(*since);
+                    }
+                    Enqueued::Added(_) | Enqueued::Scheduled => found.summary.enqueued += 1,
                 }
             }
-            let share = entries.len() as f64 / f64::from(self.max_per_second);
+            let share = lacking.len() as f64 / f64::from(self.max_per_second);
             self.pause(Duration::from_secs_f64(share)).await?;
         }
         Ok(())

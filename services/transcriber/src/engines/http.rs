@@ -8,6 +8,10 @@ use url::Url;
 
 use super::EngineError;
 
+/// What an engine may ask to wait: never nothing, which would be a loop without a pause.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+
 /// The most an answer may hold.
 const MAX_ANSWER_BYTES: usize = 8_000_000;
 
@@ -69,7 +73,8 @@ impl Client {
         let retry_after = response.headers().get(header::RETRY_AFTER);
         let retry_after = retry_after
             .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+            .map(|wait| wait.clamp(SHORTEST_WAIT, LONGEST_WAIT));
         let status = response.status();
         let mut body = Vec::new();
         while let Some(part) = response.chunk().await.map_err(|error| self.no_answer(&error))? {
