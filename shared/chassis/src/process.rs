@@ -66,7 +66,10 @@ impl Process {
     /// Registers something readiness depends on; it counts as not ready until said otherwise.
     pub fn check(&self, name: impl Into<String>) -> Check {
         let check = Check { name: name.into(), shared: self.shared.clone() };
-        check.not_ready("starting");
+        let mut checks = self.shared.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        // Services that share a process share what they depend on.
+        checks.entry(check.name.clone()).or_insert_with(|| Err("starting".into()));
+        drop(checks);
         check
     }
 

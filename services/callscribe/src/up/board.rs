@@ -6,7 +6,7 @@ use std::{
 };
 
 use chassis::Process;
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
+use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, presets::UTF8_FULL_CONDENSED};
 use results::{
     projection::Status,
     store::{Store, calls::CallProgress},
@@ -133,7 +133,9 @@ fn table(calls: &[SampleCall], rows: &Rows) -> Table {
         .set_header(HEADER);
     for call in calls {
         if let Some(row) = rows.get(call.call_sid.as_str()) {
-            table.add_row(cells(call, row));
+            let mut line = Row::from(cells(call, row));
+            line.max_height(2);
+            table.add_row(line);
         }
     }
     // The transcript takes the room that is left.
