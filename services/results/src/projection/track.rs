@@ -174,3 +174,63 @@ fn trouble_of(event: &CallEvent, stamp: &Stamp) -> Option<Trouble> {
     };
     Some(Trouble { stamp: stamp.clone(), code: code.clone(), message })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(redrive: u32, attempt: u32, at_ms: i64, kind: EventKind) -> CallEvent {
+        CallEvent {
+            account_sid: format!("AC{:032x}", 1).parse().unwrap(),
+            call_sid: format!("CA{:032x}", 2).parse().unwrap(),
+            recording_sid: None,
+            order: AttemptOrder { generation: 0, redrive, attempt },
+            at_ms,
+            kind,
+        }
+    }
+
+    fn failed(is_final: bool) -> EventKind {
+        let (code, message) = ("engine_down".into(), "no answer".into());
+        EventKind::Failed { code, message, attempts: 3, is_final }
+    }
+
+    fn status_after(events: &[CallEvent]) -> Status {
+        let mut forwards = Track::default();
+        events.iter().for_each(|event| drop(forwards.merge(event)));
+        let mut backwards = Track::default();
+        events.iter().rev().for_each(|event| drop(backwards.merge(event)));
+        assert_eq!(forwards.status(), backwards.status());
+        assert_eq!(forwards.standing_trouble(), backwards.standing_trouble());
+        forwards.status()
+    }
+
+    #[test]
+    fn work_taken_up_anew_after_a_loss_ends_although_its_attempts_begin_at_one_again() {
+        let outcome = EventKind::NoRecording { code: "deleted".into() };
+        let events = [
+            event(0, 3, 10, failed(false)),
+            event(0, 4, 20, EventKind::Started),
+            event(0, 1, 30, outcome),
+        ];
+        assert_eq!(status_after(&events), Status::NoRecording);
+    }
+
+    #[test]
+    fn a_look_up_that_was_given_up_and_is_asked_for_again_ends_with_what_it_finds() {
+        let outcome = EventKind::NoRecording { code: "none_listed".into() };
+        let events = [
+            event(0, 8, 10, failed(true)),
+            event(0, 1, 20, EventKind::Started),
+            event(0, 1, 30, outcome),
+        ];
+        assert_eq!(status_after(&events), Status::NoRecording);
+    }
+
+    #[test]
+    fn a_redrive_is_newer_than_giving_up_before_it() {
+        let again = EventKind::Queued { source: domain::JobSource::Manual };
+        let events = [event(0, 8, 10, failed(true)), event(1, 1, 20, again)];
+        assert_eq!(status_after(&events), Status::Queued);
+    }
+}
