@@ -197,9 +197,13 @@ mod tests {
 
     fn status_after(events: &[CallEvent]) -> Status {
         let mut forwards = Track::default();
-        events.iter().for_each(|event| drop(forwards.merge(event)));
+        for event in events {
+            forwards.merge(event);
+        }
         let mut backwards = Track::default();
-        events.iter().rev().for_each(|event| drop(backwards.merge(event)));
+        for event in events.iter().rev() {
+            backwards.merge(event);
+        }
         assert_eq!(forwards.status(), backwards.status());
         assert_eq!(forwards.standing_trouble(), backwards.standing_trouble());
         forwards.status()
