@@ -49,7 +49,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let serving = server.run(warp::service(api::routes(state)), process.stop().clone());
     let consuming = consume(results, store.clone(), &settings, health.clone(), process.stop());
     let watching = health.watch(store.clone(), LOOK, process.stop().clone());
-    let looking = watch_redis(link, redis, process.stop());
+    let looking = chassis::queues::watch_redis(link, redis, LOOK, process.stop().clone());
     let client = config.twilio.is_configured().then(|| twilio::Client::new(&config.twilio));
     let retention = Retention::new(store.clone(), client.transpose()?, settings.clone());
     let tidying = retention.run(process.stop().clone());
@@ -122,17 +122,4 @@ async fn consume(
     tracing::info!(queue = results.name(), batch = settings.batch_events, "worker loop started");
     queue::consume_batches(results, options, projector, stop.clone()).await?;
     Ok(())
-}
-
-async fn watch_redis(link: Link, check: Check, stop: &CancellationToken) {
-    loop {
-        match link.ping().await {
-            Ok(()) => check.ready(),
-            Err(error) => check.not_ready(error.to_string()),
-        }
-        tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
-            () = stop.cancelled() => return,
-        }
-    }
 }

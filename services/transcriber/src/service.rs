@@ -52,7 +52,8 @@ pub async fn run_with(
         not_ready: Duration::from_secs(settings.not_ready_seconds),
     };
     let calls = queues::calls(link.clone());
-    watch_redis(link, process.clone());
+    let (check, stop) = (process.check("redis"), process.stop().clone());
+    tokio::spawn(queues::watch_redis(link, check, LOOK, stop));
     info!(slots = settings.slots, engines = %names, "worker loop started");
     queue::consume(calls, options(settings), worker, process.stop().clone()).await?;
     Ok(())
@@ -66,18 +67,4 @@ fn options(settings: &TranscriberSettings) -> ConsumerOptions {
         grace: Duration::from_secs(settings.grace_seconds),
         ..Default::default()
     }
-}
-
-fn watch_redis(link: Link, process: Process) {
-    let check = process.check("redis");
-    tokio::spawn(async move {
-        while !process.stop().is_cancelled() {
-            match link.ping().await {
-                Ok(()) => check.ready(),
-                Err(error) => check.not_ready(error.to_string()),
-            }
-            let stopped = process.stop().cancelled();
-            let _ = tokio::time::timeout(LOOK, stopped).await;
-        }
-    });
 }

@@ -10,7 +10,7 @@ pub mod serve;
 pub mod telemetry;
 
 pub use launch::{ProcessConfig, install_tls, launch, load_checked, on_runtime};
-pub use process::{Check, Collector, Process};
+pub use process::{Check, Process};
 
 /// Exit code of a start that was stopped by a wrong setting (`EX_USAGE` of `sysexits.h`).
 pub const EXIT_WRONG_SETTING: u8 = 64;

@@ -63,9 +63,11 @@ fn routes(
     metrics: PrometheusHandle,
 ) -> impl Filter<Extract = (impl Reply,), Error = warp::Rejection> + Clone {
     let live = warp::path!("livez").map(|| "alive\n");
-    let of_ready = process.clone();
-    let ready = warp::path!("readyz").map(move || readiness(&of_ready));
-    let scrape = warp::path!("metrics").then(move || exposition(process.clone(), metrics.clone()));
+    let ready = warp::path!("readyz").map(move || readiness(&process));
+    let scrape = warp::path!("metrics").map(move || {
+        metrics.run_upkeep();
+        metrics.render()
+    });
     warp::get().and(live.or(ready).or(scrape))
 }
 
@@ -80,14 +82,4 @@ fn readiness(process: &Process) -> impl Reply + use<> {
     let body = serde_json::json!({ "ready": ready, "stopping": stopping, "checks": states });
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     warp::reply::with_status(warp::reply::json(&body), status)
-}
-
-/// Everything a scrape returns: what was counted, and what the collectors read just now.
-pub async fn exposition(process: Process, metrics: PrometheusHandle) -> String {
-    metrics.run_upkeep();
-    let mut text = metrics.render();
-    for collector in process.collectors() {
-        text.push_str(&collector().await);
-    }
-    text
 }

@@ -5,12 +5,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-
-/// Adds lines in the Prometheus text format to a scrape; what cannot be read is left out.
-pub type Collector = Arc<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>;
 
 /// Handed to every service of a process. Cheap to clone.
 #[derive(Clone)]
@@ -21,18 +17,14 @@ pub struct Process {
 
 struct Shared {
     checks: Mutex<BTreeMap<String, Result<(), String>>>,
-    collectors: Mutex<BTreeMap<String, Collector>>,
     listeners: watch::Sender<BTreeMap<String, String>>,
 }
 
 impl Process {
     /// A process that stops when `stop` is cancelled.
     pub fn new(stop: CancellationToken) -> Self {
-        let shared = Shared {
-            checks: Mutex::default(),
-            collectors: Mutex::default(),
-            listeners: watch::Sender::new(BTreeMap::new()),
-        };
+        let shared =
+            Shared { checks: Mutex::default(), listeners: watch::Sender::new(BTreeMap::new()) };
         Self { stop, shared: Arc::new(shared) }
     }
 
@@ -76,18 +68,6 @@ impl Process {
     /// What readiness depends on, and how each stands (`Err` holds the reason).
     pub fn checks(&self) -> BTreeMap<String, Result<(), String>> {
         self.shared.checks.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Adds a source of metrics, once under each name, however many services register it.
-    pub fn collect(&self, name: impl Into<String>, collector: Collector) {
-        let mut collectors = self.shared.collectors.lock().unwrap_or_else(PoisonError::into_inner);
-        collectors.entry(name.into()).or_insert(collector);
-    }
-
-    /// The sources of metrics registered so far.
-    pub fn collectors(&self) -> Vec<Collector> {
-        let collectors = self.shared.collectors.lock().unwrap_or_else(PoisonError::into_inner);
-        collectors.values().cloned().collect()
     }
 
     /// Says that a service listens, and where (`http://127.0.0.1:8080`).

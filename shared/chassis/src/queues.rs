@@ -8,6 +8,9 @@ use std::{
 
 use domain::{AttemptOrder, CallEvent, CallJob, EventKind};
 use queue::{Decision, Delivery, Entry, Failure, Link, Outgoing, Queue, QueueOptions, Transition};
+use tokio_util::sync::CancellationToken;
+
+use crate::Check;
 
 /// Name of the queue that carries [`CallJob`]s.
 pub const CALLS: &str = "calls";
@@ -72,6 +75,20 @@ pub fn event_of(job: &CallJob, order: AttemptOrder, kind: EventKind) -> CallEven
 /// Which try a delivery is, for the events of its job.
 pub fn order_of(delivery: &Delivery) -> AttemptOrder {
     AttemptOrder { generation: 0, redrive: delivery.redrive, attempt: delivery.attempt }
+}
+
+/// Keeps a check up to date with whether Redis answers, until `stop` is cancelled.
+pub async fn watch_redis(link: Link, check: Check, every: Duration, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        match link.ping().await {
+            Ok(()) => check.ready(),
+            Err(error) => check.not_ready(error.to_string()),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            () = stop.cancelled() => {}
+        }
+    }
 }
 
 /// Now, in milliseconds since 1970 (UTC).
