@@ -1,19 +1,28 @@
 //! The REST API, version 1.
 //!
-//! Every answer is JSON unless another format was asked for; an error is a problem document
-//! (RFC 9457).
+//! One table of routes ([`ROUTES`]) dispatches requests, checks them and describes itself as
+//! OpenAPI 3.1. Every answer is JSON unless another format was asked for; an error is a problem
+//! document (RFC 9457).
 
-mod auth;
+mod access;
+mod again;
 mod calls;
 mod cursor;
 mod deliveries;
+mod describe;
+mod docs;
+mod kind;
 mod leads;
+mod openapi;
 mod params;
 mod problem;
+mod queue_views;
 mod queues;
 mod request;
 mod retention;
+mod route;
 mod statistics;
+mod token;
 mod transcript;
 
 use std::sync::Arc;
@@ -22,12 +31,33 @@ use bytes::Buf;
 use chassis::queues as queues_of;
 use futures_util::Stream;
 use queue::{Link, Queue};
-use warp::{Filter, Rejection, http::StatusCode, path::FullPath, reply::Response};
+use warp::{
+    Filter, Rejection,
+    http::{Method, StatusCode},
+    path::FullPath,
+    reply::Response,
+};
 
-pub use problem::Problem;
-use request::Request;
-
+use self::{describe::Description, params::Params, request::Request, route::Route};
+pub use self::{
+    openapi::document,
+    problem::Problem,
+    token::{Scope, Token, WrongToken},
+};
 use crate::{outbound, settings::ResultsSettings, store::Store};
+
+/// Everything that is served.
+const ROUTES: &[&[Route]] = &[
+    calls::ROUTES,
+    again::ROUTES,
+    transcript::ROUTES,
+    leads::ROUTES,
+    statistics::ROUTES,
+    queues::ROUTES,
+    deliveries::ROUTES,
+    retention::ROUTES,
+    describe::ROUTES,
+];
 
 /// What the handlers share. Cheap to clone.
 #[derive(Clone)]
@@ -37,16 +67,18 @@ pub struct Api {
     results: Queue,
     webhooks: Queue,
     settings: Arc<ResultsSettings>,
-    access: Arc<auth::Access>,
+    access: Arc<access::Access>,
+    description: Arc<Description>,
 }
 
 impl Api {
     /// An API over a database and the queues behind a link.
     pub fn new(store: Store, link: &Link, settings: Arc<ResultsSettings>) -> Self {
-        let access = Arc::new(auth::Access::new(&settings.api));
+        let access = Arc::new(access::Access::new(&settings.api));
         let [calls, results, webhooks] =
             [queues_of::calls, queues_of::results, outbound::queue].map(|open| open(link.clone()));
-        Self { store, calls, results, webhooks, settings, access }
+        let description = Arc::new(Description::new());
+        Self { store, calls, results, webhooks, settings, access, description }
     }
 
     async fn answer<B: Buf>(
@@ -54,64 +86,54 @@ impl Api {
         mut request: Request,
         body: impl Stream<Item = Result<B, warp::Error>>,
     ) -> Response {
-        let answer = match self.access.check(&request.headers) {
-            Ok(()) => match request.read(body).await {
-                Ok(()) => self.dispatch(&request).await,
-                Err(problem) => Err(problem),
-            },
-            Err(problem) => Err(problem),
-        };
-        answer.unwrap_or_else(|problem| problem.into_response(&request.path))
+        match self.dispatch(&mut request, body).await {
+            Ok(response) => response,
+            Err(problem) => problem.into_response(&request.path),
+        }
     }
 
-    async fn dispatch(&self, request: &Request) -> Result<Response, Problem> {
-        let segments: Vec<&str> = request.path.trim_matches('/').split('/').collect();
-        let Some(("v1", segments)) = segments.split_first().map(|(first, rest)| (*first, rest))
-        else {
-            return Err(Problem::not_found("there is nothing here; the API starts at /v1"));
-        };
-        match (segments, request.method.as_str()) {
-            (["calls"], "GET") => calls::list(self, request).await,
-            (["calls", sid], "GET") => calls::one(self, request, sid).await,
-            (["calls", sid, "transcript"], "GET") => transcript::get(self, request, sid).await,
-            (["calls", sid, "transcribe-again"], "POST") => {
-                calls::transcribe_again(self, request, sid).await
-            }
-            (["leads"], "GET") => leads::list(self, request).await,
-            (["leads", id], "GET") => leads::one(self, request, id).await,
-            (["leads", id], "PATCH") => leads::edit(self, request, id).await,
-            (["leads", id, "changes"], "GET") => leads::changes(self, request, id).await,
-            (["deliveries"], "GET") => deliveries::list(self, request).await,
-            (["retention"], "GET") => retention::get(self, request).await,
-            (["statistics"], "GET") => statistics::get(self, request).await,
-            (["queues"], "GET") => queues::list(self, request).await,
-            (["queues", name, "pause"], "PUT") => queues::pause(self, request, name).await,
-            (["queues", name, "pause"], "DELETE") => queues::resume(self, request, name).await,
-            (["queues", name, "dead"], "GET") => queues::dead(self, request, name).await,
-            (["queues", name, "dead", "redrive"], "POST") => {
-                queues::redrive(self, request, name).await
-            }
-            (["queues", name, "dead", "discard"], "POST") => {
-                queues::discard(self, request, name).await
-            }
-            (segments, _) => Err(unanswered(segments)),
+    async fn dispatch<B: Buf>(
+        &self,
+        request: &mut Request,
+        body: impl Stream<Item = Result<B, warp::Error>>,
+    ) -> Result<Response, Problem> {
+        let path = request.path.clone();
+        let found = find(&request.method, &path);
+        match found.as_ref().map(|(route, _)| route.scope) {
+            Ok(None) => self.access.check_open(&request.headers)?,
+            Ok(Some(needed)) => self.access.caller(&request.headers)?.check(needed)?,
+            Err(_) => drop(self.access.caller(&request.headers)?),
         }
+        let (route, segments) = found?;
+        request.params = Params::read(route, &segments, &request.query, &request.headers)?;
+        if route.body.is_some() {
+            request.read(body).await?;
+        }
+        (route.handler)(self, request).await
     }
 }
 
-fn unanswered(segments: &[&str]) -> Problem {
-    let allow = match segments {
-        ["calls" | "leads" | "queues" | "statistics" | "deliveries" | "retention"]
-        | ["calls", _]
-        | ["calls", _, "transcript"]
-        | ["leads", _, "changes"]
-        | ["queues", _, "dead"] => "GET",
-        ["leads", _] => "GET, PATCH",
-        ["queues", _, "pause"] => "PUT, DELETE",
-        ["calls", _, "transcribe-again"] | ["queues", _, "dead", "redrive" | "discard"] => "POST",
-        _ => return Problem::not_found("there is nothing at this path"),
+type Found<'p> = (&'static Route, Vec<(&'static str, &'p str)>);
+
+/// The route of a request: of those whose path fits, the one with the fewest variable segments.
+fn find<'p>(method: &Method, path: &'p str) -> Result<Found<'p>, Problem> {
+    let mut fitting: Vec<Found<'p>> = ROUTES
+        .iter()
+        .copied()
+        .flatten()
+        .filter_map(|route| Some((route, route.names(path)?)))
+        .collect();
+    let fewest = fitting.iter().map(|(_, names)| names.len()).min();
+    fitting.retain(|(_, names)| Some(names.len()) == fewest);
+    let allowed: Vec<&str> = fitting.iter().map(|(route, _)| route.method.as_str()).collect();
+    let problem = match allowed.as_slice() {
+        [] if path == "/v1" || path.starts_with("/v1/") => {
+            Problem::not_found("there is nothing at this path; /v1/docs says what there is")
+        }
+        [] => Problem::not_found("there is nothing here; the API starts at /v1"),
+        allowed => Problem::method_not_allowed(&allowed.join(", ")),
     };
-    Problem::method_not_allowed(allow)
+    fitting.into_iter().find(|(route, _)| route.method.as_str() == method.as_str()).ok_or(problem)
 }
 
 /// The routes, for [`warp::service`].

@@ -7,7 +7,7 @@ use futures_util::{Stream, StreamExt};
 use serde::de::DeserializeOwned;
 use warp::http::{HeaderMap, Method, StatusCode, header::CONTENT_TYPE};
 
-use super::Problem;
+use super::{Problem, params::Params};
 
 /// The largest body that is read.
 const LIMIT_BYTES: usize = 64 * 1024;
@@ -19,12 +19,20 @@ pub struct Request {
     pub query: String,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+    pub params: Params,
 }
 
 impl Request {
     /// A request whose body was not read yet.
     pub fn new(method: Method, path: &str, query: String, headers: HeaderMap) -> Self {
-        Self { method, path: path.to_owned(), query, headers, body: Vec::new() }
+        Self {
+            method,
+            path: path.to_owned(),
+            query,
+            headers,
+            body: Vec::new(),
+            params: Params::default(),
+        }
     }
 
     /// The body as JSON.
@@ -42,14 +50,11 @@ impl Request {
         })
     }
 
-    /// Reads the body, where the method has one.
+    /// Reads the body, where the route takes one.
     pub async fn read<B: Buf>(
         &mut self,
         chunks: impl Stream<Item = Result<B, warp::Error>>,
     ) -> Result<(), Problem> {
-        if self.method == Method::GET {
-            return Ok(());
-        }
         let mut chunks = pin!(chunks);
         while let Some(chunk) = chunks.next().await {
             let mut chunk = chunk.map_err(|_| {

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use domain::StageTimings;
+use schemars::JsonSchema;
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait},
 };
 use serde::Serialize;
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::projection::Status;
 
-/// Which calls, newest first.
+/// Which calls, newest first unless the other way round.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CallQuery {
     /// Only those in this state.
@@ -32,10 +33,14 @@ pub struct CallQuery {
     pub number: Option<String>,
     /// Only those in this language.
     pub language: Option<String>,
+    /// Only those of this account.
+    pub account_sid: Option<String>,
     /// Only those created at or after this time.
     pub since: Option<DateTime<Utc>>,
     /// Only those created before this time.
     pub until: Option<DateTime<Utc>>,
+    /// The oldest first, not the newest.
+    pub oldest_first: bool,
     /// Only those after this place in the list.
     pub after: Option<Place>,
     /// How many at most.
@@ -61,7 +66,7 @@ pub struct Page<T> {
 }
 
 /// One call with all its recordings.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct CallDetail {
     /// The call.
     #[serde(flatten)]
@@ -81,6 +86,12 @@ pub struct CallProgress {
     pub timings: StageTimings,
 }
 
+impl CallQuery {
+    pub(super) fn order(&self) -> Order {
+        if self.oldest_first { Order::Asc } else { Order::Desc }
+    }
+}
+
 impl Store {
     /// Calls, newest first.
     ///
@@ -90,8 +101,8 @@ impl Store {
         let limit = query.limit.clamp(1, 1000);
         let mut rows = call_logs::Entity::find()
             .filter(condition(query))
-            .order_by_desc(Column::CreatedAt)
-            .order_by_desc(Column::CallSid)
+            .order_by(Column::CreatedAt, query.order())
+            .order_by(Column::CallSid, query.order())
             .limit(limit + 1)
             .all(&self.reader)
             .await?;
@@ -199,6 +210,9 @@ pub(super) fn condition(query: &CallQuery) -> Condition {
     if let Some(language) = &query.language {
         all = all.add(Column::TranscriptLanguage.eq(language));
     }
+    if let Some(account_sid) = &query.account_sid {
+        all = all.add(Column::AccountSid.eq(account_sid));
+    }
     if let Some(since) = query.since {
         all = all.add(Column::CreatedAt.gte(since));
     }
@@ -208,7 +222,7 @@ pub(super) fn condition(query: &CallQuery) -> Condition {
     if let Some(place) = &query.after {
         let here = Expr::tuple([Column::CreatedAt.into_expr(), Column::CallSid.into_expr()]);
         let there = Expr::tuple([Expr::value(place.created_at), Expr::value(place.sid.as_str())]);
-        all = all.add(here.lt(there));
+        all = all.add(if query.oldest_first { here.gt(there) } else { here.lt(there) });
     }
     all
 }

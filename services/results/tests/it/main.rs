@@ -8,6 +8,7 @@
 )]
 
 mod api;
+mod api_description;
 mod api_leads;
 mod api_queues;
 mod leads;
