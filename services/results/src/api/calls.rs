@@ -17,7 +17,8 @@ use crate::{
     store::{
         calls::{CallDetail, CallQuery},
         entities::call_logs,
-        search::{Found, Part, SearchText},
+        search::{Found, SearchText},
+        snippet::Part,
     },
 };
 
