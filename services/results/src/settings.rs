@@ -114,6 +114,9 @@ pub struct ApiSettings {
     pub tokens: Option<SecretString>,
     /// Connections at once. Default 1024.
     pub max_connections: usize,
+    /// Requests a minute that are answered for each token, and for each address without one; 0 is
+    /// any number. Default 6000.
+    pub requests_per_minute: u32,
     /// PEM file with the certificate chain; TLS is on when this and `tls_key` are set.
     pub tls_certificate: Option<PathBuf>,
     /// PEM file with the private key.
@@ -165,6 +168,7 @@ impl Default for ApiSettings {
             listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
             tokens: None,
             max_connections: 1024,
+            requests_per_minute: 6000,
             tls_certificate: None,
             tls_key: None,
             allowed_hosts: Vec::new(),

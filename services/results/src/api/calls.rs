@@ -6,6 +6,7 @@ use warp::reply::Response;
 
 use super::{
     Api, Problem, Request,
+    course::{self, Attempt, Moment},
     cursor::Cursor,
     json,
     kind::Kind,
@@ -27,6 +28,8 @@ pub const SID: Parameter = Parameter::required("sid", Kind::Sid("CA"), "The call
 /// One of several recordings.
 pub const RECORDING: Parameter =
     Parameter::new("recording", Kind::Sid("RE"), "Only this recording of the call.");
+/// Words that cannot be searched for.
+pub const NO_WORD: (u16, &str) = (422, "There is no word in `q`, or there are more than 10.");
 /// No call there.
 pub const UNKNOWN: (u16, &str) = (404, "There is no such call, or it was erased.");
 
@@ -41,34 +44,37 @@ const STATUSES: &[&str] = &[
     Status::Failed.as_str(),
 ];
 
-const Q: Parameter = Parameter::new(
+pub const Q: Parameter = Parameter::new(
     "q",
     Kind::Text(200),
     "Words that all occur in the transcript, 1 to 10 of them; the answer shows where.",
 );
-const STATUS: Parameter =
+pub const STATUS: Parameter =
     Parameter::new("status", Kind::Choice(STATUSES), "Only calls in this state.");
-const SERVICE: Parameter =
+pub const SERVICE: Parameter =
     Parameter::new("service", Kind::Text(200), "Only this service, by name or identifier.");
-const CITY: Parameter =
+pub const CITY: Parameter =
     Parameter::new("city", Kind::Text(200), "Only this city, by name or identifier.");
-const LEAD: Parameter =
+pub const LEAD: Parameter =
     Parameter::new("lead", Kind::Number(1, i64::MAX), "Only calls of this lead.");
-const NUMBER: Parameter =
+pub const NUMBER: Parameter =
     Parameter::new("number", Kind::Text(200), "Only calls to or from this number.");
-const LANGUAGE: Parameter =
+pub const LANGUAGE: Parameter =
     Parameter::new("language", Kind::Text(35), "Only calls in this language (BCP 47).");
-const ACCOUNT: Parameter =
+pub const ACCOUNT: Parameter =
     Parameter::new("account", Kind::Sid("AC"), "Only calls of this account.");
-const SINCE: Parameter =
+pub const SINCE: Parameter =
     Parameter::new("since", Kind::Time, "Only calls first heard of at or after this time.");
-const UNTIL: Parameter =
+pub const UNTIL: Parameter =
     Parameter::new("until", Kind::Time, "Only calls first heard of before this time.");
-const SORT: Parameter = Parameter::new(
+pub const SORT: Parameter = Parameter::new(
     "sort",
     Kind::Choice(&["-created_at", "created_at"]),
     "Newest first unless given.",
 );
+
+/// Attempts at telling the outside of one call that are shown.
+const MOST_DELIVERIES: u64 = 200;
 
 /// What it serves.
 pub const ROUTES: &[Route] = &[
@@ -90,13 +96,13 @@ pub const ROUTES: &[Route] = &[
             Parameter::new("cursor", Kind::CallCursor, "Where to go on: `next_cursor`."),
         ],
         answers: &[Answer::json(&[(JSON, Content::Json(schema::<CallList>))])],
-        problems: &[(422, "There is no word in `q`, or there are more than 10.")],
+        problems: &[NO_WORD],
         ..Route::get("/v1/calls", "list_calls", |api, request| Box::pin(list(api, request)))
     },
     Route {
-        summary: "One call with its recordings",
+        summary: "One call with its recordings, its course and its attempts",
         segments: &[SID],
-        answers: &[Answer::json(&[(JSON, Content::Json(schema::<CallDetail>))])],
+        answers: &[Answer::json(&[(JSON, Content::Json(schema::<OneCall>))])],
         problems: &[UNKNOWN],
         ..Route::get("/v1/calls/{sid}", "get_call", |api, request| Box::pin(one(api, request)))
     },
@@ -136,7 +142,7 @@ async fn list(api: &Api, request: &Request) -> Result<Response, Problem> {
 }
 
 /// The filters of a list, its start left out.
-fn filter(params: &Params) -> Result<CallQuery, Problem> {
+pub fn filter(params: &Params) -> Result<CallQuery, Problem> {
     Ok(CallQuery {
         status: params.parsed("status")?,
         service: params.text("service"),
@@ -153,8 +159,24 @@ fn filter(params: &Params) -> Result<CallQuery, Problem> {
     })
 }
 
+/// A call with everything that belongs to it.
+#[derive(Serialize, JsonSchema)]
+struct OneCall {
+    #[serde(flatten)]
+    call: CallDetail,
+    /// What happened to it, in the order of time.
+    timeline: Vec<Moment>,
+    /// The attempts at it, in the order they were made.
+    attempts: Vec<Attempt>,
+}
+
 async fn one(api: &Api, request: &Request) -> Result<Response, Problem> {
-    json(&find(api, request).await?)
+    let call = find(api, request).await?;
+    let changes = api.store.changes_of_call(&call.call.call_sid).await?;
+    let told = changes.iter().map(|change| change.event_id.as_str());
+    let deliveries = api.store.deliveries_of(told, MOST_DELIVERIES).await?;
+    let timeline = course::timeline(&call, &changes, &deliveries);
+    json(&OneCall { timeline, attempts: course::attempts(&call), call })
 }
 
 /// The call of the path.

@@ -12,6 +12,8 @@ pub enum Kind {
     Number(i64, i64),
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// `true` or `false`.
+    Switch,
     /// A time after RFC 3339.
     Time,
     /// A day, `2026-11-22`.
@@ -45,6 +47,7 @@ impl Kind {
                     && value.parse().is_ok_and(|number| (least..=most).contains(&number))
             }
             Self::Choice(words) => words.contains(&value),
+            Self::Switch => matches!(value, "true" | "false"),
             Self::Time => DateTime::parse_from_rfc3339(value).is_ok() && !value.contains(' '),
             Self::Day => value.len() == 10 && NaiveDate::parse_from_str(value, "%Y-%m-%d").is_ok(),
             Self::Sid(prefix) => is_sid(value, prefix),
@@ -69,6 +72,7 @@ impl Kind {
             Self::Number(least, i64::MAX) => format!("a number from {least}"),
             Self::Number(least, most) => format!("a number from {least} to {most}"),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
+            Self::Switch => "true or false".into(),
             Self::Time => "a time such as 2026-11-22T09:30:00Z".into(),
             Self::Day => "a day such as 2026-11-22".into(),
             Self::Sid(prefix) => format!("{prefix} followed by 32 hexadecimal digits"),
@@ -91,6 +95,7 @@ impl Kind {
                 json!({ "type": "integer", "minimum": least, "maximum": most })
             }
             Self::Choice(words) => json!({ "type": "string", "enum": words }),
+            Self::Switch => json!({ "type": "boolean" }),
             Self::Time => json!({ "type": "string", "format": "date-time" }),
             Self::Day => json!({ "type": "string", "format": "date" }),
             Self::Sid(prefix) => text(&format!("^{prefix}[0-9a-fA-F]{{32}}$")),
@@ -122,6 +127,7 @@ mod tests {
         for (kind, right, wrong) in [
             (Kind::Text(3), vec!["a", "אבג"], vec!["", "abcd", "\0"]),
             (Kind::Number(1, 200), vec!["1", "200"], vec!["0", "201", "+5", "1.0", "", "x"]),
+            (Kind::Switch, vec!["true", "false"], vec!["1", "True", ""]),
             (
                 Kind::Time,
                 vec!["2026-09-21T14:13:20.003Z", "0001-01-01T00:00:00+23:59"],

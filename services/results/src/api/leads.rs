@@ -28,12 +28,12 @@ const ID: Parameter = Parameter::required("id", Kind::Number(1, i64::MAX), "The 
 const UNKNOWN: (u16, &str) = (404, "There is no such lead.");
 const TAG: &[(&str, &str)] = &[("ETag", "The lead's version, for `If-Match`.")];
 
-const ACCOUNT: Parameter =
+pub const ACCOUNT: Parameter =
     Parameter::new("account", Kind::Sid("AC"), "Only leads of this account.");
-const PHONE: Parameter = Parameter::new("phone", Kind::Phone, "Only the one with this number.");
-const SERVICE: Parameter =
+pub const PHONE: Parameter = Parameter::new("phone", Kind::Phone, "Only the one with this number.");
+pub const SERVICE: Parameter =
     Parameter::new("service", Kind::Text(200), "Only who wants this, by name or identifier.");
-const CITY: Parameter =
+pub const CITY: Parameter =
     Parameter::new("city", Kind::Text(200), "Only who is in this city, by name or identifier.");
 
 /// What it serves.
@@ -109,7 +109,8 @@ async fn list(api: &Api, request: &Request) -> Result<Response, Problem> {
     json(&LeadList { leads, next_cursor: next.map(|id| id.to_string()) })
 }
 
-fn filter(params: &Params) -> Result<LeadQuery, Problem> {
+/// The filters of a list.
+pub fn filter(params: &Params) -> Result<LeadQuery, Problem> {
     Ok(LeadQuery {
         account_sid: params.text("account"),
         phone: params.text("phone"),

@@ -6,31 +6,39 @@
 
 mod access;
 mod again;
+mod audio;
 mod calls;
+mod course;
 mod cursor;
 mod deliveries;
 mod describe;
 mod docs;
+mod export;
 mod kind;
 mod leads;
+mod limit;
+mod live;
 mod openapi;
 mod params;
 mod problem;
 mod queue_views;
 mod queues;
+mod range;
 mod request;
 mod retention;
 mod route;
 mod statistics;
+mod streaming;
 mod token;
 mod transcript;
 
 use std::sync::Arc;
 
 use bytes::Buf;
-use chassis::queues as queues_of;
+use chassis::{queues as queues_of, serve::Peer};
 use futures_util::Stream;
 use queue::{Link, Queue};
+use tokio_util::sync::CancellationToken;
 use warp::{
     Filter, Rejection,
     http::{Method, StatusCode},
@@ -38,7 +46,10 @@ use warp::{
     reply::Response,
 };
 
-use self::{describe::Description, params::Params, request::Request, route::Route};
+use self::{
+    access::Caller, describe::Description, params::Params, request::Request, route::Route,
+    streaming::Places,
+};
 pub use self::{
     openapi::document,
     problem::Problem,
@@ -51,8 +62,11 @@ const ROUTES: &[&[Route]] = &[
     calls::ROUTES,
     again::ROUTES,
     transcript::ROUTES,
+    audio::ROUTES,
+    export::ROUTES,
     leads::ROUTES,
     statistics::ROUTES,
+    live::ROUTES,
     queues::ROUTES,
     deliveries::ROUTES,
     retention::ROUTES,
@@ -68,17 +82,39 @@ pub struct Api {
     webhooks: Queue,
     settings: Arc<ResultsSettings>,
     access: Arc<access::Access>,
+    limiter: Arc<limit::Limiter>,
+    places: Arc<Places>,
+    twilio: Option<twilio::Client>,
+    stop: CancellationToken,
     description: Arc<Description>,
 }
 
 impl Api {
-    /// An API over a database and the queues behind a link.
-    pub fn new(store: Store, link: &Link, settings: Arc<ResultsSettings>) -> Self {
+    /// An API over a database and the queues behind a link. Without a client for Twilio it has no
+    /// audio; what it streams ends when `stop` is cancelled.
+    pub fn new(
+        store: Store,
+        link: &Link,
+        settings: Arc<ResultsSettings>,
+        twilio: Option<twilio::Client>,
+        stop: CancellationToken,
+    ) -> Self {
         let access = Arc::new(access::Access::new(&settings.api));
         let [calls, results, webhooks] =
             [queues_of::calls, queues_of::results, outbound::queue].map(|open| open(link.clone()));
-        let description = Arc::new(Description::new());
-        Self { store, calls, results, webhooks, settings, access, description }
+        Self {
+            store,
+            calls,
+            results,
+            webhooks,
+            access,
+            limiter: Arc::new(limit::Limiter::new(settings.api.requests_per_minute)),
+            places: Arc::new(Places::new()),
+            settings,
+            twilio,
+            stop,
+            description: Arc::new(Description::new()),
+        }
     }
 
     async fn answer<B: Buf>(
@@ -86,23 +122,34 @@ impl Api {
         mut request: Request,
         body: impl Stream<Item = Result<B, warp::Error>>,
     ) -> Response {
-        match self.dispatch(&mut request, body).await {
+        let caller = self.access.caller(&request.headers);
+        let token = caller.as_ref().ok().and_then(|caller| caller.token);
+        let left = match self.limiter.count(token, request.peer) {
+            Ok(left) => left,
+            Err(problem) => return problem.into_response(&request.path),
+        };
+        let mut response = match self.dispatch(&mut request, caller, body).await {
             Ok(response) => response,
             Err(problem) => problem.into_response(&request.path),
+        };
+        if let Some(left) = left {
+            left.tell(&mut response);
         }
+        response
     }
 
     async fn dispatch<B: Buf>(
         &self,
         request: &mut Request,
+        caller: Result<Caller, Problem>,
         body: impl Stream<Item = Result<B, warp::Error>>,
     ) -> Result<Response, Problem> {
         let path = request.path.clone();
         let found = find(&request.method, &path);
         match found.as_ref().map(|(route, _)| route.scope) {
             Ok(None) => self.access.check_open(&request.headers)?,
-            Ok(Some(needed)) => self.access.caller(&request.headers)?.check(needed)?,
-            Err(_) => drop(self.access.caller(&request.headers)?),
+            Ok(Some(needed)) => caller?.check(needed)?,
+            Err(_) => drop(caller?),
         }
         let (route, segments) = found?;
         request.params = Params::read(route, &segments, &request.query, &request.headers)?;
@@ -145,9 +192,11 @@ pub fn routes(
         .and(warp::path::full())
         .and(query)
         .and(warp::header::headers_cloned())
+        .and(warp::ext::optional::<Peer>())
         .and(warp::body::stream())
-        .then(move |method, path: FullPath, query, headers, body| {
-            let request = Request::new(method, path.as_str(), query, headers);
+        .then(move |method, path: FullPath, query, headers, peer: Option<Peer>, body| {
+            let mut request = Request::new(method, path.as_str(), query, headers);
+            request.peer = peer.map(|Peer(address)| address);
             api.clone().answer(request, body)
         })
 }

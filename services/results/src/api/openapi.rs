@@ -119,6 +119,7 @@ fn good(answer: &Answer, answers: &mut SchemaGenerator) -> Value {
         let schema = match holds {
             Content::Json(schema) => schema(answers).to_value(),
             Content::Text => json!({ "type": "string" }),
+            Content::Binary => json!({}),
         };
         // Parameters of a media type (its charset) do not tell two answers apart.
         let essence = media_type.split(';').next().unwrap_or(media_type);

@@ -83,6 +83,11 @@ impl Params {
         self.get(name).unwrap_or_default()
     }
 
+    /// Whether a switch is on.
+    pub fn is_on(&self, name: &str) -> bool {
+        self.get(name) == Some("true")
+    }
+
     /// A value of a kind of its own.
     ///
     /// # Errors

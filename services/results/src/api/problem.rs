@@ -125,13 +125,18 @@ impl From<sea_orm::DbErr> for Problem {
     }
 }
 
-/// An answer with a body; calls hold people's words, so nothing on the way may keep it.
+/// An answer with a body.
 pub fn response(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    private(&mut response);
+    response
+}
+
+/// Calls hold people's words: nothing on the way may keep an answer, or take it for something else.
+pub fn private(response: &mut Response) {
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    response
 }

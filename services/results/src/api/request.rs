@@ -1,6 +1,6 @@
 //! A request, as far as the handlers look at it.
 
-use std::pin::pin;
+use std::{net::IpAddr, pin::pin};
 
 use bytes::Buf;
 use futures_util::{Stream, StreamExt};
@@ -20,6 +20,7 @@ pub struct Request {
     pub headers: HeaderMap,
     pub body: Vec<u8>,
     pub params: Params,
+    pub peer: Option<IpAddr>,
 }
 
 impl Request {
@@ -32,6 +33,7 @@ impl Request {
             headers,
             body: Vec::new(),
             params: Params::default(),
+            peer: None,
         }
     }
 

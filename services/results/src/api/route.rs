@@ -177,6 +177,8 @@ pub enum Content {
     Json(SchemaOf),
     /// A text.
     Text,
+    /// Bytes.
+    Binary,
 }
 
 /// JSON, in [`Answer::content`].

@@ -95,7 +95,10 @@ mod tests {
     fn a_long_transcript_is_cut_around_the_first_match() {
         let transcript: String = (1..=60).map(|word| format!("w{word} ")).collect();
         let cut = marked(&transcript, &["w30"]);
-        assert!(cut.starts_with("…w25 ") && cut.contains("[w30]") && cut.ends_with("w40…"), "{cut}");
+        assert!(
+            cut.starts_with("…w25 ") && cut.contains("[w30]") && cut.ends_with("w40…"),
+            "{cut}"
+        );
         assert_eq!(marked(&transcript, &["w60"]).split(' ').filter(|w| !w.is_empty()).count(), 16);
     }
 

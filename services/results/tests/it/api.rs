@@ -42,6 +42,51 @@ on_both! {
 }
 
 on_both! {
+    async fn one_call_tells_its_course_and_its_attempts_whatever_came_first(db: Db) {
+        let mut events = usual(1, T, CALLER, "Austin");
+        events.push(of_recording(1, 1, (0, 0, 2), T + 60, EventKind::Started));
+        events[3].order.attempt = 2;
+        events[3].at_ms = T + 90;
+        events.push(of_recording(1, 1, (0, 0, 1), T + 40, failed("media_timeout", false)));
+        events.reverse();
+        for event in events {
+            db.persist(&[event]).await.unwrap();
+        }
+        let service = Service::start(db).await;
+        let call = service.json(&format!("/v1/calls/{}", call_sid(1))).await;
+        let timeline: Vec<_> = call["timeline"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|moment| (moment["event"].as_str().unwrap(), moment["at"].as_str().unwrap()))
+            .collect();
+        assert_eq!(timeline, [
+            ("observed", "2026-09-21T14:13:20Z"),
+            ("queued", "2026-09-21T14:13:20.010Z"),
+            ("started", "2026-09-21T14:13:20.020Z"),
+            ("failed", "2026-09-21T14:13:20.040Z"),
+            ("started", "2026-09-21T14:13:20.060Z"),
+            ("transcribed", "2026-09-21T14:13:20.090Z"),
+        ]);
+        assert_eq!(call["timeline"][1]["code"], "callback");
+        let of = |number| json!({ "generation": 0, "redrive": 0, "number": number });
+        assert_eq!(call["attempts"], json!([
+            {
+                "recording_sid": recording_sid(1), "attempt": of(1), "outcome": "failed",
+                "started_at": "2026-09-21T14:13:20.020Z", "ended_at": "2026-09-21T14:13:20.040Z",
+                "error_code": "media_timeout", "error": "media_timeout happened",
+            },
+            {
+                "recording_sid": recording_sid(1), "attempt": of(2), "outcome": "transcribed",
+                "started_at": "2026-09-21T14:13:20.060Z", "ended_at": "2026-09-21T14:13:20.090Z",
+                "error_code": null, "error": null,
+            },
+        ]));
+        service.stop().await;
+    }
+}
+
+on_both! {
     async fn calls_are_listed_newest_first_filtered_and_in_stretches(db: Db) {
         for call in 1..=7u32 {
             let city = if call % 2 == 0 { "Austin" } else { "Dallas" };
@@ -326,6 +371,32 @@ async fn a_token_allows_what_it_is_for_and_its_hash_in_the_settings_is_enough() 
         }
     }
     assert_eq!(service.get("/v1/openapi.json").await.status(), 200, "it tells nothing of anybody");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_too_often_is_told_when_to_come_again_and_others_are_not_held_up() {
+    let service = Service::with(Db::sqlite().await, |settings| {
+        settings.api.tokens = Some("read=a-token-for-one, read=a-token-for-two".into());
+        settings.api.requests_per_minute = 3;
+    })
+    .await;
+    let ask = |token| service.request(Method::GET, "/v1/leads").bearer_auth(token).send();
+    let first = ask("a-token-for-one").await.unwrap();
+    assert_eq!(first.headers()["ratelimit-policy"], "\"default\";q=3;w=60");
+    let left = first.headers()["ratelimit"].to_str().unwrap();
+    assert!(left.starts_with("\"default\";r=2;t="), "{left}");
+    for _ in 0..2 {
+        assert_eq!(ask("a-token-for-one").await.unwrap().status(), 200);
+    }
+    let refused = ask("a-token-for-one").await.unwrap();
+    assert!(refused.headers().contains_key("retry-after"));
+    assert!(problem(refused, 429).await.contains("more than 3 requests a minute"));
+    assert_eq!(ask("a-token-for-two").await.unwrap().status(), 200);
+    // Guessing tokens is counted by address.
+    for status in [401, 401, 401, 429] {
+        problem(ask("a-guessed-token").await.unwrap(), status).await;
+    }
     service.stop().await;
 }
 
