@@ -85,7 +85,7 @@ async fn fill(store: &Store) {
          INSERT INTO call_logs (call_sid, account_sid, status, final_transcript, attempts, \
          created_at, updated_at, fold) \
          SELECT printf('CA%032x', i), printf('AC%032x', 1), 'completed', \
-         hex(randomblob({})), 1, '2026-09-21 14:13:20+00:00', '2026-09-21 14:13:20+00:00', '{{}}' \
+         hex(randomblob({})), 1, '2026-09-21T14:13:20+00:00', '2026-09-21T14:13:20+00:00', '{{}}' \
          FROM n",
         TRANSCRIPT / 2
     );

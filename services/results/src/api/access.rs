@@ -16,6 +16,8 @@ use crate::settings::ApiSettings;
 /// Who may use the API: whoever knows a token, or, without tokens, programs on this machine.
 pub struct Access {
     tokens: Vec<Token>,
+    /// There is no token in the settings, not even one that cannot be used.
+    is_local: bool,
     hosts: Vec<String>,
 }
 
@@ -32,15 +34,17 @@ impl Access {
     /// Access by the settings' tokens, which were checked at the start.
     pub fn new(settings: &ApiSettings) -> Self {
         let own = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
+        let tokens = settings.token_list();
         Self {
-            tokens: settings.token_list().unwrap_or_default(),
+            is_local: tokens.as_ref().is_ok_and(Vec::is_empty),
+            tokens: tokens.unwrap_or_default(),
             hosts: own.into_iter().chain(settings.allowed_hosts.clone()).collect(),
         }
     }
 
     /// Who a request comes from, or why it is not answered.
     pub fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
-        if self.tokens.is_empty() {
+        if self.is_local {
             self.check_local(headers)?;
             return Ok(Caller { scope: Scope::Admin, token: None });
         }
@@ -64,7 +68,7 @@ impl Access {
 
     /// What is open to whoever reaches the API stays closed to other sites' pages.
     pub fn check_open(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        if self.tokens.is_empty() { self.check_local(headers) } else { Ok(()) }
+        if self.is_local { self.check_local(headers) } else { Ok(()) }
     }
 
     /// Loopback keeps other machines out, not the pages in this machine's browser: those name

@@ -167,7 +167,7 @@ struct OneCall {
     /// What happened to it, in the order of time.
     timeline: Vec<Moment>,
     /// The attempts at it, in the order they were made.
-    attempts: Vec<Attempt>,
+    attempt_history: Vec<Attempt>,
 }
 
 async fn one(api: &Api, request: &Request) -> Result<Response, Problem> {
@@ -176,7 +176,7 @@ async fn one(api: &Api, request: &Request) -> Result<Response, Problem> {
     let told = changes.iter().map(|change| change.event_id.as_str());
     let deliveries = api.store.deliveries_of(told, MOST_DELIVERIES).await?;
     let timeline = course::timeline(&call, &changes, &deliveries);
-    json(&OneCall { timeline, attempts: course::attempts(&call), call })
+    json(&OneCall { timeline, attempt_history: course::attempts(&call), call })
 }
 
 /// The call of the path.

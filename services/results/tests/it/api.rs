@@ -70,7 +70,7 @@ on_both! {
         ]);
         assert_eq!(call["timeline"][1]["code"], "callback");
         let of = |number| json!({ "generation": 0, "redrive": 0, "number": number });
-        assert_eq!(call["attempts"], json!([
+        assert_eq!(call["attempt_history"], json!([
             {
                 "recording_sid": recording_sid(1), "attempt": of(1), "outcome": "failed",
                 "started_at": "2026-09-21T14:13:20.020Z", "ended_at": "2026-09-21T14:13:20.040Z",
@@ -345,7 +345,7 @@ async fn a_token_allows_what_it_is_for_and_its_hash_in_the_settings_is_enough() 
     let service = Service::with(Db::sqlite().await, |settings| {
         let reader = "sha256:b4e1c7ae0c42bb01297270dbab447c2ad40471364df5856db660bc3c7af7908e";
         settings.api.tokens =
-            Some(format!("read={reader}, write=a-token-for-writing, a-token-for-all").into());
+            Some(format!("read={reader}, write=a-token-for-writing, a-token-for-everything").into());
     })
     .await;
     let again = format!("/v1/calls/{}/transcribe-again", call_sid(9));
@@ -353,7 +353,7 @@ async fn a_token_allows_what_it_is_for_and_its_hash_in_the_settings_is_enough() 
     for (token, statuses) in [
         ("a-token-for-reading", [200, 403, 403]),
         ("a-token-for-writing", [200, 404, 403]),
-        ("a-token-for-all", [200, 404, 200]),
+        ("a-token-for-everything", [200, 404, 200]),
     ] {
         let ask = |method, path| service.request(method, path).bearer_auth(token);
         let requests = [
@@ -377,22 +377,22 @@ async fn a_token_allows_what_it_is_for_and_its_hash_in_the_settings_is_enough() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_asks_too_often_is_told_when_to_come_again_and_others_are_not_held_up() {
     let service = Service::with(Db::sqlite().await, |settings| {
-        settings.api.tokens = Some("read=a-token-for-one, read=a-token-for-two".into());
+        settings.api.tokens = Some("read=a-token-for-the-first, read=a-token-for-another".into());
         settings.api.requests_per_minute = 3;
     })
     .await;
     let ask = |token| service.request(Method::GET, "/v1/leads").bearer_auth(token).send();
-    let first = ask("a-token-for-one").await.unwrap();
+    let first = ask("a-token-for-the-first").await.unwrap();
     assert_eq!(first.headers()["ratelimit-policy"], "\"default\";q=3;w=60");
     let left = first.headers()["ratelimit"].to_str().unwrap();
     assert!(left.starts_with("\"default\";r=2;t="), "{left}");
     for _ in 0..2 {
-        assert_eq!(ask("a-token-for-one").await.unwrap().status(), 200);
+        assert_eq!(ask("a-token-for-the-first").await.unwrap().status(), 200);
     }
-    let refused = ask("a-token-for-one").await.unwrap();
+    let refused = ask("a-token-for-the-first").await.unwrap();
     assert!(refused.headers().contains_key("retry-after"));
     assert!(problem(refused, 429).await.contains("more than 3 requests a minute"));
-    assert_eq!(ask("a-token-for-two").await.unwrap().status(), 200);
+    assert_eq!(ask("a-token-for-another").await.unwrap().status(), 200);
     // Guessing tokens is counted by address.
     for status in [401, 401, 401, 429] {
         problem(ask("a-guessed-token").await.unwrap(), status).await;
