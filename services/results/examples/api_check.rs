@@ -136,7 +136,11 @@ fn course(number: u32) -> anyhow::Result<Vec<CallEvent>> {
             is_final: true,
         }
     } else {
-        EventKind::Transcribed(Box::new(transcribed(if number % 2 == 0 { "עפולה" } else { "Austin" })))
+        EventKind::Transcribed(Box::new(transcribed(if number % 2 == 0 {
+            "עפולה"
+        } else {
+            "Austin"
+        })))
     };
     let queued = EventKind::Queued { source: JobSource::Callback };
     events.push(event(Some(recording.clone()), 0, at_ms + 1_000, queued));
