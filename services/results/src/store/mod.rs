@@ -2,6 +2,7 @@
 
 mod backup;
 pub mod calls;
+mod changes;
 mod connect;
 pub mod deliveries;
 pub mod entities;

@@ -76,6 +76,7 @@ fn filters(query: &CallQuery) -> Vec<Filter> {
     add(&[Column::LeadId], query.lead_id.map(Into::into));
     add(&[Column::FromNumber, Column::ToNumber], query.number.as_deref().map(Into::into));
     add(&[Column::TranscriptLanguage], query.language.as_deref().map(Into::into));
+    add(&[Column::AccountSid], query.account_sid.as_deref().map(Into::into));
     filters
 }
 
@@ -138,7 +139,7 @@ fn span(query: &CallQuery) -> Condition {
     if let Some(place) = &query.after {
         let here = Expr::tuple([Column::CreatedAt.into_expr(), Column::CallSid.into_expr()]);
         let there = Expr::tuple([Expr::value(place.created_at), Expr::value(place.sid.as_str())]);
-        all = all.add(here.lt(there));
+        all = all.add(if query.oldest_first { here.gt(there) } else { here.lt(there) });
     }
     all
 }

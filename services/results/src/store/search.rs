@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use sea_orm::{
-    DbBackend, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Alias, Expr, JoinType},
 };
 use serde::Serialize;
@@ -90,8 +90,8 @@ fn forms(word: &str) -> Vec<String> {
 }
 
 impl Store {
-    /// Calls in whose transcript all words occur, the latest to be stored first, and the number to
-    /// go on from.
+    /// Calls in whose transcript all words occur, the latest to be stored first unless the query
+    /// says otherwise, and the number to go on from.
     ///
     /// # Errors
     /// When the database is away.
@@ -99,7 +99,7 @@ impl Store {
         &self,
         text: &SearchText,
         query: &CallQuery,
-        before_id: Option<i64>,
+        after_id: Option<i64>,
     ) -> Result<(Vec<Found>, Option<i64>), StoreError> {
         let limit = query.limit.clamp(1, 1000);
         let mut find = call_logs::Entity::find().filter(condition(query));
@@ -109,7 +109,7 @@ impl Store {
                     "\"call_logs\".\"search\" @@ to_tsquery('simple', $1)",
                     [text.tsquery()],
                 );
-                find = find.filter(matches).order_by_desc(Column::Id);
+                find = find.filter(matches).order_by(Column::Id, query.order());
             }
             // From the index to the rows: it yields the newest first without sorting.
             _ => {
@@ -117,13 +117,13 @@ impl Store {
                 let rowid = Expr::cust("\"call_search\".\"rowid\"");
                 QueryTrait::query(&mut find)
                     .join(JoinType::InnerJoin, Alias::new("call_search"), on)
-                    .order_by_expr(rowid, Order::Desc);
+                    .order_by_expr(rowid, query.order());
                 let matches = Expr::cust_with_values("\"call_search\" MATCH ?", [text.fts5()]);
                 find = find.filter(matches);
             }
         }
-        if let Some(id) = before_id {
-            find = find.filter(self.older_than(id));
+        if let Some(id) = after_id {
+            find = find.filter(self.beyond(id, query.oldest_first));
         }
         let mut rows = find.limit(limit + 1).all(&self.reader).await?;
         let more = rows.len() as u64 > limit;
@@ -137,10 +137,13 @@ impl Store {
         Ok((found.collect(), next))
     }
 
-    fn older_than(&self, id: i64) -> Expr {
+    fn beyond(&self, id: i64, oldest_first: bool) -> Expr {
+        let than = if oldest_first { '>' } else { '<' };
         match self.reader.get_database_backend() {
-            DbBackend::Postgres => Expr::cust_with_values("\"call_logs\".\"id\" < $1", [id]),
-            _ => Expr::cust_with_values("\"call_search\".\"rowid\" < ?", [id]),
+            DbBackend::Postgres => {
+                Expr::cust_with_values(format!("\"call_logs\".\"id\" {than} $1"), [id])
+            }
+            _ => Expr::cust_with_values(format!("\"call_search\".\"rowid\" {than} ?"), [id]),
         }
     }
 }

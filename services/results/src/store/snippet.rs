@@ -1,6 +1,7 @@
 //! The words around what was looked for, cut from the transcript here and not by the database:
 //! the two would cut differently, and Postgres takes a millisecond and more for a long call.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
@@ -10,7 +11,8 @@ const WORDS: usize = 16;
 const BEFORE: usize = 5;
 
 /// A stretch of a snippet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "SnippetPart")]
 pub struct Part {
     /// The words as they stand in the transcript.
     pub text: String,
@@ -93,7 +95,10 @@ mod tests {
     fn a_long_transcript_is_cut_around_the_first_match() {
         let transcript: String = (1..=60).map(|word| format!("w{word} ")).collect();
         let cut = marked(&transcript, &["w30"]);
-        assert!(cut.starts_with("…w25 ") && cut.contains("[w30]") && cut.ends_with("w40…"), "{cut}");
+        assert!(
+            cut.starts_with("…w25 ") && cut.contains("[w30]") && cut.ends_with("w40…"),
+            "{cut}"
+        );
         assert_eq!(marked(&transcript, &["w60"]).split(' ').filter(|w| !w.is_empty()).count(), 16);
     }
 
