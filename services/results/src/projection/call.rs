@@ -105,6 +105,7 @@ pub fn new(event: &CallEvent) -> Model {
         started_at: None,
         enqueued_at: None,
         transcribed_at: None,
+        imported_at: None,
         created_at: time::at(event.at_ms),
         updated_at: time::at(event.at_ms),
         fold: CallFold::default(),

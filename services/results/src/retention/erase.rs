@@ -142,6 +142,7 @@ async fn audited<C: ConnectionTrait>(
         account_sid: Set(due.account_sid.clone()),
         count: Set(i64::try_from(count).unwrap_or(i64::MAX)),
         before: Set(due.before),
+        subject: Set(None),
         done_at: Set(now),
     };
     audit::Entity::insert(row).exec_without_returning(db).await?;
