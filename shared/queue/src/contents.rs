@@ -179,6 +179,11 @@ impl<'a> Walk<'a> {
 }
 
 impl Kept {
+    /// Where it stands and as what: tells an entry that is shown twice from two that are alike.
+    pub fn standing(&self) -> String {
+        format!("{}:{}", self.place.name(), self.id)
+    }
+
     fn of_stream(place: Place, entry: StreamEntry) -> Self {
         let all = entry.fields_json();
         let StreamEntry { id, fields, .. } = entry;

@@ -3,6 +3,7 @@
 mod backfill;
 mod dead;
 mod extraction;
+mod forget;
 mod local;
 mod queues;
 
@@ -50,6 +51,8 @@ enum Verb {
     Extract(extraction::ExtractArgs),
     /// Score the extraction on a labelled set.
     Evaluate(extraction::EvaluateArgs),
+    /// Erase one caller from everywhere: rows, queues, events out, and at Twilio if asked for.
+    Forget(forget::ForgetArgs),
     /// Copy the SQLite database to a new file while it is in use.
     Backup(BackupArgs),
     /// Print the version.
@@ -98,6 +101,7 @@ pub fn main() -> ExitCode {
         Verb::Backfill(args) => print(|| backfill::run(&args)),
         Verb::Extract(args) => print(|| extraction::extract(&args)),
         Verb::Evaluate(args) => print(|| extraction::evaluate(&args)),
+        Verb::Forget(args) => print(|| forget::run(&args)),
         Verb::Backup(args) => print(|| backup(&args)),
         Verb::Version(output) => print(|| version(output.json)),
     }

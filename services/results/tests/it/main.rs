@@ -10,6 +10,7 @@
 mod api;
 mod api_leads;
 mod api_queues;
+mod forgetting;
 mod leads;
 mod outage;
 mod projection;
