@@ -89,6 +89,7 @@ async fn erase_transcripts<C: ConnectionTrait>(
     rows.iter_mut().for_each(recording::forget_words);
     for change in calls {
         let own: Vec<_> = rows.iter().filter(|r| r.call_sid == change.row.call_sid).collect();
+        call::forget_words(&mut change.row);
         call::fold(&mut change.row, &own);
     }
     write::recordings(db, rows.into_iter()).await

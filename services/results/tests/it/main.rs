@@ -11,6 +11,7 @@ mod api;
 mod api_leads;
 mod api_queues;
 mod forgetting;
+mod importing;
 mod leads;
 mod outage;
 mod projection;
