@@ -14,6 +14,8 @@ mod api_export;
 mod api_leads;
 mod api_live;
 mod api_queues;
+mod forgetting;
+mod importing;
 mod leads;
 mod outage;
 mod projection;

@@ -69,6 +69,9 @@ pub struct Model {
     pub enqueued_at: Option<DateTime<Utc>>,
     /// When the transcript was obtained.
     pub transcribed_at: Option<DateTime<Utc>>,
+    /// When it was taken over from another system.
+    #[serde(skip)]
+    pub imported_at: Option<DateTime<Utc>>,
     /// Time of the earliest event.
     pub created_at: DateTime<Utc>,
     /// Time of the latest event.

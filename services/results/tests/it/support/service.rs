@@ -37,12 +37,12 @@ impl Redis {
         redis
     }
 
+    pub fn url(&self) -> String {
+        format!("redis+unix://{}", self.folder.path().join("redis.sock").display())
+    }
+
     pub fn settings(&self) -> RedisSettings {
-        let socket = self.folder.path().join("redis.sock");
-        RedisSettings {
-            url: format!("redis+unix://{}", socket.display()).into(),
-            ..RedisSettings::default()
-        }
+        RedisSettings { url: self.url().into(), ..RedisSettings::default() }
     }
 }
 
