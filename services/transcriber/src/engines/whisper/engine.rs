@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures_util::future::BoxFuture;
@@ -52,6 +52,11 @@ impl Model {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let name = stem.strip_prefix("ggml-").unwrap_or(&stem).to_owned();
         Ok(Self { context, name })
+    }
+
+    #[cfg(test)]
+    pub(super) fn context(&self) -> &WhisperContext {
+        &self.context
     }
 }
 
@@ -130,7 +135,7 @@ impl Whisper {
                 Some(seat) => seat,
                 None => Seat::new(&model.context, threads)?,
             };
-            let limit = Limit { until: Instant::now() + limit, allowed: limit, given_up };
+            let limit = Limit::of(limit, given_up);
             // A seat that failed is not used again: nobody knows what state it is in.
             let heard = seat.hear(&piece, &spoken, limit)?;
             free().push(seat);

@@ -87,15 +87,17 @@ fn known(name: &str) -> Option<&'static str> {
 
 /// How long a piece may take.
 pub struct Limit {
-    /// Until when.
-    pub until: Instant,
-    /// What was allowed when it began.
-    pub allowed: Duration,
-    /// Set when nobody waits for it any more.
-    pub given_up: Arc<AtomicBool>,
+    until: Instant,
+    allowed: Duration,
+    given_up: Arc<AtomicBool>,
 }
 
 impl Limit {
+    /// So long from now on, or until nobody waits for it any more.
+    pub fn of(allowed: Duration, given_up: Arc<AtomicBool>) -> Self {
+        Self { until: Instant::now() + allowed, allowed, given_up }
+    }
+
     fn is_over(&self) -> bool {
         self.given_up.load(Ordering::Relaxed) || Instant::now() >= self.until
     }
@@ -144,6 +146,9 @@ impl Seat {
             return Ok(Heard::default());
         }
         let seconds = limit.allowed.as_secs();
+        if limit.is_over() {
+            return Err(EngineError::Timeout { seconds });
+        }
         self.watch(Some(limit));
         let outcome = self.run(piece, spoken);
         let is_over = self.is_over();
