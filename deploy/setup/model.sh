@@ -50,16 +50,14 @@ mkdir -p "$folder"
 [ "$(bytes_of "$part")" -le "$bytes" ] || rm -f "$part"
 megabytes=$(((bytes + 500000) / 1000000))
 done_already=$(($(bytes_of "$part") / 1000000))
-if [ -n "$beside" ]; then aside=", beside everything else (MODEL=none does without)"; else aside=; fi
+if [ -n "$beside" ]; then aside=" beside everything else (MODEL=none does without)"; else aside=; fi
 say "fetching $model, $megabytes MB ($done_already MB of it are here), from $from into $folder$aside."
 
 # Goes on where an earlier attempt stopped. A server that cannot (exit code 33) starts anew.
-fetch() {
-    curl --fail --location --show-error "$1" --continue-at - --output "$part" \
-        --connect-timeout 20 --speed-limit 1000 --speed-time 60 --retry 3 --retry-delay 2 "$url"
-}
+set -- curl --fail --location --show-error --continue-at - --output "$part" \
+    --connect-timeout 20 --speed-limit 1000 --speed-time 60 "$url"
 fetch_beside() {
-    fetch --silent 2>"$folder/fetch.log" &
+    "$@" --silent 2>"$folder/fetch.log" &
     curl=$!
     trap 'kill "$curl" 2>/dev/null' EXIT
     while kill -0 "$curl" 2>/dev/null; do
@@ -70,21 +68,23 @@ fetch_beside() {
     trap - EXIT
     wait "$curl"
 }
-attempt() {
+fetch() {
     [ "$(bytes_of "$part")" -ne "$bytes" ] || return 0
-    if [ -n "$beside" ]; then fetch_beside; else fetch --progress-bar; fi
+    if [ -n "$beside" ]; then fetch_beside "$@" --retry 3; else "$@" --progress-bar; fi
 }
 
 code=0
-attempt || code=$?
+fetch "$@" || code=$?
 if [ "$code" = 33 ]; then
     rm -f "$part"
     code=0
-    attempt || code=$?
+    fetch "$@" || code=$?
 fi
-if [ "$code" != 0 ]; then
-    give_up "$url cannot be fetched (curl's exit code $code). $later"
-fi
+case $code in
+    0) ;;
+    5 | 6 | 7 | 28 | 35) give_up "$from cannot be reached. $later" ;;
+    *) give_up "$url cannot be fetched (curl's exit code $code). $later" ;;
+esac
 if [ "$(sha256_of "$part")" != "$sha256" ]; then
     rm -f "$part"
     give_up "what $from sent as $model is not the published file (its checksum is another one);" \
