@@ -1,11 +1,10 @@
 //! Reading calls.
 
+use std::cmp::Reverse;
+
 use chrono::{DateTime, Utc};
 use domain::StageTimings;
-use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait},
-};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 
 use super::{
@@ -88,13 +87,20 @@ impl Store {
     /// When the database is away.
     pub async fn calls(&self, query: &CallQuery) -> Result<Page<call_logs::Model>, StoreError> {
         let limit = query.limit.clamp(1, 1000);
-        let mut rows = call_logs::Entity::find()
-            .filter(condition(query))
-            .order_by_desc(Column::CreatedAt)
-            .order_by_desc(Column::CallSid)
-            .limit(limit + 1)
-            .all(&self.reader)
-            .await?;
+        let mut rows = Vec::new();
+        for reading in super::narrow::readings(&self.reader, query).await? {
+            let found = call_logs::Entity::find()
+                .filter(reading)
+                .order_by_desc(Column::CreatedAt)
+                .order_by_desc(Column::CallSid)
+                .limit(limit + 1)
+                .all(&self.reader)
+                .await?;
+            rows.extend(found);
+        }
+        let place = |row: &call_logs::Model| Reverse((row.created_at, row.call_sid.clone()));
+        rows.sort_by_cached_key(place);
+        rows.dedup_by(|one, other| one.id == other.id);
         let more = rows.len() as u64 > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let next = rows
@@ -174,41 +180,4 @@ fn progress_of(call: call_logs::Model, timed: &[Timed]) -> CallProgress {
     let lengths: Vec<i64> = own().filter_map(|timed| timed.duration_ms).collect();
     let recorded_ms = (!lengths.is_empty()).then(|| lengths.iter().sum());
     CallProgress { call, recorded_ms, timings }
-}
-
-pub(super) fn condition(query: &CallQuery) -> Condition {
-    let either = |name: Column, id: Column, value: &str| {
-        Condition::any().add(name.eq(value)).add(id.eq(value))
-    };
-    let mut all = Condition::all();
-    if let Some(status) = query.status {
-        all = all.add(Column::Status.eq(status.as_str()));
-    }
-    if let Some(service) = &query.service {
-        all = all.add(either(Column::ExtractedService, Column::ServiceId, service));
-    }
-    if let Some(city) = &query.city {
-        all = all.add(either(Column::ExtractedCity, Column::CityId, city));
-    }
-    if let Some(lead_id) = query.lead_id {
-        all = all.add(Column::LeadId.eq(lead_id));
-    }
-    if let Some(number) = &query.number {
-        all = all.add(either(Column::FromNumber, Column::ToNumber, number));
-    }
-    if let Some(language) = &query.language {
-        all = all.add(Column::TranscriptLanguage.eq(language));
-    }
-    if let Some(since) = query.since {
-        all = all.add(Column::CreatedAt.gte(since));
-    }
-    if let Some(until) = query.until {
-        all = all.add(Column::CreatedAt.lt(until));
-    }
-    if let Some(place) = &query.after {
-        let here = Expr::tuple([Column::CreatedAt.into_expr(), Column::CallSid.into_expr()]);
-        let there = Expr::tuple([Expr::value(place.created_at), Expr::value(place.sid.as_str())]);
-        all = all.add(here.lt(there));
-    }
-    all
 }

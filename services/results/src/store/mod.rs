@@ -9,8 +9,10 @@ mod error;
 pub mod lead_edit;
 pub mod leads;
 pub mod migrations;
+mod narrow;
 mod schema;
 pub mod search;
+pub mod snippet;
 pub mod statistics;
 mod transaction;
 

@@ -7,6 +7,7 @@ mod m0002_reconcile_marks;
 mod m0003_search;
 mod m0004_deliveries;
 mod m0005_retention;
+mod m0008_narrow;
 
 /// All migrations, in order.
 pub struct Migrator;
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_search::Migration),
             Box::new(m0004_deliveries::Migration),
             Box::new(m0005_retention::Migration),
+            Box::new(m0008_narrow::Migration),
         ]
     }
 }
