@@ -202,8 +202,9 @@ impl PublicUrl {
     }
 
     /// The URL of a path and query below the base.
-    pub fn join(&self, path_and_query: &str) -> String {
-        format!("{}{path_and_query}", self.text)
+    pub fn join(&self, path: &str, query: &str) -> String {
+        let mark = if query.is_empty() { "" } else { "?" };
+        [self.text.as_str(), path, mark, query].concat()
     }
 }
 
@@ -292,7 +293,7 @@ mod tests {
     fn the_public_url_keeps_its_case_and_loses_only_a_slash() {
         let url = ("CALLSCRIBE_INGEST__PUBLIC_URL", "https://Calls.Example.com/scribe/");
         let url = load(&[url]).unwrap().ingest.public_url.unwrap();
-        assert_eq!(url.join("/x?y=1"), "https://Calls.Example.com/scribe/x?y=1");
+        assert_eq!(url.join("/x", "y=1"), "https://Calls.Example.com/scribe/x?y=1");
         assert_eq!(url.path(), "/scribe");
         assert_eq!(load(&[("CALLSCRIBE_INGEST__PUBLIC_URL", "")]).unwrap().ingest.public_url, None);
     }

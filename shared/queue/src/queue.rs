@@ -10,7 +10,7 @@ use crate::{
     metric, pause,
     script::Call,
     stats,
-    wire::{push_entry, text},
+    wire::{push_entry, size, text},
 };
 
 /// How many entries go into one script call: bounds how long the server is busy with it.
@@ -139,10 +139,14 @@ impl Queue {
     async fn add(&self, entries: &[Entry]) -> Result<Vec<Enqueued>, QueueError> {
         let link = self.link();
         let base = &self.keys().live;
-        let mut call = Call::new(&link.scripts().enqueue, &[base]);
+        let (arguments, bytes) = entries.iter().map(size).fold((8, 128), |sum, one| {
+            (sum.0 + one.0, sum.1 + one.1)
+        });
+        let script = &link.scripts().enqueue;
+        let mut call = Call::with_capacity(script, &[base], arguments, bytes);
         call.count(entries.len());
         for entry in entries {
-            push_entry(&mut call, base, link.prefix(), entry);
+            push_entry(&mut call, base, link.prefix(), entry, None);
         }
         let answer = metric::without_emitted(link.prefix(), link.call(&call).await?)?;
         link.health().wrote();

@@ -1,6 +1,11 @@
-//! A form body as the list of pairs it is.
+//! The parameters of a callback as the list of pairs they are.
 
 use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+/// Room for the parameters of most callbacks.
+const USUAL_PARAMETERS: usize = 16;
 
 /// A parsed `application/x-www-form-urlencoded` body. A name may come several times, and the order
 /// is kept: both matter to the signature.
@@ -13,7 +18,26 @@ impl<'a> Form<'a> {
     /// Reads a body. Every sequence of bytes is some form; what is no UTF-8 is replaced, and then
     /// fits no signature.
     pub fn parse(body: &'a [u8]) -> Self {
-        Self { pairs: form_urlencoded::parse(body).collect() }
+        let mut pairs = Vec::with_capacity(USUAL_PARAMETERS);
+        pairs.extend(form_urlencoded::parse(body));
+        Self { pairs }
+    }
+
+    /// Reads a JSON object whose fields are the parameters; `None` when the body is something else.
+    /// Numbers and switches become the texts they would be in a form, `null` counts as absent, and
+    /// what is nested means nothing to a callback.
+    pub fn from_json(body: &[u8]) -> Option<Form<'static>> {
+        let fields: Map<String, Value> = serde_json::from_slice(body).ok()?;
+        let pairs = fields.into_iter().filter_map(|(name, value)| {
+            let text = match value {
+                Value::String(text) => text,
+                Value::Number(number) => number.to_string(),
+                Value::Bool(switch) => switch.to_string(),
+                Value::Null | Value::Array(_) | Value::Object(_) => return None,
+            };
+            Some((Cow::Owned(name), Cow::Owned(text)))
+        });
+        Some(Form { pairs: pairs.collect() })
     }
 
     /// All pairs, in the order they came.
@@ -42,6 +66,18 @@ mod tests {
         let form = Form::parse(b"b=2&a=1&b=&b=3+4%2B");
         let pairs: Vec<_> = form.pairs().iter().map(|(k, v)| (k.as_ref(), v.as_ref())).collect();
         assert_eq!(pairs, [("b", "2"), ("a", "1"), ("b", ""), ("b", "3 4+")]);
+    }
+
+    #[test]
+    fn a_json_object_holds_the_same_parameters() {
+        let json = br#"{"CallSid":"CA1","CallDuration":17,"From":null,"Nested":{"To":"x"},"On":true}"#;
+        let form = Form::from_json(json).unwrap();
+        assert_eq!((form.get("CallSid"), form.get("On")), (Some("CA1"), Some("true")));
+        assert_eq!(form.number::<u32>("CallDuration"), Some(17));
+        assert_eq!((form.get("From"), form.get("To"), form.get("Nested")), (None, None, None));
+        for other in ["", "[]", "\"CallSid=CA1\"", "CallSid=CA1", "{"] {
+            assert_eq!(Form::from_json(other.as_bytes()), None, "{other}");
+        }
     }
 
     #[test]
