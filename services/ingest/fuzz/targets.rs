@@ -15,6 +15,8 @@ use twilio::{
 #[allow(dead_code, reason = "each fuzz target uses one")]
 pub fn form(data: &[u8]) {
     let form = Form::parse(data);
+    let read: Vec<_> = form_urlencoded::parse(data).collect();
+    assert_eq!(form.pairs(), read);
     let written =
         form_urlencoded::Serializer::new(String::new()).extend_pairs(form.pairs()).finish();
     assert_eq!(form, Form::parse(written.as_bytes()));

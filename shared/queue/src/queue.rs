@@ -2,8 +2,6 @@
 
 use std::{collections::HashMap, fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use redis::Value;
-
 use crate::{
     Delivery, Entry, Failure, Link, Outgoing, Pause, QueueError, Stats,
     keys::Keys,
@@ -150,10 +148,11 @@ impl Queue {
         }
         let answer = metric::without_emitted(link.prefix(), link.call(&call).await?)?;
         link.health().wrote();
-        let Value::Array(answers) = answer else {
-            return Err(QueueError::Redis("expected a list".to_owned()));
-        };
-        let results: Vec<_> = answers.into_iter().map(Enqueued::read).collect();
+        let answers = text(answer).unwrap_or_default();
+        let results: Vec<_> = answers.split_ascii_whitespace().map(Enqueued::read).collect();
+        if results.len() != entries.len() {
+            return Err(QueueError::Redis("expected a word for each entry".to_owned()));
+        }
         metric::enqueued(self.name(), &results);
         Ok(results)
     }
@@ -198,11 +197,12 @@ impl Queue {
 }
 
 impl Enqueued {
-    fn read(answer: Value) -> Self {
-        match text(answer) {
-            None => Self::Duplicate,
-            Some(id) if id.is_empty() => Self::Scheduled,
-            Some(id) => Self::Added(id),
+    /// Reads a word of the answer of `scripts/enqueue.lua`.
+    fn read(word: &str) -> Self {
+        match word {
+            "-" => Self::Duplicate,
+            "+" => Self::Scheduled,
+            id => Self::Added(id.to_owned()),
         }
     }
 }

@@ -18,8 +18,20 @@ impl<'a> Form<'a> {
     /// Reads a body. Every sequence of bytes is some form; what is no UTF-8 is replaced, and then
     /// fits no signature.
     pub fn parse(body: &'a [u8]) -> Self {
+        // Twilio's bodies are ASCII with escapes, which is read in one go; the library reads the
+        // rest, and everything alike, at several times the cost.
+        let text = str::from_utf8(body).unwrap_or_default();
         let mut pairs = Vec::with_capacity(USUAL_PARAMETERS);
-        pairs.extend(form_urlencoded::parse(body));
+        for parameter in text.split('&').filter(|parameter| !parameter.is_empty()) {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            let (Some(name), Some(value)) = (unescaped(name), unescaped(value)) else {
+                return Self { pairs: form_urlencoded::parse(body).collect() };
+            };
+            pairs.push((name, value));
+        }
+        if text.len() < body.len() {
+            return Self { pairs: form_urlencoded::parse(body).collect() };
+        }
         Self { pairs }
     }
 
@@ -57,9 +69,50 @@ impl<'a> Form<'a> {
     }
 }
 
+/// A name or value without its escapes; `None` where they stand for something that is no UTF-8.
+fn unescaped(text: &str) -> Option<Cow<'_, str>> {
+    let Some(first) = text.bytes().position(|byte| matches!(byte, b'%' | b'+')) else {
+        return Some(Cow::Borrowed(text));
+    };
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    let mut plain = Vec::with_capacity(text.len());
+    let (done, mut rest) = text.as_bytes().split_at(first);
+    plain.extend_from_slice(done);
+    while let [byte, after @ ..] = rest {
+        let escape = match after {
+            [high, low, ..] if *byte == b'%' => digit(*high).zip(digit(*low)),
+            _ => None,
+        };
+        rest = match escape {
+            Some((high, low)) => {
+                plain.push(high << 4 | low);
+                &after[2..]
+            }
+            None => {
+                plain.push(if *byte == b'+' { b' ' } else { *byte });
+                after
+            }
+        };
+    }
+    String::from_utf8(plain).ok().map(Cow::Owned)
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn every_body_is_read_as_the_library_reads_it(
+            body in prop::collection::vec(
+                prop::sample::select(&b"ab=&&==%%++20zF9\xd7\xa2\xff;"[..]), 0..40),
+        ) {
+            let expected: Vec<_> = form_urlencoded::parse(&body).collect();
+            prop_assert_eq!(Form::parse(&body).pairs, expected);
+        }
+    }
 
     #[test]
     fn repeated_names_and_their_order_are_kept() {
