@@ -55,7 +55,8 @@ pub struct IngestSettings {
     /// The share of Redis's `maxmemory` above which callbacks are refused with 503, so that the
     /// work already there can finish. Only where `maxmemory` is set. Default 0.85.
     pub redis_high_water: f64,
-    /// Further paths that callbacks may come to, such as those of a predecessor. Default: none.
+    /// Further paths that callbacks may come to, such as those of a predecessor: tables in the
+    /// file, or in a variable one JSON text, `[{"path": "/old", "kind": "call"}]`. Default: none.
     pub aliases: Vec<Alias>,
     /// Takes callbacks without looking at their signature. For development: refused unless the
     /// listener is on a loopback address. Default `false`.
@@ -321,6 +322,22 @@ mod tests {
         let paths: Vec<_> = config.ingest.aliases.iter().map(|alias| alias.path.as_str()).collect();
         assert_eq!(paths.len(), 4);
         assert!(paths.contains(&"/webhook/recording_status"));
+    }
+
+    #[test]
+    fn aliases_and_accounts_can_be_set_by_variables() {
+        let aliases = r#"[{"path": "/old/call", "kind": "call", "twiml": true}]"#;
+        let accounts = format!(r#"[{{"account_sid": "AC{:032x}", "auth_tokens": ["t", "u"]}}]"#, 7);
+        let config = load(&[
+            ("CALLSCRIBE_INGEST__ALIASES", aliases),
+            ("CALLSCRIBE_TWILIO__ACCOUNTS", &accounts),
+        ])
+        .unwrap();
+        let expected = Alias { path: "/old/call".into(), kind: Kind::Call, twiml: true };
+        assert_eq!(config.ingest.aliases, [expected]);
+        let account = &config.twilio.all_accounts()[0];
+        assert_eq!(account.sid.as_str(), format!("AC{:032x}", 7));
+        assert_eq!(account.auth_tokens.len(), 2);
     }
 
     #[test]
