@@ -150,10 +150,7 @@ mod tests {
         let form = Form::parse(body.as_bytes());
         let by = |token: &str| signature::sign(&token.into(), "https://example.com/hook", &form);
         assert_eq!(admit_form(&gate, &body, Some(&by("two")), "/hook"), Ok(()));
-        assert_eq!(
-            admit_form(&gate, &body, Some(&by("one")), "/hook"),
-            Err(Refusal::Signature)
-        );
+        assert_eq!(admit_form(&gate, &body, Some(&by("one")), "/hook"), Err(Refusal::Signature));
         let unknown = format!("AccountSid=AC{:032x}", 3);
         assert_eq!(admit_form(&gate, &unknown, None, "/hook"), Err(Refusal::UnknownAccount));
     }

@@ -137,9 +137,8 @@ impl Queue {
     async fn add(&self, entries: &[Entry]) -> Result<Vec<Enqueued>, QueueError> {
         let link = self.link();
         let base = &self.keys().live;
-        let (arguments, bytes) = entries.iter().map(size).fold((8, 128), |sum, one| {
-            (sum.0 + one.0, sum.1 + one.1)
-        });
+        let (arguments, bytes) =
+            entries.iter().map(size).fold((8, 128), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         let script = &link.scripts().enqueue;
         let mut call = Call::with_capacity(script, &[base], arguments, bytes);
         call.count(entries.len());

@@ -32,7 +32,12 @@ impl<'a> Call<'a> {
     }
 
     /// A call that will have about so many arguments and bytes.
-    pub fn with_capacity(script: &'a Script, keys: &[&str], arguments: usize, bytes: usize) -> Self {
+    pub fn with_capacity(
+        script: &'a Script,
+        keys: &[&str],
+        arguments: usize,
+        bytes: usize,
+    ) -> Self {
         let mut command = Cmd::with_capacity(arguments, bytes);
         command.arg("EVALSHA");
         command.arg(&script.sha).arg(keys.len()).arg(keys);

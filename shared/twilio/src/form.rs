@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn a_json_object_holds_the_same_parameters() {
-        let json = br#"{"CallSid":"CA1","CallDuration":17,"From":null,"Nested":{"To":"x"},"On":true}"#;
+        let json =
+            br#"{"CallSid":"CA1","CallDuration":17,"From":null,"Nested":{"To":"x"},"On":true}"#;
         let form = Form::from_json(json).unwrap();
         assert_eq!((form.get("CallSid"), form.get("On")), (Some("CA1"), Some("true")));
         assert_eq!(form.number::<u32>("CallDuration"), Some(17));

@@ -145,10 +145,7 @@ mod tests {
         let out = written.clone();
         let writer = move || Shared(out.clone());
         let layer = tracing_subscriber::fmt::layer().event_format(Json).with_writer(writer);
-        tracing::subscriber::with_default(
-            tracing_subscriber::registry().with(layer.boxed()),
-            log,
-        );
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer.boxed()), log);
         let written = String::from_utf8(written.lock().unwrap().clone()).unwrap();
         assert!(written.ends_with("}\n") && written.matches('\n').count() == 1, "{written}");
         serde_json::from_str(&written).unwrap()
