@@ -197,7 +197,7 @@ fn span_name(kind: Kind) -> &'static str {
 pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let settings = &config.ingest;
     let link = Link::open(&config.redis).await?;
-    let server = Server::bind(&settings.http).await?;
+    let server = Server::bind(&settings.http).await?.finishing_abandoned();
     let url = server.url()?;
     let public_url = match &settings.public_url {
         Some(public_url) => public_url.clone(),
