@@ -170,6 +170,7 @@ impl Server {
                 watcher: graceful.watcher(),
                 settings: settings.clone(),
                 peer: Peer(address.ip()),
+                finishes_abandoned: self.finishes_abandoned,
             };
             let (tls, abort) = (self.tls.clone(), abort.clone());
             tokio::spawn(async move {
@@ -194,6 +195,7 @@ struct Connection<S> {
     watcher: Watcher,
     settings: Arc<HttpSettings>,
     peer: Peer,
+    finishes_abandoned: bool,
 }
 
 impl<S> Connection<S>
