@@ -37,7 +37,7 @@ pub enum ReconcileError {
     /// The same back-fill is under way.
     #[error(
         "the same back-fill is under way in another process; if that one was killed, start it \
-         again after {}", until.format("%F %T UTC")
+         again after {}", .until.format("%F %T UTC")
     )]
     UnderWay {
         /// When its lease ends, unless it is renewed.
