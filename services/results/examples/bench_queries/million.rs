@@ -146,6 +146,7 @@ impl Draw {
             started_at: Some(at),
             enqueued_at: Some(at),
             transcribed_at: done.then_some(at),
+            imported_at: None,
             created_at: at,
             updated_at: at,
             fold: CallFold::default(),
@@ -213,14 +214,12 @@ pub async fn fill(store: &Store, calls: u32) {
         for chunk in (start..calls.min(start + 10_000)).collect::<Vec<_>>().chunks(500) {
             let (calls, recordings): (Vec<_>, Vec<_>) =
                 chunk.iter().map(|call| draw.next_call(*call)).unzip();
-            let calls = calls.into_iter().map(|row| call_logs::ActiveModel {
-                id: NotSet,
-                ..row.into_active_model()
-            });
-            let recordings = recordings.into_iter().map(|row| recordings::ActiveModel {
-                id: NotSet,
-                ..row.into_active_model()
-            });
+            let calls = calls
+                .into_iter()
+                .map(|row| call_logs::ActiveModel { id: NotSet, ..row.into_active_model() });
+            let recordings = recordings
+                .into_iter()
+                .map(|row| recordings::ActiveModel { id: NotSet, ..row.into_active_model() });
             call_logs::Entity::insert_many(calls)
                 .exec_without_returning(&transaction)
                 .await

@@ -241,10 +241,5 @@ async fn tombstones_of<C: ConnectionTrait>(
     if tombstones::Entity::find().one(db).await?.is_none() {
         return Ok(BTreeSet::new());
     }
-    let hashes: Vec<_> = sids.map(erasure::hash).collect();
-    let found = tombstones::Entity::find()
-        .filter(tombstones::Column::SidHash.is_in(hashes))
-        .all(db)
-        .await?;
-    Ok(found.into_iter().map(|tombstone| tombstone.sid_hash).collect())
+    erasure::buried(db, sids).await
 }

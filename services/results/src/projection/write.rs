@@ -1,8 +1,8 @@
 //! Rows into tables, many in a statement.
 
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::NotSet, ConnectionTrait, EntityTrait, IdenStatic, IntoActiveModel, Iterable,
-    sea_query::OnConflict,
+    ActiveModelTrait, ActiveValue::NotSet, ConnectionTrait, EntityTrait, IdenStatic,
+    IntoActiveModel, Iterable, sea_query::OnConflict,
 };
 
 use super::batch::Change;

@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 
 use chrono::{DateTime, Utc};
 use domain::StageTimings;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use schemars::JsonSchema;
+use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 
 use super::{
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::projection::Status;
 
-/// Which calls, newest first.
+/// Which calls, newest first unless the other way round.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CallQuery {
     /// Only those in this state.
@@ -31,10 +32,14 @@ pub struct CallQuery {
     pub number: Option<String>,
     /// Only those in this language.
     pub language: Option<String>,
+    /// Only those of this account.
+    pub account_sid: Option<String>,
     /// Only those created at or after this time.
     pub since: Option<DateTime<Utc>>,
     /// Only those created before this time.
     pub until: Option<DateTime<Utc>>,
+    /// The oldest first, not the newest.
+    pub oldest_first: bool,
     /// Only those after this place in the list.
     pub after: Option<Place>,
     /// How many at most.
@@ -60,7 +65,7 @@ pub struct Page<T> {
 }
 
 /// One call with all its recordings.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct CallDetail {
     /// The call.
     #[serde(flatten)]
@@ -80,6 +85,12 @@ pub struct CallProgress {
     pub timings: StageTimings,
 }
 
+impl CallQuery {
+    pub(super) fn order(&self) -> Order {
+        if self.oldest_first { Order::Asc } else { Order::Desc }
+    }
+}
+
 impl Store {
     /// Calls, newest first.
     ///
@@ -91,15 +102,19 @@ impl Store {
         for reading in super::narrow::readings(&self.reader, query).await? {
             let found = call_logs::Entity::find()
                 .filter(reading)
-                .order_by_desc(Column::CreatedAt)
-                .order_by_desc(Column::CallSid)
+                .order_by(Column::CreatedAt, query.order())
+                .order_by(Column::CallSid, query.order())
                 .limit(limit + 1)
                 .all(&self.reader)
                 .await?;
             rows.extend(found);
         }
-        let place = |row: &call_logs::Model| Reverse((row.created_at, row.call_sid.clone()));
-        rows.sort_by_cached_key(place);
+        let place = |row: &call_logs::Model| (row.created_at, row.call_sid.clone());
+        if query.oldest_first {
+            rows.sort_by_cached_key(place);
+        } else {
+            rows.sort_by_cached_key(|row| Reverse(place(row)));
+        }
         rows.dedup_by(|one, other| one.id == other.id);
         let more = rows.len() as u64 > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));

@@ -39,6 +39,27 @@ pub async fn readings(
     db: &DatabaseConnection,
     query: &CallQuery,
 ) -> Result<Vec<Condition>, StoreError> {
+    let backend = db.get_database_backend();
+    let readings = tested(db, query).await?.into_iter();
+    Ok(readings.map(|tests| narrowed(backend, tests).add(span(query))).collect())
+}
+
+/// The same, where each of them leaves only few calls.
+pub async fn few(
+    db: &DatabaseConnection,
+    query: &CallQuery,
+) -> Result<Option<Vec<Condition>>, StoreError> {
+    let readings = tested(db, query).await?;
+    let is_few = |tests: &Vec<Test>| tests.iter().any(|test| test.calls < COMMON);
+    if !readings.iter().all(is_few) {
+        return Ok(None);
+    }
+    let backend = db.get_database_backend();
+    let conditions = readings.into_iter().map(|tests| narrowed(backend, tests).add(span(query)));
+    Ok(Some(conditions.collect()))
+}
+
+async fn tested(db: &DatabaseConnection, query: &CallQuery) -> Result<Vec<Vec<Test>>, StoreError> {
     let mut readings = vec![Vec::<Test>::new()];
     for filter in filters(query) {
         let tests = tests(db, filter).await?;
@@ -49,8 +70,7 @@ pub async fn readings(
             })
             .collect();
     }
-    let backend = db.get_database_backend();
-    Ok(readings.into_iter().map(|tests| narrowed(backend, tests).add(span(query))).collect())
+    Ok(readings)
 }
 
 /// The query as one condition, for where another index leads to the rows.
@@ -76,6 +96,7 @@ fn filters(query: &CallQuery) -> Vec<Filter> {
     add(&[Column::LeadId], query.lead_id.map(Into::into));
     add(&[Column::FromNumber, Column::ToNumber], query.number.as_deref().map(Into::into));
     add(&[Column::TranscriptLanguage], query.language.as_deref().map(Into::into));
+    add(&[Column::AccountSid], query.account_sid.as_deref().map(Into::into));
     filters
 }
 
@@ -138,7 +159,7 @@ fn span(query: &CallQuery) -> Condition {
     if let Some(place) = &query.after {
         let here = Expr::tuple([Column::CreatedAt.into_expr(), Column::CallSid.into_expr()]);
         let there = Expr::tuple([Expr::value(place.created_at), Expr::value(place.sid.as_str())]);
-        all = all.add(here.lt(there));
+        all = all.add(if query.oldest_first { here.gt(there) } else { here.lt(there) });
     }
     all
 }

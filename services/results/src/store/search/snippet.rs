@@ -1,6 +1,7 @@
 //! The words around what was looked for, cut from the transcript here and not by the database:
 //! the two would cut differently, and Postgres takes a millisecond and more for a long call.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
@@ -10,7 +11,8 @@ const WORDS: usize = 16;
 const BEFORE: usize = 5;
 
 /// A stretch of a snippet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "SnippetPart")]
 pub struct Part {
     /// The words as they stand in the transcript.
     pub text: String,
@@ -43,6 +45,13 @@ pub fn cut(transcript: &str, forms: &[String]) -> Vec<Part> {
     parts.add(&transcript[at..end], false);
     parts.add(if last + 1 == words.len() { "" } else { "…" }, false);
     parts.0
+}
+
+/// Whether of each group of forms at least one stands in a transcript.
+pub fn holds_all(transcript: &str, groups: &[Vec<String>]) -> bool {
+    let words: Vec<String> =
+        words(transcript).map(|(start, end)| folded(&transcript[start..end])).collect();
+    groups.iter().all(|forms| forms.iter().any(|form| words.contains(form)))
 }
 
 /// A word in lower case and without accents or vowel points.
@@ -93,7 +102,10 @@ mod tests {
     fn a_long_transcript_is_cut_around_the_first_match() {
         let transcript: String = (1..=60).map(|word| format!("w{word} ")).collect();
         let cut = marked(&transcript, &["w30"]);
-        assert!(cut.starts_with("…w25 ") && cut.contains("[w30]") && cut.ends_with("w40…"), "{cut}");
+        assert!(
+            cut.starts_with("…w25 ") && cut.contains("[w30]") && cut.ends_with("w40…"),
+            "{cut}"
+        );
         assert_eq!(marked(&transcript, &["w60"]).split(' ').filter(|w| !w.is_empty()).count(), 16);
     }
 
