@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use domain::AccountSid;
-use reqwest::{Method, Response, StatusCode, header, redirect};
+use reqwest::{Method, Response, StatusCode, header, header::HeaderMap, redirect};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, de::DeserializeOwned};
 use url::Url;
@@ -116,7 +116,7 @@ impl Transport {
         url: &Url,
     ) -> Result<Vec<u8>, TwilioError> {
         let exchange = async {
-            let response = self.send(method, credentials, url.clone()).await?;
+            let response = self.send(method, credentials, url.clone(), HeaderMap::new()).await?;
             if response.status().is_redirection() {
                 return Err(TwilioError::Unreadable(format!(
                     "an unexpected redirect ({})",
@@ -136,16 +136,21 @@ impl Transport {
         method: Method,
         credentials: &Credentials,
         url: Url,
+        headers: HeaderMap,
     ) -> Result<Response, TwilioError> {
         self.pace.turn().await;
         let password = credentials.password.expose_secret();
-        let request = self.with_credentials.request(method, url);
+        let request = self.with_credentials.request(method, url).headers(headers);
         Ok(request.basic_auth(&credentials.user, Some(password)).send().await?)
     }
 
-    /// Follows a redirect without credentials, wherever it leads.
-    pub(crate) async fn follow(&self, url: Url) -> Result<Response, TwilioError> {
-        Ok(self.anonymous.get(url).send().await?)
+    /// Asks without credentials, and follows wherever that leads.
+    pub(crate) async fn follow(
+        &self,
+        url: Url,
+        headers: HeaderMap,
+    ) -> Result<Response, TwilioError> {
+        Ok(self.anonymous.get(url).headers(headers).send().await?)
     }
 }
 

@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use chrono::DateTime;
 use domain::AccountSid;
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use warp::{
+    Reply,
     http::{HeaderValue, StatusCode, header},
     reply::Response,
 };
@@ -22,8 +24,46 @@ pub(super) fn json(value: &Value) -> Response {
     with(StatusCode::OK, "application/json", value.to_string())
 }
 
-pub(super) fn media(bytes: Bytes, content_type: &'static str) -> Response {
-    with(StatusCode::OK, content_type, bytes)
+/// Which part of a media file is handed out.
+pub(super) struct Part {
+    pub(super) total: usize,
+    /// The first byte, when a part was asked for.
+    pub(super) from: Option<usize>,
+    pub(super) in_parts: bool,
+}
+
+/// Media, whose connection ends after `breaks` bytes where that is set.
+pub(super) fn media(
+    bytes: Bytes,
+    breaks: Option<usize>,
+    content_type: &'static str,
+    part: &Part,
+) -> Response {
+    let length = bytes.len();
+    let mut response = match breaks {
+        None => with(StatusCode::OK, content_type, bytes),
+        Some(after) => {
+            let sent = stream::iter([Ok(bytes.slice(..after))]);
+            let lost = stream::once(async {
+                // What was sent leaves before the connection does.
+                tokio::task::yield_now().await;
+                Err(std::io::Error::other("the connection is lost"))
+            });
+            warp::reply::stream(sent.chain(lost)).into_response()
+        }
+    };
+    if let Some(from) = part.from {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        let span = format!("bytes {from}-{}/{}", part.total - 1, part.total);
+        response.headers_mut().extend(span.parse().map(|span| (header::CONTENT_RANGE, span)));
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, length.into());
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if part.in_parts {
+        headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    }
+    response
 }
 
 pub(super) fn redirect(storage: SocketAddr, path: &str) -> Response {
@@ -111,7 +151,7 @@ pub(super) fn recording(account: &AccountSid, recording: &DoubleRecording) -> Va
         "error_code": null,
         "price": null,
         "encryption_details": details,
-        "media_url": format!("https://api.twilio.com{path}"),
+        "media_url": recording.external.clone().unwrap_or(format!("https://api.twilio.com{path}")),
         "uri": format!("{path}.json"),
     })
 }

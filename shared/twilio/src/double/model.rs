@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use bytes::Bytes;
 use domain::{CallSid, RecordingSid};
 
+use warp::{http::StatusCode, reply::Response};
+
+use super::answer;
 use crate::RecordingStatus;
 
 /// A call at the double.
@@ -73,6 +76,12 @@ pub struct DoubleRecording {
     pub encrypted: bool,
     /// Whether downloads are redirected to the storage host.
     pub redirected: bool,
+    /// The next downloads lose their connection after so many bytes each. Default: none.
+    pub breaks_after: VecDeque<usize>,
+    /// Whether its media is given in parts (`Range`).
+    pub in_parts: bool,
+    /// Address of its media outside Twilio, where the account keeps it; Twilio has none then.
+    pub external: Option<String>,
 }
 
 impl DoubleRecording {
@@ -92,6 +101,9 @@ impl DoubleRecording {
             not_ready_times: 0,
             encrypted: false,
             redirected: false,
+            breaks_after: VecDeque::new(),
+            in_parts: false,
+            external: None,
         }
     }
 }
@@ -124,11 +136,32 @@ pub(super) struct State {
     pub(super) api_requests: usize,
     pub(super) media_requests: HashMap<RecordingSid, usize>,
     pub(super) media_served: HashMap<RecordingSid, usize>,
+    pub(super) media_bytes: HashMap<RecordingSid, usize>,
     pub(super) storage_saw_credentials: bool,
 }
 
 impl State {
     pub(super) fn recording(&self, sid: &str) -> Option<&DoubleRecording> {
         self.recordings.iter().find(|recording| recording.sid.as_str() == sid)
+    }
+
+    /// The media itself, or what is asked of it; a download that is to break off does.
+    pub(super) fn hand_out(
+        &mut self,
+        sid: &RecordingSid,
+        bytes: Bytes,
+        content_type: &'static str,
+        from: Option<usize>,
+    ) -> Response {
+        *self.media_served.entry(sid.clone()).or_default() += 1;
+        let Some(recording) = self.recordings.iter_mut().find(|known| known.sid == *sid) else {
+            return answer::status(StatusCode::NOT_FOUND);
+        };
+        let from = from.filter(|from| recording.in_parts && *from < bytes.len());
+        let left = bytes.slice(from.unwrap_or(0)..);
+        let breaks = recording.breaks_after.pop_front().filter(|after| *after < left.len());
+        *self.media_bytes.entry(sid.clone()).or_default() += breaks.unwrap_or(left.len());
+        let part = answer::Part { total: bytes.len(), from, in_parts: recording.in_parts };
+        answer::media(left, breaks, content_type, &part)
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Asked {
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) query: Vec<(String, String)>,
+    /// First byte of the part that is asked for.
+    pub(super) from: Option<usize>,
     authorization: Option<String>,
 }
 
@@ -56,8 +58,7 @@ pub(super) async fn storage(shared: Arc<Shared>) -> std::io::Result<(SocketAddr,
         } else {
             match state.recording(asked.path.trim_start_matches('/')).cloned() {
                 Some(recording) => {
-                    *state.media_served.entry(recording.sid).or_default() += 1;
-                    answer::media(recording.media, "audio/x-wav")
+                    state.hand_out(&recording.sid, recording.media, "audio/x-wav", asked.from)
                 }
                 None => answer::status(StatusCode::NOT_FOUND),
             }
@@ -83,6 +84,9 @@ where
             method,
             path: path.as_str().to_owned(),
             query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            from: headers.get("range").and_then(|range| {
+                range.to_str().ok()?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
+            }),
             authorization: headers
                 .get("authorization")
                 .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
