@@ -9,6 +9,7 @@ pub mod extract;
 pub mod fetch;
 mod language;
 pub mod ledger;
+pub mod parking;
 mod patience;
 pub mod pipeline;
 mod plausibility;

@@ -14,6 +14,8 @@ mod complaints;
 mod consuming;
 mod dead;
 mod enqueueing;
+mod handlers;
+mod losses;
 mod model;
 mod observing;
 mod outages;
