@@ -50,6 +50,9 @@ redis.call('INCRBY', KEYS[1], ARGV[1])
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 return 1";
 
+const REFUND: &str = "#!lua flags=allow-oom
+redis.call('DECRBY', KEYS[1], ARGV[1])";
+
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Ledger {
@@ -115,8 +118,8 @@ impl Ledger {
     /// Gives back what was not spent after all.
     pub async fn refund(&self, purse: &str, microusd: u64) {
         let refunded = self.ask::<()>(|link| {
-            let mut command = redis::cmd("DECRBY");
-            command.arg(link.key(&spent_key(purse))).arg(microusd);
+            let mut command = script(REFUND, link.key(&spent_key(purse)));
+            command.arg(microusd);
             command
         });
         refunded.await;

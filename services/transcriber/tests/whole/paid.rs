@@ -151,7 +151,9 @@ async fn the_books_are_kept_behind_a_sentinel() {
 
 #[tokio::test]
 async fn the_books_are_kept_in_a_cluster() {
-    let node = Node::start("save \"\"\ncluster-enabled yes", &[]);
+    // A node that never met another one does not know its own address.
+    let announced = "cluster-enabled yes\ncluster-announce-ip 127.0.0.1";
+    let node = Node::start(&format!("save \"\"\n{announced}"), &[]);
     node.until(&["PING"], "PONG").await;
     node.raw::<()>(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).await.unwrap();
     node.until(&["CLUSTER", "INFO"], "cluster_state:ok").await;
