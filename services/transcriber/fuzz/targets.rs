@@ -1,6 +1,6 @@
 //! What is fuzzed: by `cargo fuzz run decode` without an end, and by the tests for a while.
 
-use callscribe_transcriber::audio::{AudioLimits, CutRule, Recording, SpeechSettings, cut, read};
+use callscribe_transcriber::audio::{AudioLimits, CutRule, Recording, SpeechDetector, cut, read};
 
 /// The longest recording that is taken, in seconds.
 const MAX_SECONDS: u64 = 60;
@@ -10,7 +10,7 @@ pub fn decode(data: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let media = folder.path().join("media");
     std::fs::write(&media, data).unwrap();
-    let limits = AudioLimits { max_seconds: MAX_SECONDS, speech: SpeechSettings::default() };
+    let limits = AudioLimits { max_seconds: MAX_SECONDS, speech: SpeechDetector::default() };
     match read(&media, folder.path(), limits) {
         Ok(recording) => check(&recording),
         Err(error) => assert!(error.code().starts_with(['a', 'n']), "{error}"),

@@ -124,11 +124,7 @@ impl TranscriberSettings {
             return Err(format!("transcriber.temporary_folder is {folder}; it is not a folder"));
         }
         self.validate_languages()?;
-        let threshold = self.speech.threshold;
-        if !(0.0..=1.0).contains(&threshold) {
-            return Err(format!("transcriber.speech.threshold is {threshold}; allowed are 0 to 1"));
-        }
-        Ok(())
+        self.speech.validate()
     }
 
     /// The language of every call, where there is only one.

@@ -46,7 +46,10 @@ mod tests {
 
     #[test]
     fn of_a_webhook_the_host_alone_is_shown() {
-        assert_eq!(mask_url_path("https://hooks.example.com/T0/B1/secret?x=y"), "https://hooks.example.com/***");
+        assert_eq!(
+            mask_url_path("https://hooks.example.com/T0/B1/secret?x=y"),
+            "https://hooks.example.com/***"
+        );
         assert_eq!(mask_url_path("https://u:p@crm.example.com/"), "https://***@crm.example.com/");
         assert_eq!(mask_url_path("https://crm.example.com?secret"), "https://crm.example.com/***");
     }

@@ -16,7 +16,7 @@ use url::Url;
 use self::transport::Transport;
 pub use self::{
     call::CallDetails,
-    media::{Media, MediaFormat, Rest},
+    media::{ByteRange, Media, MediaFormat, Rest, Stretch},
     pages::{Days, RecordingPages},
 };
 use crate::{Recording, TwilioError, TwilioSettings, recording::RecordingJson};
@@ -156,7 +156,7 @@ impl Client {
         let query: Vec<_> =
             channels.iter().map(|channels| ("RequestedChannels", channels.as_str())).collect();
         let url = self.transport.url(account, &path, &query);
-        media::open(&self.transport, self.credentials(account)?, url, rest).await
+        media::open(&self.transport, self.credentials(account)?, url, rest.headers()).await
     }
 
     /// Starts the download of media that the account keeps outside Twilio, without credentials.
@@ -165,7 +165,24 @@ impl Client {
     /// # Errors
     /// As that place answers.
     pub async fn external_media(&self, url: &Url, rest: &Rest) -> Result<Media, TwilioError> {
-        media::open_external(&self.transport, url, rest).await
+        media::open_external(&self.transport, url, rest.headers()).await
+    }
+
+    /// Starts the download of a part of a recording's media, as somebody listens to it: channels
+    /// mixed. Where Twilio gives no parts, the whole comes, and [`Media::stretch`] is `None`.
+    ///
+    /// # Errors
+    /// As [`Client::media`]; [`TwilioError::Api`] with status 416 when the recording is shorter.
+    pub async fn media_part(
+        &self,
+        account: &AccountSid,
+        recording: &RecordingSid,
+        format: MediaFormat,
+        range: Option<ByteRange>,
+    ) -> Result<Media, TwilioError> {
+        let path = format!("Recordings/{recording}.{}", format.extension());
+        let url = self.transport.url(account, &path, &[]);
+        media::open(&self.transport, self.credentials(account)?, url, media::range(range)).await
     }
 
     /// Deletes a recording at Twilio; one that is gone already counts as deleted.

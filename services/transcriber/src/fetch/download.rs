@@ -75,7 +75,7 @@ impl Download<'_> {
     /// One connection: what is missing, or all of it where it is not given in parts.
     async fn go_on(&self, saved: &mut Saved) -> Result<(), FetchError> {
         let media = self.ask(&saved.rest()).await?;
-        let total = media.total;
+        let total = media.total();
         if total.is_some_and(|total| total > self.max_bytes) {
             return Err(FetchError::TooLarge { max_bytes: self.max_bytes });
         }
@@ -116,14 +116,14 @@ impl Saved {
 
     /// Writes what comes; as much of it as came is kept when it ends early.
     async fn take(&mut self, media: Media, max_bytes: u64) -> Result<(), FetchError> {
-        if media.starts_at != self.bytes {
-            if media.starts_at != 0 {
+        if media.starts_at() != self.bytes {
+            if media.starts_at() != 0 {
                 let what = "a part that was not asked for";
                 return Err(TwilioError::Unreadable(what.into()).into());
             }
             self.begin_anew().await?;
         }
-        self.in_parts = media.in_parts;
+        self.in_parts = media.gives_parts;
         self.version.clone_from(&media.version);
         let mut body = media.into_stream();
         let ended = loop {

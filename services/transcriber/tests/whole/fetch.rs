@@ -55,12 +55,7 @@ async fn a_broken_download_goes_on_where_it_broke_and_no_byte_comes_twice() {
     for redirected in [false, true] {
         let (double, client) = double().await;
         let breaks_after = [50_000, 10_000, 7].into();
-        double.add_recording(DoubleRecording {
-            breaks_after,
-            in_parts: true,
-            redirected,
-            ..of(media())
-        });
+        double.add_recording(DoubleRecording { breaks_after, redirected, ..of(media()) });
         let fetched = fetched(&client, &mono(), limits()).await.unwrap();
         assert!(bytes_of(&fetched) == media() && !fetched.is_cut_off, "redirected: {redirected}");
         assert_eq!(double.media_bytes(&recording(1)), media().len());
@@ -72,7 +67,11 @@ async fn a_broken_download_goes_on_where_it_broke_and_no_byte_comes_twice() {
 #[tokio::test]
 async fn where_no_parts_are_given_a_broken_download_begins_anew() {
     let (double, client) = double().await;
-    double.add_recording(DoubleRecording { breaks_after: [50_000].into(), ..of(media()) });
+    double.add_recording(DoubleRecording {
+        breaks_after: [50_000].into(),
+        gives_parts: false,
+        ..of(media())
+    });
     let fetched = fetched(&client, &mono(), limits()).await.unwrap();
     assert!(bytes_of(&fetched) == media());
     assert_eq!(double.media_bytes(&recording(1)), media().len() + 50_000);
@@ -81,11 +80,7 @@ async fn where_no_parts_are_given_a_broken_download_begins_anew() {
 #[tokio::test]
 async fn a_server_that_is_busy_in_between_is_asked_again() {
     let (double, client) = double().await;
-    double.add_recording(DoubleRecording {
-        breaks_after: [50_000].into(),
-        in_parts: true,
-        ..of(media())
-    });
+    double.add_recording(DoubleRecording { breaks_after: [50_000].into(), ..of(media()) });
     let listed = mono();
     let first = fetched(&client, &listed, limits());
     let busy = async {
@@ -103,7 +98,7 @@ async fn a_server_that_is_busy_in_between_is_asked_again() {
 async fn connections_that_bring_nothing_more_end_the_download() {
     let (double, client) = double().await;
     let breaks_after = vec![1_000; 99].into();
-    double.add_recording(DoubleRecording { breaks_after, ..of(media()) });
+    double.add_recording(DoubleRecording { breaks_after, gives_parts: false, ..of(media()) });
     let error = fetched(&client, &mono(), limits()).await.unwrap_err();
     assert!(matches!(error, FetchError::Twilio(_) | FetchError::Incomplete { .. }), "{error:?}");
     assert_eq!(double.media_served(&recording(1)), 5);
@@ -124,7 +119,7 @@ async fn a_part_of_something_else_is_not_appended() {
     let rest = twilio::Rest { from: 1_000, version: Some("\"one\"".into()) };
     let media = client.external_media(&url, &rest).await.unwrap();
     // It has another file now, and says so by sending all of it.
-    assert_eq!((media.starts_at, media.total), (0, Some(self::media().len() as u64)));
+    assert_eq!((media.starts_at(), media.total()), (0, Some(self::media().len() as u64)));
 }
 
 #[tokio::test]

@@ -15,3 +15,5 @@ mod paid;
 mod pocketsphinx;
 mod service;
 mod stage;
+#[cfg(feature = "whisper")]
+mod whisper;

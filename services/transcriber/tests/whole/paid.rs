@@ -12,7 +12,7 @@ use std::{
 };
 
 use callscribe_transcriber::{
-    audio::{AudioLimits, CutRule, SpeechSettings, read},
+    audio::{AudioLimits, CutRule, SpeechDetector, read},
     chain::{Chain, Task},
     engines::{Engine, EngineError, Heard, Piece},
     ledger::Ledger,
@@ -232,7 +232,7 @@ fn task() -> Task {
     let folder = tempfile::tempdir().unwrap();
     let mut file = tempfile::NamedTempFile::new_in(&folder).unwrap();
     file.write_all(&wav(Coding::Pcm16, 16_000, &channels)).unwrap();
-    let limits = AudioLimits { max_seconds: 60, speech: SpeechSettings::default() };
+    let limits = AudioLimits { max_seconds: 60, speech: SpeechDetector::default() };
     let recording = Arc::new(read(file.path(), folder.path(), limits).unwrap());
     assert_eq!(recording.channels.len(), 2);
     Task {

@@ -4,7 +4,10 @@ use std::fmt;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream::BoxStream};
-use reqwest::{Method, Response, StatusCode, header, header::HeaderMap};
+use reqwest::{
+    Method, Response, StatusCode,
+    header::{self, HeaderMap, HeaderValue},
+};
 use url::Url;
 
 use super::{
@@ -41,14 +44,54 @@ pub struct Rest {
     pub version: Option<String>,
 }
 
+/// A stretch of bytes, as it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ByteRange {
+    /// From one byte, counted from 0, to another one or to the end.
+    From(u64, Option<u64>),
+    /// So many bytes at the end.
+    Last(u64),
+}
+
+impl fmt::Display for ByteRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::From(first, Some(last)) => write!(f, "bytes={first}-{last}"),
+            Self::From(first, None) => write!(f, "bytes={first}-"),
+            Self::Last(count) => write!(f, "bytes=-{count}"),
+        }
+    }
+}
+
+/// What stretch of a recording a download is: `Content-Range` of an answer 206.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// The first byte, counted from 0.
+    pub first: u64,
+    /// The last byte.
+    pub last: u64,
+    /// Bytes of the whole.
+    pub whole: u64,
+}
+
+impl Stretch {
+    /// Reads `bytes 0-99/1000`.
+    fn parse(text: &str) -> Option<Self> {
+        let (stretch, whole) = text.strip_prefix("bytes ")?.split_once('/')?;
+        let (first, last) = stretch.split_once('-')?;
+        let (first, last, whole) = (first.parse().ok()?, last.parse().ok()?, whole.parse().ok()?);
+        (first <= last && last < whole).then_some(Self { first, last, whole })
+    }
+}
+
 /// A download that has begun.
 pub struct Media {
-    /// Which byte of the whole comes first.
-    pub starts_at: u64,
-    /// Length of the whole in bytes, where the server said it.
-    pub total: Option<u64>,
+    /// Which part it is, where a part was asked for and Twilio gives parts; else it is the whole.
+    pub stretch: Option<Stretch>,
+    /// Length in bytes, where Twilio said it.
+    pub content_length: Option<u64>,
     /// Whether the server says that it gives parts.
-    pub in_parts: bool,
+    pub gives_parts: bool,
     /// What the server calls these bytes: other bytes have another name.
     pub version: Option<String>,
     /// What Twilio says it is; not to be relied on.
@@ -66,22 +109,20 @@ impl Media {
 impl fmt::Debug for Media {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Media")
-            .field("starts_at", &self.starts_at)
-            .field("total", &self.total)
+            .field("stretch", &self.stretch)
+            .field("content_length", &self.content_length)
             .finish_non_exhaustive()
     }
 }
 
 impl Rest {
     /// Source: RFC 9110, sections 14.2 (`Range`) and 13.1.5 (`If-Range`).
-    fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        if self.from > 0
-            && let Ok(range) = format!("bytes={}-", self.from).parse()
+    pub(super) fn headers(&self) -> HeaderMap {
+        let mut headers = range((self.from > 0).then_some(ByteRange::From(self.from, None)));
+        if !headers.is_empty()
+            && let Some(Ok(version)) = self.version.as_ref().map(|version| version.parse())
         {
-            headers.insert(header::RANGE, range);
-            let version = self.version.as_ref().and_then(|version| version.parse().ok());
-            headers.extend(version.map(|version| (header::IF_RANGE, version)));
+            headers.insert(header::IF_RANGE, version);
         }
         headers
     }
@@ -92,16 +133,17 @@ pub(super) async fn open(
     transport: &Transport,
     credentials: &Credentials,
     url: Url,
-    rest: &Rest,
+    headers: HeaderMap,
 ) -> Result<Media, TwilioError> {
-    let mut response = transport.send(Method::GET, credentials, url.clone(), rest.headers()).await?;
+    let asking = transport.send_with(Method::GET, credentials, url.clone(), headers.clone());
+    let mut response = asking.await?;
     if response.status().is_redirection() {
         let target = response.headers().get(header::LOCATION);
         let target = target.and_then(|target| target.to_str().ok());
         let target = target
             .and_then(|target| url.join(target).ok())
             .ok_or_else(|| TwilioError::Unreadable("a redirect that leads nowhere".into()))?;
-        response = transport.follow(target, rest.headers()).await?;
+        response = transport.follow(target, headers).await?;
     }
     Media::of(accepted(response).await?)
 }
@@ -110,51 +152,47 @@ pub(super) async fn open(
 pub(super) async fn open_external(
     transport: &Transport,
     url: &Url,
-    rest: &Rest,
+    headers: HeaderMap,
 ) -> Result<Media, TwilioError> {
-    Media::of(accepted(transport.follow(url.clone(), rest.headers()).await?).await?)
+    Media::of(accepted(transport.follow(url.clone(), headers).await?).await?)
+}
+
+/// What asks for a part.
+pub(super) fn range(range: Option<ByteRange>) -> HeaderMap {
+    let range = range.and_then(|range| HeaderValue::from_str(&range.to_string()).ok());
+    range.map(|range| (header::RANGE, range)).into_iter().collect()
 }
 
 impl Media {
+    /// Which byte of the whole comes first.
+    pub fn starts_at(&self) -> u64 {
+        self.stretch.map_or(0, |stretch| stretch.first)
+    }
+
+    /// Length of the whole in bytes, where the server said it.
+    pub fn total(&self) -> Option<u64> {
+        self.stretch.map_or(self.content_length, |stretch| Some(stretch.whole))
+    }
+
     fn of(response: Response) -> Result<Self, TwilioError> {
         let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-        let is_part = response.status() == StatusCode::PARTIAL_CONTENT;
-        let (starts_at, total) = if is_part {
-            text(header::CONTENT_RANGE)
-                .and_then(span)
-                .ok_or_else(|| TwilioError::Unreadable("a part of nobody knows what".into()))?
-        } else {
-            (0, response.content_length())
+        let stretch = match response.status() {
+            StatusCode::PARTIAL_CONTENT => {
+                Some(text(header::CONTENT_RANGE).and_then(Stretch::parse).ok_or_else(|| {
+                    TwilioError::Unreadable("a part that does not say which".into())
+                })?)
+            }
+            _ => None,
         };
         // A weak name does not promise the same bytes.
         let name = text(header::ETAG).filter(|name| !name.starts_with("W/"));
         Ok(Self {
-            starts_at,
-            total,
-            in_parts: is_part || text(header::ACCEPT_RANGES) == Some("bytes"),
+            stretch,
+            content_length: response.content_length(),
+            gives_parts: stretch.is_some() || text(header::ACCEPT_RANGES) == Some("bytes"),
             version: name.or_else(|| text(header::LAST_MODIFIED)).map(str::to_owned),
             content_type: text(header::CONTENT_TYPE).map(str::to_owned),
             body: response.bytes_stream().map(|piece| piece.map_err(TwilioError::from)).boxed(),
         })
-    }
-}
-
-/// `bytes 100-199/200` as 100 and 200; the length may be unknown (`*`).
-fn span(text: &str) -> Option<(u64, Option<u64>)> {
-    let (first, rest) = text.strip_prefix("bytes ")?.split_once('-')?;
-    let (_, total) = rest.split_once('/')?;
-    Some((first.trim().parse().ok()?, total.trim().parse().ok()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_content_range_is_read_as_the_rfc_writes_it() {
-        assert_eq!(span("bytes 100-199/200"), Some((100, Some(200))));
-        assert_eq!(span("bytes 0-9/*"), Some((0, None)));
-        assert_eq!(span("bytes */200"), None);
-        assert_eq!(span("items 0-1/2"), None);
     }
 }

@@ -116,7 +116,7 @@ impl Transport {
         url: &Url,
     ) -> Result<Vec<u8>, TwilioError> {
         let exchange = async {
-            let response = self.send(method, credentials, url.clone(), HeaderMap::new()).await?;
+            let response = self.send(method, credentials, url.clone()).await?;
             if response.status().is_redirection() {
                 return Err(TwilioError::Unreadable(format!(
                     "an unexpected redirect ({})",
@@ -132,6 +132,16 @@ impl Transport {
 
     /// Sends one request with credentials and returns whatever comes.
     pub(crate) async fn send(
+        &self,
+        method: Method,
+        credentials: &Credentials,
+        url: Url,
+    ) -> Result<Response, TwilioError> {
+        self.send_with(method, credentials, url, HeaderMap::new()).await
+    }
+
+    /// Sends one request with credentials and further headers and returns whatever comes.
+    pub(crate) async fn send_with(
         &self,
         method: Method,
         credentials: &Credentials,

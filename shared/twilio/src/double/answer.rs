@@ -24,46 +24,60 @@ pub(super) fn json(value: &Value) -> Response {
     with(StatusCode::OK, "application/json", value.to_string())
 }
 
-/// Which part of a media file is handed out.
-pub(super) struct Part {
-    pub(super) total: usize,
-    /// The first byte, when a part was asked for.
-    pub(super) from: Option<usize>,
-    pub(super) in_parts: bool,
-}
-
-/// Media, whose connection ends after `breaks` bytes where that is set.
+/// Media, or the part of it that a header `Range` asks for, and how many bytes are sent: all of them,
+/// unless the connection breaks before.
 pub(super) fn media(
-    bytes: Bytes,
-    breaks: Option<usize>,
+    bytes: &Bytes,
     content_type: &'static str,
-    part: &Part,
-) -> Response {
-    let length = bytes.len();
-    let mut response = match breaks {
-        None => with(StatusCode::OK, content_type, bytes),
-        Some(after) => {
-            let sent = stream::iter([Ok(bytes.slice(..after))]);
-            let lost = stream::once(async {
-                // What was sent leaves before the connection does.
-                tokio::task::yield_now().await;
-                Err(std::io::Error::other("the connection is lost"))
-            });
-            warp::reply::stream(sent.chain(lost)).into_response()
+    range: Option<&str>,
+    breaks_after: Option<usize>,
+) -> (Response, usize) {
+    let whole = bytes.len();
+    let (answer, part, told) = match range.and_then(|range| part(range, whole)) {
+        None => (StatusCode::OK, bytes.clone(), None),
+        Some((first, last)) if first < whole => {
+            let told = format!("bytes {first}-{last}/{whole}");
+            (StatusCode::PARTIAL_CONTENT, bytes.slice(first..=last), Some(told))
+        }
+        Some(_) => {
+            (StatusCode::RANGE_NOT_SATISFIABLE, Bytes::new(), Some(format!("bytes */{whole}")))
         }
     };
-    if let Some(from) = part.from {
-        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-        let span = format!("bytes {from}-{}/{}", part.total - 1, part.total);
-        response.headers_mut().extend(span.parse().map(|span| (header::CONTENT_RANGE, span)));
+    let breaks_after = breaks_after.filter(|after| *after < part.len());
+    let sent = breaks_after.unwrap_or(part.len());
+    let mut response = with(answer, content_type, part.clone());
+    if breaks_after.is_some() {
+        response = breaking(response, &part, sent);
     }
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_LENGTH, length.into());
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    if part.in_parts {
-        headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    let told = told.and_then(|told| HeaderValue::from_str(&told).ok());
+    response.headers_mut().extend(told.map(|told| (header::CONTENT_RANGE, told)));
+    (response, sent)
+}
+
+/// The same answer, whose connection ends after so many bytes.
+fn breaking(response: Response, bytes: &Bytes, after: usize) -> Response {
+    let (mut head, _) = response.into_parts();
+    head.headers.insert(header::CONTENT_LENGTH, bytes.len().into());
+    let sent = stream::iter([Ok(bytes.slice(..after))]);
+    let lost = stream::once(async {
+        // What was sent leaves before the connection does.
+        tokio::task::yield_now().await;
+        Err(std::io::Error::other("the connection is lost"))
+    });
+    let body = warp::reply::stream(sent.chain(lost)).into_response().into_body();
+    Response::from_parts(head, body)
+}
+
+/// First and last byte of `bytes=0-99`, `bytes=100-` or `bytes=-100`.
+fn part(range: &str, whole: usize) -> Option<(usize, usize)> {
+    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+    let end = whole.saturating_sub(1);
+    match (first.parse::<usize>(), last.parse::<usize>()) {
+        (Ok(first), Ok(last)) => Some((first, last.min(end))),
+        (Ok(first), Err(_)) => Some((first, end)),
+        (Err(_), Ok(count)) => Some((whole.saturating_sub(count), end)),
+        (Err(_), Err(_)) => None,
     }
-    response
 }
 
 pub(super) fn redirect(storage: SocketAddr, path: &str) -> Response {

@@ -119,5 +119,5 @@ pub(super) fn media(
         (mixed.unwrap_or_else(|| recording.media.clone()), "audio/x-wav")
     };
     let sid = recording.sid.clone();
-    Some(state.hand_out(&sid, bytes, content_type, asked.from))
+    Some(state.hand_out(&sid, &bytes, content_type, asked.range.as_deref()))
 }

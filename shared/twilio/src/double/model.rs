@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use bytes::Bytes;
 use domain::{CallSid, RecordingSid};
 
-use warp::{http::StatusCode, reply::Response};
+use warp::{
+    http::{HeaderValue, StatusCode, header},
+    reply::Response,
+};
 
 use super::answer;
 use crate::RecordingStatus;
@@ -78,10 +81,10 @@ pub struct DoubleRecording {
     pub redirected: bool,
     /// The next downloads lose their connection after so many bytes each. Default: none.
     pub breaks_after: VecDeque<usize>,
-    /// Whether its media is given in parts (`Range`).
-    pub in_parts: bool,
     /// Address of its media outside Twilio, where the account keeps it; Twilio has none then.
     pub external: Option<String>,
+    /// Whether a part of its media may be asked for. Default: yes.
+    pub gives_parts: bool,
 }
 
 impl DoubleRecording {
@@ -102,8 +105,8 @@ impl DoubleRecording {
             encrypted: false,
             redirected: false,
             breaks_after: VecDeque::new(),
-            in_parts: false,
             external: None,
+            gives_parts: true,
         }
     }
 }
@@ -145,23 +148,27 @@ impl State {
         self.recordings.iter().find(|recording| recording.sid.as_str() == sid)
     }
 
-    /// The media itself, or what is asked of it; a download that is to break off does.
+    /// The media itself, or the part that is asked for where it gives parts; a download that is to
+    /// break off does.
     pub(super) fn hand_out(
         &mut self,
         sid: &RecordingSid,
-        bytes: Bytes,
+        bytes: &Bytes,
         content_type: &'static str,
-        from: Option<usize>,
+        range: Option<&str>,
     ) -> Response {
-        *self.media_served.entry(sid.clone()).or_default() += 1;
         let Some(recording) = self.recordings.iter_mut().find(|known| known.sid == *sid) else {
             return answer::status(StatusCode::NOT_FOUND);
         };
-        let from = from.filter(|from| recording.in_parts && *from < bytes.len());
-        let left = bytes.slice(from.unwrap_or(0)..);
-        let breaks = recording.breaks_after.pop_front().filter(|after| *after < left.len());
-        *self.media_bytes.entry(sid.clone()).or_default() += breaks.unwrap_or(left.len());
-        let part = answer::Part { total: bytes.len(), from, in_parts: recording.in_parts };
-        answer::media(left, breaks, content_type, &part)
+        let range = range.filter(|_| recording.gives_parts);
+        let breaks_after = recording.breaks_after.pop_front();
+        let (mut response, sent) = answer::media(bytes, content_type, range, breaks_after);
+        if recording.gives_parts {
+            let parts = HeaderValue::from_static("bytes");
+            response.headers_mut().insert(header::ACCEPT_RANGES, parts);
+        }
+        *self.media_served.entry(sid.clone()).or_default() += 1;
+        *self.media_bytes.entry(sid.clone()).or_default() += sent;
+        response
     }
 }

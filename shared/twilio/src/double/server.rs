@@ -18,9 +18,8 @@ pub(super) struct Asked {
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) query: Vec<(String, String)>,
-    /// First byte of the part that is asked for.
-    pub(super) from: Option<usize>,
     authorization: Option<String>,
+    pub(super) range: Option<String>,
 }
 
 impl Asked {
@@ -58,7 +57,8 @@ pub(super) async fn storage(shared: Arc<Shared>) -> std::io::Result<(SocketAddr,
         } else {
             match state.recording(asked.path.trim_start_matches('/')).cloned() {
                 Some(recording) => {
-                    state.hand_out(&recording.sid, recording.media, "audio/x-wav", asked.from)
+                    let range = asked.range.as_deref();
+                    state.hand_out(&recording.sid, &recording.media, "audio/x-wav", range)
                 }
                 None => answer::status(StatusCode::NOT_FOUND),
             }
@@ -84,16 +84,16 @@ where
             method,
             path: path.as_str().to_owned(),
             query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
-            from: headers.get("range").and_then(|range| {
-                range.to_str().ok()?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
-            }),
-            authorization: headers
-                .get("authorization")
-                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+            authorization: text(&headers, "authorization"),
+            range: text(&headers, "range"),
         })
         .then(handle);
     let server = tokio::spawn(warp::serve(routes).incoming(listener).run());
     Ok((address, server))
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 fn fault_of(shared: &Shared) -> Option<Fault> {
