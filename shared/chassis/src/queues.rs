@@ -117,7 +117,8 @@ fn decided(decision: &Decision) -> Vec<Outgoing> {
             }
         }
     };
-    let entry = event_entry(&event_about(subject, order, kind), decision.delivery.traceparent.clone());
+    let entry =
+        event_entry(&event_about(subject, order, kind), decision.delivery.traceparent.clone());
     entry.map(|entry| Outgoing { queue: RESULTS.into(), entry }).into_iter().collect()
 }
 
