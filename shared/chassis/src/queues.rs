@@ -8,6 +8,7 @@ use std::{
 
 use domain::{AttemptOrder, CallEvent, CallJob, EventKind, JobSubject};
 use queue::{Decision, Delivery, Entry, Failure, Link, Outgoing, Queue, QueueOptions, Transition};
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::Check;
@@ -39,7 +40,7 @@ pub fn results(link: Link) -> Queue {
 /// When the job cannot be written as JSON, which no job of ours does.
 pub fn job_entry(job: &CallJob, traceparent: Option<String>) -> serde_json::Result<Entry> {
     let queued = event_of(job, AttemptOrder::default(), EventKind::Queued { source: job.source() });
-    let entry = Entry::new(job.call_sid().as_str(), serde_json::to_string(job)?)
+    let entry = Entry::new(job.call_sid().as_str(), json(job)?)
         .once(job.once_key(), ONCE_WINDOW)
         .traced(traceparent.clone());
     Ok(entry.emit(RESULTS, event_entry(&queued, traceparent)?))
@@ -50,8 +51,14 @@ pub fn job_entry(job: &CallJob, traceparent: Option<String>) -> serde_json::Resu
 /// # Errors
 /// When the event cannot be written as JSON, which no event of ours does.
 pub fn event_entry(event: &CallEvent, traceparent: Option<String>) -> serde_json::Result<Entry> {
-    let body = serde_json::to_string(event)?;
-    Ok(Entry::new(event.call_sid.as_str(), body).traced(traceparent))
+    Ok(Entry::new(event.call_sid.as_str(), json(event)?).traced(traceparent))
+}
+
+/// As JSON, with room for all that most events and jobs say.
+fn json<T: Serialize>(value: &T) -> serde_json::Result<String> {
+    let mut written = Vec::with_capacity(384);
+    serde_json::to_writer(&mut written, value)?;
+    String::from_utf8(written).map_err(serde::ser::Error::custom)
 }
 
 /// An event about a job, at the present time. `order.generation` is taken from the job.

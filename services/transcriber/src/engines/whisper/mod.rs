@@ -42,7 +42,8 @@ pub fn open(_: &WhisperSettings) -> Result<Arc<dyn Engine>, String> {
 #[cfg(feature = "whisper")]
 mod tests;
 
-#[cfg(all(test, not(feature = "whisper")))]
+#[cfg(test)]
+#[cfg(not(feature = "whisper"))]
 mod tests {
     use super::*;
 
