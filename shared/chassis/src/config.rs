@@ -135,6 +135,36 @@ pub fn masked_option<S: Serializer>(
     }
 }
 
+/// For `serialize_with`: an address is printed without user, password and query.
+///
+/// # Errors
+/// As the serializer's.
+pub fn masked_url<S: Serializer>(url: &impl ToString, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&domain::mask_url(&url.to_string()))
+}
+
+/// As [`masked_url`], an absent one as nothing.
+///
+/// # Errors
+/// As the serializer's.
+pub fn masked_url_option<S: Serializer>(
+    url: &Option<impl ToString>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match url {
+        Some(url) => masked_url(url, to),
+        None => to.serialize_none(),
+    }
+}
+
+/// As [`masked_url`], for addresses whose path is a secret too, as those of webhooks are.
+///
+/// # Errors
+/// As the serializer's.
+pub fn masked_url_path<S: Serializer>(url: &impl ToString, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&domain::mask_url_path(&url.to_string()))
+}
+
 /// For `deserialize_with`: a list, or one text with commas between its items (as a variable must).
 ///
 /// # Errors

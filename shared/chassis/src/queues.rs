@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use domain::{AttemptOrder, CallEvent, CallJob, EventKind};
+use domain::{AttemptOrder, CallEvent, CallJob, EventKind, JobSubject};
 use queue::{Decision, Delivery, Entry, Failure, Link, Outgoing, Queue, QueueOptions, Transition};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -63,15 +63,15 @@ fn json<T: Serialize>(value: &T) -> serde_json::Result<String> {
 
 /// An event about a job, at the present time. `order.generation` is taken from the job.
 pub fn event_of(job: &CallJob, order: AttemptOrder, kind: EventKind) -> CallEvent {
-    let (recording_sid, generation) = match job {
-        CallJob::Transcribe { recording_sid, generation, .. } => {
-            (Some(recording_sid.clone()), *generation)
-        }
-        CallJob::Resolve { .. } => (None, 0),
-    };
+    event_about(job.subject(), order, kind)
+}
+
+/// As [`event_of`], about a job of which no more is understood than what it is about.
+pub fn event_about(subject: JobSubject, order: AttemptOrder, kind: EventKind) -> CallEvent {
+    let JobSubject { account_sid, call_sid, recording_sid, generation } = subject;
     CallEvent {
-        account_sid: job.account_sid().clone(),
-        call_sid: job.call_sid().clone(),
+        account_sid,
+        call_sid,
         recording_sid,
         order: AttemptOrder { generation, ..order },
         at_ms: now_ms(),
@@ -106,7 +106,7 @@ pub fn now_ms() -> i64 {
 
 fn decided(decision: &Decision) -> Vec<Outgoing> {
     // A malformed entry names no call, so there is no row to tell; it is counted, logged and kept.
-    let Ok(job) = serde_json::from_str::<CallJob>(&decision.delivery.body) else {
+    let Ok(subject) = serde_json::from_str::<JobSubject>(&decision.delivery.body) else {
         return Vec::new();
     };
     let order = order_of(&decision.delivery);
@@ -124,7 +124,8 @@ fn decided(decision: &Decision) -> Vec<Outgoing> {
             }
         }
     };
-    let entry = event_entry(&event_of(&job, order, kind), decision.delivery.traceparent.clone());
+    let entry =
+        event_entry(&event_about(subject, order, kind), decision.delivery.traceparent.clone());
     entry.map(|entry| Outgoing { queue: RESULTS.into(), entry }).into_iter().collect()
 }
 

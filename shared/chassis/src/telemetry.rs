@@ -46,6 +46,7 @@ pub struct TelemetrySettings {
     pub log_file: Option<PathBuf>,
     /// Base URL of an OTLP/HTTP collector (`http://otel-collector:4318`); traces leave only when
     /// it is set. Default: the standard `OTEL_EXPORTER_OTLP_ENDPOINT`, else none.
+    #[serde(serialize_with = "crate::config::masked_url_option")]
     pub otlp_endpoint: Option<String>,
 }
 

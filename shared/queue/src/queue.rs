@@ -172,6 +172,15 @@ impl Queue {
         pause::list(self).await
     }
 
+    /// Those of these pauses that hold now; for handlers, which ask before each piece of work
+    /// whether another process has paused what it needs.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn pauses_of(&self, by: &[&str]) -> Result<Vec<Pause>, QueueError> {
+        pause::some(self, by).await
+    }
+
     /// Writes a pause record: `operator` stops the whole queue within a second, other names are
     /// for handlers to look at. Without a `wait` it lasts until [`Queue::resume`].
     ///

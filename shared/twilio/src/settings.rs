@@ -26,6 +26,7 @@ pub struct TwilioSettings {
     pub accounts: Vec<AccountSettings>,
     /// Base of the REST API; another one for a region or a test.
     /// Default `https://api.twilio.com/2010-04-01`.
+    #[serde(serialize_with = "without_secrets")]
     pub api_base: String,
     /// Seconds until a connection must stand. Default 5.
     pub connect_timeout_seconds: u64,
@@ -202,6 +203,10 @@ fn masked<S: Serializer>(secret: &Option<SecretString>, to: S) -> Result<S::Ok, 
 
 fn all_masked<S: Serializer>(secrets: &[SecretString], to: S) -> Result<S::Ok, S::Error> {
     to.collect_seq(secrets.iter().map(|_| "***"))
+}
+
+fn without_secrets<S: Serializer>(url: &str, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&domain::mask_url(url))
 }
 
 #[cfg(test)]

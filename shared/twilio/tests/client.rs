@@ -83,7 +83,7 @@ async fn a_call_and_its_recordings_are_read() {
     sids.sort();
     assert_eq!(sids, [recording(1), recording(2)]);
     let one = client.recording(&account(), &recording(1)).await.unwrap();
-    assert_eq!((one.status, one.external_media), (RecordingStatus::Completed, false));
+    assert_eq!((one.status, one.external_media), (RecordingStatus::Completed, None));
 }
 
 #[tokio::test]

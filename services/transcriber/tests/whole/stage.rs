@@ -72,6 +72,16 @@ impl Drop for Redis {
     }
 }
 
+/// Waits until Redis answers.
+pub async fn up(link: &Link) {
+    let answers = async {
+        while link.ping().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, answers).await.expect("redis answers");
+}
+
 /// Passes on every event of the `results` queue.
 struct Listening(mpsc::UnboundedSender<CallEvent>);
 
@@ -125,12 +135,7 @@ impl Stage {
         config.transcriber.engines.openai.usd_per_minute = Some(0.006);
         change(&mut config);
         let link = Link::open(&config.redis).await.unwrap();
-        let until_up = async {
-            while link.ping().await.is_err() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, until_up).await.expect("redis answers");
+        up(&link).await;
         let stop = CancellationToken::new();
         let (sender, events) = mpsc::unbounded_channel();
         let results = queues::results(link.clone());

@@ -180,6 +180,9 @@ async fn parked_work_waits_for_the_end_of_its_pause_without_counting_an_attempt(
     eventually("a pause", async || queue.pauses().await.unwrap().contains_key("engine:a")).await;
     let pause = queue.pauses().await.unwrap().remove("engine:a").unwrap();
     assert_eq!(pause.reason, "429 from the engine");
+    let some = queue.pauses_of(&["engine:b", "engine:a"]).await.unwrap();
+    assert_eq!(some, std::slice::from_ref(&pause));
+    assert_eq!(queue.pauses_of(&["engine:b"]).await.unwrap(), []);
     assert!(pause.until_ms.is_some());
 
     let seen = seen.reaches(3).await;
