@@ -10,6 +10,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use chassis::queues::now_ms;
+use domain::Redactor;
 use queue::RedisSettings;
 use redis::{
     AsyncCommands, Client, IntoConnectionInfo, RedisResult,
@@ -40,12 +41,13 @@ const DAY_MS: i64 = 24 * 3600 * 1000;
 pub struct Ledger {
     connection: Option<ConnectionManager>,
     prefix: String,
+    redactor: Redactor,
 }
 
 impl Ledger {
     /// A ledger that keeps nothing.
     pub fn off() -> Self {
-        Self { connection: None, prefix: String::new() }
+        Self { connection: None, prefix: String::new(), redactor: Redactor::default() }
     }
 
     /// A ledger in the Redis of the queues; connects when it is first used.
@@ -63,7 +65,12 @@ impl Ledger {
                  takes a single Redis server"
             );
         }
-        Self { connection, prefix }
+        Self { connection, prefix, redactor: Redactor::default() }
+    }
+
+    /// Masks what is not to be kept in what it keeps.
+    pub fn redacting(self, redactor: Redactor) -> Self {
+        Self { redactor, ..self }
     }
 
     /// What was heard of a work before, by piece.
@@ -83,7 +90,9 @@ impl Ledger {
 
     /// Keeps what was heard in a piece.
     pub async fn keep(&self, work: &str, piece: &str, heard: &Heard) {
-        let Ok(json) = serde_json::to_string(heard) else { return };
+        let mut heard = heard.clone();
+        self.redactor.texts(heard.segments.iter_mut().map(|segment| &mut segment.text));
+        let Ok(json) = serde_json::to_string(&heard) else { return };
         let key = self.heard_key(work);
         self.ask(async |mut connection| {
             let mut both = redis::pipe();

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use chassis::{Process, queues};
+use domain::Redactor;
 use queue::{ConsumerOptions, Link};
 use tracing::info;
 use twilio::Client;
@@ -40,13 +41,15 @@ pub async fn run_with(
     engines: Vec<Arc<dyn Engine>>,
 ) -> anyhow::Result<()> {
     let settings = &config.transcriber;
-    let chain = Chain::new(engines, Ledger::open(&config.redis));
+    let redactor = Redactor::new(&config.redact)?;
+    let ledger = Ledger::open(&config.redis).redacting(redactor.clone());
+    let chain = Chain::new(engines, ledger);
     let names = chain.names().join(", ");
     let link = Link::open(&config.redis).await.context("Redis")?;
     let twilio = Client::new(&config.twilio).context("Twilio")?;
     let extractor = Extractor::from_settings(&settings.extract)?;
     let worker = Worker {
-        pipeline: Pipeline::new(settings, twilio.clone(), chain, extractor),
+        pipeline: Pipeline::new(settings, twilio.clone(), chain, extractor, redactor),
         twilio,
         results: queues::results(link.clone()),
         not_ready: Duration::from_secs(settings.not_ready_seconds),

@@ -175,7 +175,8 @@ fn read(line: &Line, plan: &ImportPlan) -> Result<Told, Problem> {
         call_status: line.text("call_status")?,
         duration_seconds: line.parsed("duration_seconds", "a number of seconds")?,
     };
-    let transcript = line.text("final_transcript")?;
+    let mut transcript = line.text("final_transcript")?;
+    plan.redactor.texts(&mut transcript);
     let allowed = crate::projection::UnknownStatus.to_string();
     let status = match line.parsed("status", &allowed)? {
         Some(status) => status,

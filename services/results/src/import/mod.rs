@@ -30,7 +30,7 @@ mod lines;
 
 use std::{collections::BTreeSet, io::BufRead, sync::Arc};
 
-use domain::AccountSid;
+use domain::{AccountSid, Redactor};
 use serde::Serialize;
 
 pub use line::Problem;
@@ -69,6 +69,8 @@ pub struct ImportPlan {
     pub account: Option<AccountSid>,
     /// Read and check everything, write nothing.
     pub dry_run: bool,
+    /// Masks what is not to be kept in transcripts.
+    pub redactor: Redactor,
 }
 
 /// What became of the lines.
