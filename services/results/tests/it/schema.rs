@@ -159,11 +159,11 @@ const ROWS_OF_M0001: [&str; 4] = [
 
 /// What the released migrations make of an empty SQLite file: they are never edited.
 const RELEASED: [(&str, &str); 5] = [
-    ("m0001_calls_and_leads", "?"),
-    ("m0002_reconcile_marks", "?"),
-    ("m0003_search", "?"),
-    ("m0004_deliveries", "?"),
-    ("m0005_retention", "?"),
+    ("m0001_calls_and_leads", "050eae3ef8f6767d"),
+    ("m0002_reconcile_marks", "f320c5fe85e243e6"),
+    ("m0003_search", "19767652fa19ccbd"),
+    ("m0004_deliveries", "e39d5cc1674fb8f1"),
+    ("m0005_retention", "b9dde648c955c66c"),
 ];
 
 on_both! {
@@ -180,9 +180,6 @@ on_both! {
             let old = sea_orm::Database::connect(&url).await.unwrap();
             let steps = Some(u32::try_from(count).unwrap());
             store::migrations::Migrator::up(&old, steps).await.unwrap();
-            if let Some((name, digest)) = RELEASED.get(count - 1).filter(|_| is_sqlite) {
-                assert_eq!(schema_digest(&old).await, *digest, "{name} was edited");
-            }
             for row in ROWS_OF_M0001 {
                 old.execute_unprepared(row).await.unwrap();
             }
@@ -204,6 +201,20 @@ on_both! {
             store.close().await.unwrap();
         }
     }
+}
+
+#[tokio::test]
+async fn a_released_migration_makes_what_it_made_when_it_was_released() {
+    use sea_orm_migration::MigratorTrait;
+    let names = store::migrations::Migrator::migrations();
+    let mut made = Vec::new();
+    for (count, migration) in (1..).zip(&names).take(RELEASED.len()) {
+        let database = sea_orm::Database::connect("sqlite::memory:").await.unwrap();
+        store::migrations::Migrator::up(&database, Some(count)).await.unwrap();
+        made.push((migration.name().to_owned(), schema_digest(&database).await));
+    }
+    let released = RELEASED.map(|(name, digest)| (name.to_owned(), digest.to_owned()));
+    assert_eq!(made, released);
 }
 
 async fn schema_digest(connection: &sea_orm::DatabaseConnection) -> String {
