@@ -1,9 +1,9 @@
 # Callscribe: `make run` and `make test` are all you need; both install what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt bench chaos samples clean
+.PHONY: help run test lint api-check fmt bench chaos samples clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
 run: ## build and start everything on this machine, with sample calls unless Twilio is configured (ARGS=--once)
 	@deploy/setup/packages.sh run
@@ -17,6 +17,10 @@ test: ## every test: unit, integration, end to end
 lint: ## formatting and clippy, warnings refused
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+api-check: ## the API against its own description, with schemathesis (EXAMPLES=)
+	@deploy/setup/packages.sh test
+	@services/results/api-check/run.sh
 
 bench: ## all benches, or those whose name begins with ONLY=…; writes target/bench.json
 	@deploy/setup/packages.sh test

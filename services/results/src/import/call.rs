@@ -83,7 +83,7 @@ pub(super) async fn import(
     let fates = told.into_iter().map(|told| Ok(known.take_over(told?, now))).collect();
     let mut calls: Vec<_> = known.calls.into_values().filter(Change::differs).collect();
     let assigned = leads_of_batch::assign(&db, &mut calls, settings, now).await?;
-    write::calls(&db, calls.iter().map(|change| change.row.clone())).await?;
+    write::calls(&db, &calls).await?;
     // What happened elsewhere, and before, is no news: nobody outside is told.
     let _ = leads_of_batch::update(&db, assigned, &calls, settings, now).await?;
     if plan.dry_run {

@@ -121,6 +121,7 @@ pub fn merge(row: &mut Model, event: &CallEvent) {
     match (&event.kind, &event.recording_sid) {
         (EventKind::Observed(metadata), _) => {
             row.fold.said.merge(metadata, event.at_ms);
+            row.fold.track.steps.merge(event);
             if row.fold.numbers_erased {
                 row.fold.said.forget_numbers();
             }

@@ -55,7 +55,7 @@ pub async fn step(
     scrub_events_out(&db, &sids, due.kind).await?;
     let assigned = leads_of_batch::assign(&db, &mut calls, settings, now).await?;
     if due.kind != Kind::Calls {
-        write::calls(&db, calls.iter().map(|change| change.row.clone())).await?;
+        write::calls(&db, &calls).await?;
     }
     let (_, events) = leads_of_batch::update(&db, assigned, &calls, settings, now).await?;
     write::events_out(&db, events).await?;

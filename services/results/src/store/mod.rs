@@ -2,6 +2,7 @@
 
 mod backup;
 pub mod calls;
+mod changes;
 mod connect;
 pub mod deliveries;
 pub mod entities;
@@ -9,8 +10,10 @@ mod error;
 pub mod lead_edit;
 pub mod leads;
 pub mod migrations;
+mod narrow;
 mod schema;
 pub mod search;
+pub mod snippet;
 pub mod statistics;
 mod transaction;
 

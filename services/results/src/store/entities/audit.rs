@@ -1,11 +1,13 @@
 //! What was taken away or taken over, when, and by which rule.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use sea_orm::entity::prelude::*;
 use serde::Serialize;
 
 /// One step of retention, one erasure, one import.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, JsonSchema)]
+#[schemars(rename = "Audit")]
 #[sea_orm(table_name = "audit")]
 pub struct Model {
     /// Number of the step.

@@ -35,16 +35,11 @@ impl MigrationTrait for Migration {
     }
 }
 
-const INDEXES: [&str; 7] = [
+const INDEXES: [&str; 3] = [
     "CREATE INDEX recordings_unfinished ON recordings (account_sid, id) \
      WHERE status IN ('observed', 'queued', 'transcribing', 'retrying')",
-    "CREATE INDEX call_logs_unfinished ON call_logs (account_sid, id) \
-     WHERE status IN ('queued', 'transcribing', 'retrying')",
-    "CREATE INDEX call_logs_by_from_number ON call_logs (from_number)",
-    "CREATE INDEX call_logs_by_to_number ON call_logs (to_number)",
     "CREATE INDEX call_logs_by_parent_call_sid ON call_logs (parent_call_sid) \
      WHERE parent_call_sid IS NOT NULL",
-    "CREATE INDEX outbox_by_call_sid ON outbox (call_sid)",
     "CREATE INDEX outbox_by_lead_id ON outbox (lead_id)",
 ];
 
