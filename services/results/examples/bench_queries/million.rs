@@ -146,6 +146,7 @@ impl Draw {
             started_at: Some(at),
             enqueued_at: Some(at),
             transcribed_at: done.then_some(at),
+            imported_at: None,
             created_at: at,
             updated_at: at,
             fold: CallFold::default(),
