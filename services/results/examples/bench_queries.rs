@@ -7,7 +7,12 @@
 //!
 //! A folder keeps the SQLite database for the next run.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench ends by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a bench ends by panicking"
+)]
 
 #[path = "bench_queries/million.rs"]
 mod million;

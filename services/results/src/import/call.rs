@@ -20,9 +20,8 @@ use crate::{
     },
 };
 
-/// What is read; the rest of the columns of our own table are computed here.
-pub(super) const COLUMNS: [&str; 33] = [
-    "id",
+/// What is read; the rest of the columns of our own table are made here.
+pub(super) const COLUMNS: [&str; 25] = [
     "call_sid",
     "account_sid",
     "parent_call_sid",
@@ -48,14 +47,8 @@ pub(super) const COLUMNS: [&str; 33] = [
     "transcribed_at",
     "created_at",
     "updated_at",
-    // Known, and computed anew: the lower of two confidences, the lead by the number.
+    // Known, and computed anew: the lower of the two confidences.
     "extraction_confidence",
-    "lead_id",
-    "attempts",
-    "recording_sid",
-    "recording_url",
-    "imported_at",
-    "fold",
 ];
 
 const SID: &str = "CA and 32 hexadecimal digits";

@@ -10,7 +10,8 @@
 //! `duration_seconds`, `status`, `final_transcript`, `transcript_language`, `transcript_engine`,
 //! `extracted_service`, `service_id`, `service_confidence`, `extracted_city`, `city_id`,
 //! `city_confidence`, `last_error_code`, `last_error`, `started_at`, `enqueued_at`,
-//! `transcribed_at`, `created_at`, `updated_at` may. A call with an outcome counts as done, and the
+//! `transcribed_at`, `created_at`, `updated_at` may. A call's identifier is its SID; numbers of rows are
+//! this system's own. A call with an outcome counts as done, and the
 //! comparison with Twilio leaves it alone; one without is known by its details only, and a back-fill
 //! transcribes it.
 //!

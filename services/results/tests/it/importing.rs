@@ -6,6 +6,7 @@ use callscribe_results::{
     ResultsSettings,
     import::{Format, ImportError, ImportPlan, Imported, Problem, import},
     reconcile::{ReconcileSettings, Reconciler},
+    retention::{Ages, Retention, RetentionSettings},
 };
 use chassis::queues;
 use domain::{AccountSid, RedactSettings, Redactor};
@@ -71,7 +72,7 @@ on_both! {
         let (imported, problems) = take(&db, Format::Csv, &calls()).await;
         assert_eq!(problems, []);
         assert_eq!((imported.table, imported.lines, imported.imported), ("calls", 3, 3));
-        assert_eq!(imported.ignored_columns, ["notes".to_owned()].into());
+        assert_eq!(imported.ignored_columns, ["id", "notes"].map(str::to_owned).into());
         let rows = db.rows().await;
         let done = &rows.calls[0];
         assert_eq!(done.status, "completed");
@@ -224,4 +225,22 @@ async fn reconciliation_leaves_an_imported_call_alone_and_works_on_one_without_a
     let reconciler = Reconciler::new(db.store.clone(), queue, client, settings, stop);
     let summary = reconciler.pass(&account).await.unwrap().unwrap();
     assert_eq!((summary.known, summary.enqueued), (1, 1));
+}
+
+on_both! {
+    async fn an_imported_transcript_grows_old_like_any_other(db: Db) {
+        take(&db, Format::Csv, &calls()).await;
+        let ages = Ages { transcripts_days: Some(5), ..Ages::default() };
+        let retention = RetentionSettings { ages, ..RetentionSettings::default() };
+        let settings = Arc::new(ResultsSettings { retention, ..ResultsSettings::default() });
+        let retention = Retention::new(db.store.clone(), None, settings);
+        let now = "2026-03-01T00:00:00Z".parse().unwrap();
+        let stop = CancellationToken::new();
+        let done = retention.sweep(now, &stop).await.unwrap();
+        assert_eq!(done.iter().map(|due| due.count).collect::<Vec<_>>(), [1]);
+        let call = db.rows().await.calls.remove(0);
+        assert_eq!((call.final_transcript, call.status.as_str()), (None, "completed"));
+        assert_eq!(call.extracted_city.as_deref(), Some("עפולה"));
+        assert_eq!(retention.sweep(now, &stop).await.unwrap(), []);
+    }
 }
