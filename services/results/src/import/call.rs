@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What is read; the rest of the columns of our own table are made here.
-pub(super) const COLUMNS: [&str; 25] = [
+pub(super) const COLUMNS: [&str; 26] = [
     "call_sid",
     "account_sid",
     "parent_call_sid",
