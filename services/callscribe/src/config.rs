@@ -20,6 +20,8 @@ pub struct Config {
     pub ops: OpsSettings,
     /// The account at Twilio.
     pub twilio: twilio::TwilioSettings,
+    /// What is masked in transcripts before they are told or stored.
+    pub redact: domain::RedactSettings,
     /// Callbacks in.
     pub ingest: ingest::IngestSettings,
     /// Recordings to transcripts.
@@ -50,6 +52,7 @@ impl Config {
             ingest: self.ingest.clone(),
             transcriber: OtherService::default(),
             results: OtherService::default(),
+            redact: OtherService::default(),
         }
     }
 
@@ -60,6 +63,7 @@ impl Config {
             telemetry: self.telemetry.clone(),
             ops: self.ops.clone(),
             twilio: self.twilio.clone(),
+            redact: self.redact.clone(),
             transcriber: self.transcriber.clone(),
             ingest: OtherService::default(),
             results: OtherService::default(),
@@ -73,6 +77,7 @@ impl Config {
             telemetry: self.telemetry.clone(),
             ops: self.ops.clone(),
             twilio: self.twilio.clone(),
+            redact: self.redact.clone(),
             results: self.results.clone(),
             ingest: OtherService::default(),
             transcriber: OtherService::default(),

@@ -27,6 +27,8 @@ pub struct Config {
     pub transcriber: OtherService,
     /// Not read here.
     pub results: OtherService,
+    /// Not read here: what is masked in transcripts.
+    pub redact: OtherService,
 }
 
 /// How callbacks are taken.

@@ -55,7 +55,10 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     );
     process.announce("results", server.url()?);
     let serving = server.run(warp::service(api::routes(state)), process.stop().clone());
-    let consuming = consume(results, store.clone(), &settings, health.clone(), process.stop());
+    let projection = Projection::new(store.clone(), settings.clone())
+        .redacting(domain::Redactor::new(&config.redact)?);
+    let consuming =
+        consume(results, projection, settings.batch_events, health.clone(), process.stop());
     let watching = health.watch(store.clone(), LOOK, process.stop().clone());
     let looking = chassis::queues::watch_redis(link, redis, LOOK, process.stop().clone());
     let retention = Retention::new(store.clone(), client, settings.clone());
@@ -112,21 +115,20 @@ fn reconcile(
 
 async fn consume(
     results: Queue,
-    store: Store,
-    settings: &Arc<ResultsSettings>,
+    projection: Projection,
+    batch_events: usize,
     health: DatabaseHealth,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let options = ConsumerOptions {
-        concurrency: settings.batch_events,
+        concurrency: batch_events,
         // A process that is killed thrice with the same batch in hand says nothing about the events
         // in it, and projecting them again does no harm.
         max_deliveries: u32::MAX,
         ..Default::default()
     };
-    let projection = Projection::new(store, settings.clone());
     let projector = Projector::new(projection, health, stop.clone());
-    tracing::info!(queue = results.name(), batch = settings.batch_events, "worker loop started");
+    tracing::info!(queue = results.name(), batch = batch_events, "worker loop started");
     queue::consume_batches(results, options, projector, stop.clone()).await?;
     Ok(())
 }

@@ -36,6 +36,8 @@ pub struct Config {
     /// The Twilio accounts, for what the API fetches from there and what the database is compared
     /// with.
     pub twilio: twilio::TwilioSettings,
+    /// What is masked before it is stored.
+    pub redact: domain::RedactSettings,
     /// Read by ingest.
     pub ingest: OtherService,
     /// Read by the transcriber.
@@ -53,6 +55,7 @@ impl ProcessConfig for Config {
 
     fn validate(&self) -> Result<(), String> {
         self.twilio.validate()?;
+        domain::Redactor::new(&self.redact).map_err(|error| error.to_string())?;
         self.results.validate()
     }
 }

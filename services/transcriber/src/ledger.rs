@@ -10,6 +10,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use chassis::queues::now_ms;
+use domain::Redactor;
 use queue::Link;
 use redis::{Cmd, FromRedisValue};
 use tracing::debug;
@@ -57,17 +58,23 @@ redis.call('DECRBY', KEYS[1], ARGV[1])";
 #[derive(Clone)]
 pub struct Ledger {
     link: Option<Link>,
+    redactor: Redactor,
 }
 
 impl Ledger {
     /// A ledger that keeps nothing.
     pub fn off() -> Self {
-        Self { link: None }
+        Self { link: None, redactor: Redactor::default() }
     }
 
     /// A ledger in the Redis of the queues, be it one server, behind sentinels or a cluster.
     pub fn open(link: Link) -> Self {
-        Self { link: Some(link) }
+        Self { link: Some(link), ..Self::off() }
+    }
+
+    /// Masks what is not to be kept in what it keeps.
+    pub fn redacting(self, redactor: Redactor) -> Self {
+        Self { redactor, ..self }
     }
 
     /// What was heard of a work before, by piece.
@@ -85,7 +92,9 @@ impl Ledger {
 
     /// Keeps what was heard in a piece.
     pub async fn keep(&self, work: &str, piece: &str, heard: &Heard) {
-        let Ok(json) = serde_json::to_string(heard) else { return };
+        let mut heard = heard.clone();
+        self.redactor.texts(heard.segments.iter_mut().map(|segment| &mut segment.text));
+        let Ok(json) = serde_json::to_string(&heard) else { return };
         let kept = self.ask::<()>(|link| {
             let mut command = script(KEEP, link.key(&heard_key(work)));
             command.arg(piece).arg(json).arg(KEPT_SECONDS);

@@ -10,7 +10,7 @@ use std::{
 
 use domain::{
     AccountSid, CallMetadata, CallSid, EventKind, Extraction, RecordingFacts, RecordingSid,
-    StageTimings, Transcribed,
+    Redactor, StageTimings, Transcribed,
 };
 use tokio::time::Instant;
 use tracing::{Instrument, info, info_span};
@@ -32,6 +32,7 @@ pub struct Pipeline {
     twilio: Client,
     chain: Chain,
     extractor: Extractor,
+    redactor: Redactor,
     limits: FetchLimits,
     audio: AudioLimits,
     folder: PathBuf,
@@ -87,11 +88,13 @@ impl Pipeline {
         speech: SpeechDetector,
         chain: Chain,
         extractor: Extractor,
+        redactor: Redactor,
     ) -> Self {
         Self {
             twilio,
             chain,
             extractor,
+            redactor,
             limits: FetchLimits {
                 max_bytes: settings.max_media_bytes,
                 timeout: Duration::from_secs(settings.media_timeout_seconds),
@@ -205,13 +208,15 @@ impl Pipeline {
             account: attempt.account.to_string(),
         };
         let work = self.chain.transcribe(&task);
-        let Transcription { transcript, cost_microusd, mut flags } =
+        let Transcription { mut transcript, cost_microusd, mut flags } =
             stage("transcribe", &mut timings.transcribe_ms, work).await?;
         if transcript.spoken_chars() == 0 && recording.speech_ms() < LEAST_SPEECH_MS {
             return Ok(EventKind::NoSpeech { recording: facts, timings });
         }
         info!(call_sid = %attempt.call, recording_sid = %attempt.recording,
             engine = %transcript.engine.name, chars = transcript.spoken_chars(), "transcript obtained");
+        // Before anything looks at the words or passes them on.
+        self.redactor.transcript(&mut transcript);
         let work = self.extractor.extract(&transcript);
         let extraction = stage("extract", &mut timings.extract_ms, work).await;
         log_fields(attempt, &extraction);

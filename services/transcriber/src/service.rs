@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use chassis::{Process, queues};
+use domain::Redactor;
 use queue::{ConsumerOptions, Link};
 use tracing::info;
 use twilio::Client;
@@ -45,10 +46,11 @@ pub async fn run_with(
     engines: Vec<Arc<dyn Engine>>,
 ) -> anyhow::Result<()> {
     let settings = &config.transcriber;
+    let redactor = Redactor::new(&config.redact)?;
     let link = Link::open(&config.redis).await.context("Redis")?;
     let calls = queues::calls(link.clone());
     let parking = Parking::of(calls.clone());
-    let chain = Chain::new(engines, Ledger::open(link.clone()))
+    let chain = Chain::new(engines, Ledger::open(link.clone()).redacting(redactor.clone()))
         .parked_with(parking.clone())
         .in_languages(&settings.languages);
     let names = chain.names().join(", ");
@@ -56,7 +58,7 @@ pub async fn run_with(
     let speech = SpeechDetector::new(&settings.speech).map_err(anyhow::Error::msg)?;
     let extractor = Extractor::from_settings(&settings.extract)?;
     let worker = Worker {
-        pipeline: Pipeline::new(settings, twilio.clone(), speech, chain, extractor),
+        pipeline: Pipeline::new(settings, twilio.clone(), speech, chain, extractor, redactor),
         twilio,
         parking,
         results: queues::results(link.clone()),

@@ -29,6 +29,8 @@ pub struct Config {
     pub twilio: twilio::TwilioSettings,
     /// The transcriber's own settings.
     pub transcriber: TranscriberSettings,
+    /// What is masked before it is told or stored.
+    pub redact: domain::RedactSettings,
     /// Another service's section, not read here.
     pub ingest: OtherService,
     /// Another service's section, not read here.
@@ -169,6 +171,7 @@ impl ProcessConfig for Config {
 
     fn validate(&self) -> Result<(), String> {
         self.twilio.validate()?;
+        domain::Redactor::new(&self.redact).map_err(|error| error.to_string())?;
         self.transcriber.validate()
     }
 }

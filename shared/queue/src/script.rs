@@ -84,6 +84,7 @@ pub(crate) struct Scripts {
     pub pause: Script,
     pub redrive: Script,
     pub erase: Script,
+    pub end_leases: Script,
     pub group: Script,
 }
 
@@ -101,6 +102,7 @@ impl Scripts {
             pause: Script::new(include_str!("scripts/pause.lua")),
             group: Script::new(include_str!("scripts/group.lua")),
             redrive: Script::adding(include_str!("scripts/redrive.lua")),
+            end_leases: Script::new(include_str!("scripts/end_leases.lua")),
             erase: Script::new(include_str!("scripts/erase.lua")),
         }
     }

@@ -64,6 +64,7 @@ async fn take_over(args: &ImportArgs, config: &Config) -> anyhow::Result<(Import
         format: format_of(args)?,
         account: args.account.clone(),
         dry_run: args.dry_run,
+        redactor: domain::Redactor::new(&config.redact)?,
     };
     let settings = Arc::new(config.results.clone());
     let mut problems = Vec::new();

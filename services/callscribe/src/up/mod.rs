@@ -8,7 +8,8 @@ mod samples;
 use std::{path::Path, process::ExitCode};
 
 use anyhow::Context;
-use chassis::{Process, config::Given, ops, telemetry};
+use chassis::{Process, config::Given, ops, queues, telemetry};
+use queue::Link;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -71,6 +72,7 @@ fn start(mut config: Config, given: &Given, data: &Path, once: bool) -> anyhow::
         } else {
             config.redis.url = data.redis_url().into();
             let redis = PrivateRedis::start(&data).await?;
+            end_leases(&config).await?;
             Some(tokio::spawn(redis.supervise(redis_stop.clone())))
         };
         let samples = if plays_samples { Some(Samples::prepare(&mut config).await?) } else { None };
@@ -85,6 +87,20 @@ fn start(mut config: Config, given: &Given, data: &Path, once: bool) -> anyhow::
     });
     telemetry.finish();
     outcome
+}
+
+/// Ends the leases of the process that had the folder before. It is dead, or we would not hold the
+/// folder's lock; and nobody but the holder of the lock works on the private Redis.
+async fn end_leases(config: &Config) -> anyhow::Result<()> {
+    let link = Link::open(&config.redis).await?;
+    let queues = [queues::calls, queues::results, results::outbound::queue];
+    for queue in queues.map(|open| open(link.clone())) {
+        let ended = queue.end_leases().await?;
+        if ended > 0 {
+            tracing::info!(queue = queue.name(), ended, "work of a process that died goes on");
+        }
+    }
+    Ok(())
 }
 
 /// Takes a free port wherever a default one is taken: trying Callscribe out must not fail because

@@ -20,9 +20,8 @@ use crate::{
     },
 };
 
-/// What is read; the rest of the columns of our own table are computed here.
-pub(super) const COLUMNS: [&str; 33] = [
-    "id",
+/// What is read; the rest of the columns of our own table are made here.
+pub(super) const COLUMNS: [&str; 26] = [
     "call_sid",
     "account_sid",
     "parent_call_sid",
@@ -48,14 +47,8 @@ pub(super) const COLUMNS: [&str; 33] = [
     "transcribed_at",
     "created_at",
     "updated_at",
-    // Known, and computed anew: the lower of two confidences, the lead by the number.
+    // Known, and computed anew: the lower of the two confidences.
     "extraction_confidence",
-    "lead_id",
-    "attempts",
-    "recording_sid",
-    "recording_url",
-    "imported_at",
-    "fold",
 ];
 
 const SID: &str = "CA and 32 hexadecimal digits";
@@ -175,7 +168,8 @@ fn read(line: &Line, plan: &ImportPlan) -> Result<Told, Problem> {
         call_status: line.text("call_status")?,
         duration_seconds: line.parsed("duration_seconds", "a number of seconds")?,
     };
-    let transcript = line.text("final_transcript")?;
+    let mut transcript = line.text("final_transcript")?;
+    plan.redactor.texts(&mut transcript);
     let allowed = crate::projection::UnknownStatus.to_string();
     let status = match line.parsed("status", &allowed)? {
         Some(status) => status,

@@ -10,7 +10,8 @@
 //! `duration_seconds`, `status`, `final_transcript`, `transcript_language`, `transcript_engine`,
 //! `extracted_service`, `service_id`, `service_confidence`, `extracted_city`, `city_id`,
 //! `city_confidence`, `last_error_code`, `last_error`, `started_at`, `enqueued_at`,
-//! `transcribed_at`, `created_at`, `updated_at` may. A call with an outcome counts as done, and the
+//! `transcribed_at`, `created_at`, `updated_at` may. A call's identifier is its SID; numbers of rows are
+//! this system's own. A call with an outcome counts as done, and the
 //! comparison with Twilio leaves it alone; one without is known by its details only, and a back-fill
 //! transcribes it.
 //!
@@ -30,7 +31,7 @@ mod lines;
 
 use std::{collections::BTreeSet, io::BufRead, sync::Arc};
 
-use domain::AccountSid;
+use domain::{AccountSid, Redactor};
 use serde::Serialize;
 
 pub use line::Problem;
@@ -69,6 +70,8 @@ pub struct ImportPlan {
     pub account: Option<AccountSid>,
     /// Read and check everything, write nothing.
     pub dry_run: bool,
+    /// Masks what is not to be kept in transcripts.
+    pub redactor: Redactor,
 }
 
 /// What became of the lines.

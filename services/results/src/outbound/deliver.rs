@@ -64,6 +64,9 @@ impl Deliverer {
             return dead("unknown_endpoint", "no endpoint of this name is configured any more");
         };
         if let Some(wait) = self.left_alone(&endpoint.name).await {
+            if self.is_too_old(delivery) {
+                return dead("given_up", format!("{}: left alone for too long", endpoint.name));
+            }
             let failure = Failure::new("endpoint_left_alone", "the endpoint failed too often");
             return Verdict::Retry { after: Some(wait), failure, counts: false }.into();
         }
@@ -137,11 +140,10 @@ impl Deliverer {
             return Settlement::done();
         };
         let failures = self.count(&endpoint.name, false);
-        let age_ms = u64::try_from(now_ms().saturating_sub(delivery.born_ms)).unwrap_or_default();
         if answer.status == Some(StatusCode::GONE) {
             return dead("endpoint_gone", "the endpoint answered 410: it wants no more events");
         }
-        if age_ms >= self.settings.give_up_after_seconds.saturating_mul(1000) {
+        if self.is_too_old(delivery) {
             return dead("given_up", format!("{}: {error}", endpoint.name));
         }
         let failure = Failure::new("webhook_failed", format!("{}: {error}", endpoint.name));
@@ -152,6 +154,11 @@ impl Deliverer {
         }
         let after = answer.retry_after.map(|wait| wait.min(LONGEST_PUT_OFF));
         Verdict::Retry { after, failure, counts: true }.into()
+    }
+
+    fn is_too_old(&self, delivery: &Delivery) -> bool {
+        let age_ms = u64::try_from(now_ms().saturating_sub(delivery.born_ms)).unwrap_or_default();
+        age_ms >= self.settings.give_up_after_seconds.saturating_mul(1000)
     }
 
     /// Failures in a row, this one included.

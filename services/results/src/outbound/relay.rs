@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{TimeDelta, Utc};
-use queue::{Entry, Queue};
+use queue::{Entry, Queue, QueueError, Selection};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -58,7 +58,7 @@ pub async fn run(
         }
         if !failing && tidied.is_none_or(|at| at.elapsed() >= TIDY) {
             tidied = Some(tokio::time::Instant::now());
-            if let Err(error) = tidy(&store, settings.keep_days).await {
+            if let Err(error) = tidy(&store, &queue, settings.keep_days).await {
                 tracing::warn!(error = format!("{error:#}"), "old events were not removed");
             }
         }
@@ -107,8 +107,23 @@ async fn hand_on(store: &Store, queue: &Queue, settings: &WebhookSettings) -> an
     Ok(events.len() as u64)
 }
 
-async fn tidy(store: &Store, keep_days: u32) -> anyhow::Result<()> {
+/// Dead letters hold what was to be told: they are kept as long as the rest of it.
+async fn discard_dead(queue: &Queue, before_ms: i64) -> Result<(), QueueError> {
+    loop {
+        let letters = queue.dead_letters(None, 100).await?;
+        let old: Vec<_> = letters.into_iter().filter(|letter| letter.died_ms < before_ms).collect();
+        if old.is_empty() {
+            return Ok(());
+        }
+        for letter in old {
+            queue.discard(&Selection::One(letter.id)).await?;
+        }
+    }
+}
+
+async fn tidy(store: &Store, queue: &Queue, keep_days: u32) -> anyhow::Result<()> {
     let before = Utc::now() - TimeDelta::days(keep_days.into());
+    discard_dead(queue, before.timestamp_millis()).await?;
     let transaction = store.begin().await?;
     outbox::Entity::delete_many()
         .filter(outbox::Column::RelayedAt.is_not_null())

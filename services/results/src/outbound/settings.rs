@@ -32,7 +32,7 @@ pub struct WebhookSettings {
     pub circuit_failures: u32,
     /// For how many seconds it is left alone then. Default 60.
     pub circuit_seconds: u64,
-    /// Days that events and the log of their delivery are kept. Default 30.
+    /// Days that events, those given up and the log of their delivery are kept. Default 30.
     pub keep_days: u32,
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use chrono::Utc;
-use domain::{CallEvent, EventKind};
+use domain::{CallEvent, EventKind, Redactor};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ModelTrait, QueryFilter};
 
 use super::{call, leads_of_batch, outbox as event_out, recording, write};
@@ -49,12 +49,19 @@ pub enum Effect {
 pub struct Projection {
     store: Store,
     settings: Arc<ResultsSettings>,
+    redactor: Redactor,
 }
 
 impl Projection {
     /// A projection into a database.
     pub fn new(store: Store, settings: Arc<ResultsSettings>) -> Self {
-        Self { store, settings }
+        Self { store, settings, redactor: Redactor::default() }
+    }
+
+    /// Masks what is not to be kept. The transcriber has done so already, unless it ran with other
+    /// settings when it told of a call.
+    pub fn redacting(self, redactor: Redactor) -> Self {
+        Self { redactor, ..self }
     }
 
     /// Writes a batch in one transaction; when this returns, the rows are durable. The same events
@@ -64,12 +71,29 @@ impl Projection {
     /// When the database is away ([`StoreError::is_transient`]) or refuses a row; nothing of the
     /// batch was written then.
     pub async fn persist(&self, events: &[CallEvent]) -> Result<Vec<Effect>, StoreError> {
+        let redacted = self.redacted(events);
+        let events = redacted.as_deref().unwrap_or(events);
         let transaction = self.store.begin().await?;
         let mut batch = Batch::load(&transaction, events).await?;
         batch.merge(events);
         let effects = batch.write(&transaction, &self.settings).await?;
         transaction.commit().await?;
         Ok(effects)
+    }
+}
+
+impl Projection {
+    fn redacted(&self, events: &[CallEvent]) -> Option<Vec<CallEvent>> {
+        if !self.redactor.is_on() {
+            return None;
+        }
+        let mut events = events.to_vec();
+        for event in &mut events {
+            if let EventKind::Transcribed(transcribed) = &mut event.kind {
+                self.redactor.transcribed(transcribed);
+            }
+        }
+        Some(events)
     }
 }
 

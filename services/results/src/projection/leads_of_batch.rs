@@ -222,6 +222,12 @@ async fn kept_of<C: ConnectionTrait>(
         } else {
             let of_lead = lead_changes::Column::LeadId.eq(*id);
             lead_changes::Entity::delete_many().filter(of_lead).exec(db).await?;
+            // What nobody was told of it yet, nobody is told: it holds the number.
+            outbox::Entity::delete_many()
+                .filter(outbox::Column::LeadId.eq(*id))
+                .filter(outbox::Column::EventType.eq("lead.updated"))
+                .exec(db)
+                .await?;
             leads::Entity::delete_by_id(*id).exec(db).await?;
         }
     }

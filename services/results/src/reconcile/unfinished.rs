@@ -4,7 +4,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{AccountSid, CallJob, JobSource};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{ReconcileError, held::Held, sweep::Sweep};
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 const QUIET: TimeDelta = TimeDelta::minutes(15);
 /// Rows read at once.
 const PAGE: u64 = 500;
-/// After these something follows; the database's partial indexes name the same ones.
+/// After these something follows; the database's partial index names the same ones.
 const RECORDING: [Status; 4] =
     [Status::Observed, Status::Queued, Status::Transcribing, Status::Retrying];
 const CALL: [Status; 3] = [Status::Queued, Status::Transcribing, Status::Retrying];
@@ -29,14 +29,23 @@ impl Sweep {
     /// jobs.
     pub(super) async fn resume_unfinished(&self) -> Result<u64, ReconcileError> {
         let before = Utc::now() - QUIET;
-        let none = recordings_after(&self.store, &self.account, before, 0, 1).await?.is_empty()
-            && calls_after(&self.store, &self.account, before, 0, 1).await?.is_empty();
-        if none {
+        if self.has_none(before).await? {
             return Ok(0);
         }
         // Before the rows: what ends in between is seen as held here, or as finished there.
         let held = Held::of(&self.calls).await?;
         Ok(self.recordings(&held, before).await? + self.calls(&held, before).await?)
+    }
+
+    /// Whether there is nothing to look through the queues for.
+    async fn has_none(&self, before: DateTime<Utc>) -> Result<bool, StoreError> {
+        for status in CALL {
+            let found = calls_after(&self.store, &self.account, before, status, &None, 1).await?;
+            if !found.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(recordings_after(&self.store, &self.account, before, 0, 1).await?.is_empty())
     }
 
     async fn recordings(&self, held: &Held, before: DateTime<Utc>) -> Result<u64, ReconcileError> {
@@ -60,22 +69,27 @@ impl Sweep {
 
     /// Calls whose recordings were still being looked up.
     async fn calls(&self, held: &Held, before: DateTime<Utc>) -> Result<u64, ReconcileError> {
-        let (mut resumed, mut after) = (0, 0);
-        loop {
-            let rows = calls_after(&self.store, &self.account, before, after, PAGE).await?;
-            let Some((last, _)) = rows.last() else { return Ok(resumed) };
-            after = *last;
-            let recorded = with_recordings(&self.store, &rows).await?;
-            let jobs =
-                rows.iter().filter(|(_, call)| !recorded.contains(call)).filter_map(|(_, call)| {
+        let mut resumed = 0;
+        for status in CALL {
+            let mut after = None;
+            loop {
+                let rows =
+                    calls_after(&self.store, &self.account, before, status, &after, PAGE).await?;
+                let Some(last) = rows.last().cloned() else { break };
+                after = Some(last);
+                let recorded = with_recordings(&self.store, &rows).await?;
+                let lost = rows.iter().filter(|(_, call)| !recorded.contains(call));
+                let jobs = lost.filter_map(|(_, call)| {
                     Some(CallJob::Resolve {
                         account_sid: self.account.clone(),
                         call_sid: call.parse().ok()?,
                         source: JobSource::Reconcile,
                     })
                 });
-            resumed += self.resume(held, jobs).await?;
+                resumed += self.resume(held, jobs).await?;
+            }
         }
+        Ok(resumed)
     }
 
     async fn resume(
@@ -118,32 +132,38 @@ async fn recordings_after(
         .await?)
 }
 
+/// When it was made, call: a place in the index by status.
+type CallRow = (DateTime<Utc>, String);
+
 async fn calls_after(
     store: &Store,
     account: &AccountSid,
     before: DateTime<Utc>,
-    after: i64,
+    status: Status,
+    after: &Option<CallRow>,
     limit: u64,
-) -> Result<Vec<(i64, String)>, StoreError> {
+) -> Result<Vec<CallRow>, StoreError> {
     use call_logs::Column;
-    Ok(call_logs::Entity::find()
+    let mut find = call_logs::Entity::find()
         .select_only()
-        .columns([Column::Id, Column::CallSid])
+        .columns([Column::CreatedAt, Column::CallSid])
+        .filter(Column::Status.eq(status.as_str()))
         .filter(Column::AccountSid.eq(account.as_str()))
-        .filter(Column::Status.is_in(CALL.map(Status::as_str)))
-        .filter(Column::UpdatedAt.lt(before))
-        .filter(Column::Id.gt(after))
-        .order_by_asc(Column::Id)
+        .filter(Column::UpdatedAt.lt(before));
+    if let Some((at, sid)) = after {
+        let at_once = Condition::all().add(Column::CreatedAt.eq(*at)).add(Column::CallSid.gt(sid));
+        find = find.filter(Condition::any().add(Column::CreatedAt.gt(*at)).add(at_once));
+    }
+    Ok(find
+        .order_by_asc(Column::CreatedAt)
+        .order_by_asc(Column::CallSid)
         .limit(limit)
         .into_tuple()
         .all(store.reader())
         .await?)
 }
 
-async fn with_recordings(
-    store: &Store,
-    calls: &[(i64, String)],
-) -> Result<Vec<String>, StoreError> {
+async fn with_recordings(store: &Store, calls: &[CallRow]) -> Result<Vec<String>, StoreError> {
     use recordings::Column;
     Ok(recordings::Entity::find()
         .select_only()

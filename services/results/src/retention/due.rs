@@ -104,13 +104,20 @@ pub async fn find(
     Ok(found)
 }
 
-/// Recordings that are old enough, oldest first.
-pub async fn recordings(store: &Store, due: &Due, limit: u64) -> Result<Vec<String>, StoreError> {
+/// Recordings that are old enough, oldest first, without the first `skipped` of them.
+pub async fn recordings(
+    store: &Store,
+    due: &Due,
+    skipped: u64,
+    limit: u64,
+) -> Result<Vec<String>, StoreError> {
     Ok(recordings::Entity::find()
         .select_only()
         .column(recordings::Column::RecordingSid)
         .filter(old_recordings(due))
         .order_by_asc(recordings::Column::CreatedAt)
+        .order_by_asc(recordings::Column::Id)
+        .offset(skipped)
         .limit(limit)
         .into_tuple()
         .all(store.reader())

@@ -3,9 +3,11 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait},
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
+    sea_query::Expr,
 };
+use serde_json::Value;
 
 use super::{
     STEP,
@@ -50,9 +52,7 @@ pub async fn step(
         Kind::Numbers => erase_numbers(&mut calls),
         Kind::Recordings => {}
     }
-    // What the outside was told holds the same words and numbers; what was not told yet is.
-    let told = outbox::Column::CallSid.is_in(&sids).and(outbox::Column::RelayedAt.is_not_null());
-    outbox::Entity::delete_many().filter(told).exec(&db).await?;
+    scrub_events_out(&db, &sids, due.kind).await?;
     let assigned = leads_of_batch::assign(&db, &mut calls, settings, now).await?;
     if due.kind != Kind::Calls {
         write::calls(&db, &calls).await?;
@@ -62,6 +62,41 @@ pub async fn step(
     audited(&db, due, sids.len(), now).await?;
     db.commit().await?;
     Ok(sids.len() as u64)
+}
+
+/// Events out hold the same words and numbers. Those that were told go; those that were not are told
+/// without them, unless the call itself is gone.
+async fn scrub_events_out<C: ConnectionTrait>(
+    db: &C,
+    calls: &[String],
+    kind: Kind,
+) -> Result<(), StoreError> {
+    use outbox::Column;
+    let of_calls = Condition::all().add(Column::CallSid.is_in(calls));
+    let gone = match kind {
+        Kind::Calls => of_calls.clone(),
+        _ => of_calls.clone().add(Column::RelayedAt.is_not_null()),
+    };
+    outbox::Entity::delete_many().filter(gone).exec(db).await?;
+    let fields: &[&str] = match kind {
+        Kind::Transcripts => &["final_transcript"],
+        Kind::Numbers => &["from_number", "to_number"],
+        Kind::Calls | Kind::Recordings => return Ok(()),
+    };
+    for event in outbox::Entity::find().filter(of_calls).all(db).await? {
+        let mut payload = event.payload.clone();
+        if let Some(call) = payload.pointer_mut("/data/call").and_then(Value::as_object_mut) {
+            for field in fields {
+                call.insert((*field).to_owned(), Value::Null);
+            }
+        }
+        if payload != event.payload {
+            let mut row = event.into_active_model();
+            row.payload = Set(payload);
+            outbox::Entity::update(row).exec(db).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn erase_calls<C: ConnectionTrait>(

@@ -56,10 +56,11 @@ impl Retention {
     /// Looks every hour, until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
         while self.settings.retention.is_on() && !stop.is_cancelled() {
-            match self.sweep(Utc::now(), &stop).await {
-                Ok(done) => done.iter().for_each(log),
-                Err(error) => tracing::warn!(%error, "retention goes on at its next round"),
+            let mut done = Vec::new();
+            if let Err(error) = self.sweep_into(&mut done, Utc::now(), &stop).await {
+                tracing::warn!(%error, "retention goes on at its next round");
             }
+            done.iter().for_each(|due| self.log(due));
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
                 () = stop.cancelled() => {}
@@ -76,58 +77,110 @@ impl Retention {
         now: DateTime<Utc>,
         stop: &CancellationToken,
     ) -> Result<Vec<Due>, RetentionError> {
-        let due = due::find(&self.store, &self.settings.retention, now).await?;
-        if self.settings.retention.dry_run {
-            return Ok(due);
-        }
         let mut done = Vec::new();
-        for due in due {
-            let mut count = 0;
-            while !stop.is_cancelled() {
-                let step = self.step(&due, now).await?;
-                count += step;
-                if step == 0 {
-                    break;
-                }
-            }
-            done.push(Due { count, ..due });
-        }
+        self.sweep_into(&mut done, now, stop).await?;
         Ok(done)
     }
 
-    async fn step(&self, due: &Due, now: DateTime<Utc>) -> Result<u64, RetentionError> {
-        match due.kind {
-            Kind::Recordings => self.delete_recordings(due, now).await,
-            _ => Ok(erase::step(&self.store, due, &self.settings, now).await?),
+    /// Twilio being away, or refusing one account, keeps nothing from going here: its error comes
+    /// last.
+    async fn sweep_into(
+        &self,
+        done: &mut Vec<Due>,
+        now: DateTime<Utc>,
+        stop: &CancellationToken,
+    ) -> Result<(), RetentionError> {
+        let due = due::find(&self.store, &self.settings.retention, now).await?;
+        if self.settings.retention.dry_run {
+            done.extend(due);
+            return Ok(());
         }
+        let mut refused = None;
+        for due in due {
+            let count = match due.kind {
+                Kind::Recordings => {
+                    let mut count = 0;
+                    let outcome = self.delete_recordings(&due, now, stop, &mut count).await;
+                    match outcome {
+                        Err(error @ RetentionError::Twilio(_)) => refused = Some(error),
+                        other => other?,
+                    }
+                    count
+                }
+                _ => self.erase(&due, now, stop).await?,
+            };
+            done.push(Due { count, ..due });
+        }
+        refused.map_or(Ok(()), Err)
     }
 
+    async fn erase(
+        &self,
+        due: &Due,
+        now: DateTime<Utc>,
+        stop: &CancellationToken,
+    ) -> Result<u64, RetentionError> {
+        let mut count = 0;
+        while !stop.is_cancelled() {
+            match erase::step(&self.store, due, &self.settings, now).await? {
+                0 => break,
+                step => count += step,
+            }
+        }
+        Ok(count)
+    }
+
+    /// Oldest first. One that Twilio refuses for itself is stepped over, and tried again at the next
+    /// round.
     async fn delete_recordings(
         &self,
         due: &Due,
         now: DateTime<Utc>,
-    ) -> Result<u64, RetentionError> {
-        let Some(twilio) = &self.twilio else { return Ok(0) };
+        stop: &CancellationToken,
+        count: &mut u64,
+    ) -> Result<(), RetentionError> {
+        let Some(twilio) = &self.twilio else { return Ok(()) };
         let account: AccountSid = stored(&due.account_sid)?;
-        let mut deleted = Vec::new();
-        for sid in due::recordings(&self.store, due, STEP).await? {
-            let recording: RecordingSid = stored(&sid)?;
-            twilio.delete_recording(&account, &recording).await?;
-            deleted.push(sid);
+        let (mut refused, mut why) = (0, None);
+        while !stop.is_cancelled() {
+            let sids = due::recordings(&self.store, due, refused, STEP).await?;
+            if sids.is_empty() {
+                break;
+            }
+            let (mut deleted, mut away) = (Vec::new(), None);
+            for sid in sids {
+                let recording: RecordingSid = stored(&sid)?;
+                match twilio.delete_recording(&account, &recording).await {
+                    Ok(_) => deleted.push(sid),
+                    Err(error) if error.is_transient() => {
+                        away = Some(error);
+                        break;
+                    }
+                    Err(error) => {
+                        refused += 1;
+                        why = Some(error);
+                    }
+                }
+            }
+            erase::mark_deleted(&self.store, due, &deleted, now).await?;
+            *count += deleted.len() as u64;
+            if let Some(error) = away {
+                return Err(error.into());
+            }
         }
-        erase::mark_deleted(&self.store, due, &deleted, now).await?;
-        Ok(deleted.len() as u64)
+        why.map_or(Ok(()), |error| Err(error.into()))
     }
-}
 
-fn log(due: &Due) {
-    if due.count > 0 {
-        tracing::info!(
-            account_sid = due.account_sid,
-            kind = due.kind.as_str(),
-            count = due.count,
-            "retention"
-        );
+    fn log(&self, due: &Due) {
+        if due.count > 0 {
+            tracing::info!(
+                account_sid = due.account_sid,
+                kind = due.kind.as_str(),
+                count = due.count,
+                dry_run = self.settings.retention.dry_run,
+                "retention"
+            );
+        }
     }
 }
 

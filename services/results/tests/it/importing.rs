@@ -6,9 +6,10 @@ use callscribe_results::{
     ResultsSettings,
     import::{Format, ImportError, ImportPlan, Imported, Problem, import},
     reconcile::{ReconcileSettings, Reconciler},
+    retention::{Ages, Retention, RetentionSettings},
 };
 use chassis::queues;
-use domain::AccountSid;
+use domain::{AccountSid, RedactSettings, Redactor};
 use queue::Link;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +30,13 @@ const CALLER: &str = "+972541234567";
 const OTHER: &str = "+15125550124";
 
 async fn take(db: &Db, format: Format, text: &str) -> (Imported, Vec<Problem>) {
-    take_with(db, &ImportPlan { format, account: None, dry_run: false }, text).await
+    take_with(db, &plan(format), text).await
+}
+
+fn plan(format: Format) -> ImportPlan {
+    let cards = RedactSettings { cards: true, ..RedactSettings::default() };
+    let redactor = Redactor::new(&cards).unwrap();
+    ImportPlan { format, account: None, dry_run: false, redactor }
 }
 
 async fn take_with(db: &Db, plan: &ImportPlan, text: &str) -> (Imported, Vec<Problem>) {
@@ -49,7 +56,7 @@ fn calls() -> String {
     let (one, two, three) = (call_sid(1), call_sid(2), call_sid(3));
     format!(
         "{header}\n\
-         7,{one},{account},{CALLER},+97230000000,inbound,completed,\"שלום, אני צריך מנעולן\nבעפולה\",\
+         7,{one},{account},{CALLER},+97230000000,inbound,completed,\"שלום, אני צריך מנעולן\nבעפולה 4242 4242 4242 4242\",\
          he,מנעולן,עפולה,0.95,0.9,2026-01-02 10:00:30,2026-01-02 10:00:00,2026-01-02 10:00:30+00,x\n\
          8,{two},{account},{OTHER},+97230000000,inbound,queued,,,,,,,,2026-01-03T10:00:00Z,,\n\
          9,{three},{account},anonymous,+97230000000,inbound,failed,,,,,,,,2026-01-04T10:00:00Z,,\n"
@@ -58,18 +65,18 @@ fn calls() -> String {
 
 on_both! {
     async fn calls_of_an_export_stand_here_as_they_did_there_and_the_same_again_changes_nothing(db: Db) {
-        let dry = ImportPlan { format: Format::Csv, account: None, dry_run: true };
+        let dry = ImportPlan { dry_run: true, ..plan(Format::Csv) };
         let (tried, _) = take_with(&db, &dry, &calls()).await;
         assert_eq!((tried.imported, db.rows().await.calls.len()), (3, 0));
 
         let (imported, problems) = take(&db, Format::Csv, &calls()).await;
         assert_eq!(problems, []);
         assert_eq!((imported.table, imported.lines, imported.imported), ("calls", 3, 3));
-        assert_eq!(imported.ignored_columns, ["notes".to_owned()].into());
+        assert_eq!(imported.ignored_columns, ["id", "notes"].map(str::to_owned).into());
         let rows = db.rows().await;
         let done = &rows.calls[0];
         assert_eq!(done.status, "completed");
-        assert_eq!(done.final_transcript.as_deref(), Some("שלום, אני צריך מנעולן\nבעפולה"));
+        assert_eq!(done.final_transcript.as_deref(), Some("שלום, אני צריך מנעולן\nבעפולה **** **** **** ****"));
         assert_eq!((done.extracted_city.as_deref(), done.city_confidence), (Some("עפולה"), Some(0.9)));
         assert_eq!(done.extraction_confidence, Some(0.9));
         assert_eq!(done.created_at.to_rfc3339(), "2026-01-02T10:00:00+00:00");
@@ -189,7 +196,7 @@ async fn a_wrong_line_is_told_of_by_line_and_column_and_the_others_go_in() {
     ];
     assert_eq!(told, expected.map(|(line, column)| (line, column.to_owned())));
     let neither = Cursor::new("a,b\n1,2\n");
-    let plan = ImportPlan { format: Format::Csv, account: None, dry_run: false };
+    let plan = plan(Format::Csv);
     let settings = Arc::new(ResultsSettings::default());
     let error = import(&db.store, &settings, neither, &plan, |_| ()).await.unwrap_err();
     assert!(matches!(error, ImportError::Table(_)), "{error}");
@@ -218,4 +225,22 @@ async fn reconciliation_leaves_an_imported_call_alone_and_works_on_one_without_a
     let reconciler = Reconciler::new(db.store.clone(), queue, client, settings, stop);
     let summary = reconciler.pass(&account).await.unwrap().unwrap();
     assert_eq!((summary.known, summary.enqueued), (1, 1));
+}
+
+on_both! {
+    async fn an_imported_transcript_grows_old_like_any_other(db: Db) {
+        take(&db, Format::Csv, &calls()).await;
+        let ages = Ages { transcripts_days: Some(5), ..Ages::default() };
+        let retention = RetentionSettings { ages, ..RetentionSettings::default() };
+        let settings = Arc::new(ResultsSettings { retention, ..ResultsSettings::default() });
+        let retention = Retention::new(db.store.clone(), None, settings);
+        let now = "2026-03-01T00:00:00Z".parse().unwrap();
+        let stop = CancellationToken::new();
+        let done = retention.sweep(now, &stop).await.unwrap();
+        assert_eq!(done.iter().map(|due| due.count).collect::<Vec<_>>(), [1]);
+        let call = db.rows().await.calls.remove(0);
+        assert_eq!((call.final_transcript, call.status.as_str()), (None, "completed"));
+        assert_eq!(call.extracted_city.as_deref(), Some("עפולה"));
+        assert_eq!(retention.sweep(now, &stop).await.unwrap(), []);
+    }
 }

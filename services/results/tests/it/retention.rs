@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use callscribe_results::{
     ResultsSettings,
-    retention::{Ages, Kind, Retention, RetentionSettings},
+    retention::{Ages, Kind, Retention, RetentionError, RetentionSettings},
     store::entities::audit,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -132,4 +132,49 @@ async fn old_recordings_are_deleted_at_twilio_once_and_one_that_is_gone_counts()
     assert_eq!(rows.recordings[0].media_deleted_at, Some(now()));
     assert_eq!(rows.recordings[1].media_deleted_at, None);
     assert_eq!(sweep(&db, after_5_days(ages), Some(client)).await, []);
+}
+
+on_both! {
+    async fn what_was_not_told_yet_is_told_without_the_words_and_numbers_that_went(db: Db) {
+        two_calls(&db).await;
+        let ages = Ages {
+            transcripts_days: Some(5),
+            numbers_days: Some(5),
+            ..Ages::default()
+        };
+        let mut done = sweep(&db, after_5_days(ages), None).await;
+        done.sort_by_key(|(kind, _)| kind.as_str());
+        assert_eq!(done, [(Kind::Numbers, 1), (Kind::Transcripts, 1)]);
+        let outbox = db.outbox().await;
+        let of_old: Vec<_> =
+            outbox.iter().filter(|event| event.call_sid == Some(call_sid(1))).collect();
+        assert_eq!(of_old.len(), 1, "the lead is gone, and what was to be told of it");
+        let call = &of_old[0].payload["data"]["call"];
+        assert_eq!(call["extracted_city"], "Austin");
+        for field in ["final_transcript", "from_number", "to_number"] {
+            assert!(call[field].is_null(), "{field}");
+        }
+        assert!(!of_old[0].payload.to_string().contains(CALLER));
+        let new = outbox.iter().find(|event| event.call_sid == Some(call_sid(2))).unwrap();
+        assert!(new.payload.to_string().contains(OTHER));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_twilio_that_refuses_keeps_nothing_from_going_here() {
+    chassis::install_tls();
+    let db = Db::sqlite().await;
+    two_calls(&db).await;
+    let twilio = Double::start(account().parse().unwrap(), "token").await.unwrap();
+    let wrong = twilio::TwilioSettings { auth_token: Some("wrong".into()), ..twilio.settings() };
+    let ages = Ages { recordings_days: Some(5), transcripts_days: Some(5), ..Ages::default() };
+    let retention = after_5_days(ages);
+    let settings = Arc::new(ResultsSettings { retention, ..ResultsSettings::default() });
+    let client = Client::new(&wrong).unwrap();
+    let retention = Retention::new(db.store.clone(), Some(client), settings);
+    let error = retention.sweep(now(), &CancellationToken::new()).await.unwrap_err();
+    assert!(matches!(error, RetentionError::Twilio(_)), "{error}");
+    let rows = db.rows().await;
+    assert_eq!(rows.calls[0].final_transcript, None);
+    assert_eq!(rows.recordings[0].media_deleted_at, None, "it is tried again");
 }

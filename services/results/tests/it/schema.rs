@@ -109,3 +109,120 @@ async fn a_backup_made_during_writes_is_a_whole_database_and_overwrites_nothing(
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap()).collect();
     assert!(left.iter().all(|entry| !entry.file_name().to_string_lossy().contains("unfinished")));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_postgres_is_reached_over_tls_and_a_stranger_s_certificate_is_refused() {
+    if std::process::Command::new("openssl").arg("version").output().is_err() {
+        println!("skipped: openssl is not installed");
+        return;
+    }
+    chassis::install_tls();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let server = Postgres::start_with_tls(port);
+    let open = async |options: String| {
+        let url = format!("postgres://postgres@localhost:{port}/postgres?{options}");
+        Store::open(&DatabaseSettings { acquire_timeout_seconds: 3, ..DatabaseSettings::at(url) })
+            .await
+    };
+    let trusting = |name: &str| {
+        format!("sslmode=verify-full&sslrootcert={}", server.folder().join(name).display())
+    };
+    let store = open(trusting("ca.crt")).await.unwrap();
+    let question = "SELECT version FROM pg_stat_ssl WHERE ssl AND pid = pg_backend_pid()";
+    let question = sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, question);
+    let answer = store.reader().query_one_raw(question).await.unwrap().unwrap();
+    let version: String = answer.try_get("", "version").unwrap();
+    assert!(version.starts_with("TLSv1."), "{version}");
+    for refused in [trusting("other.crt"), "sslmode=disable".to_owned()] {
+        let error = open(refused.clone()).await.unwrap_err();
+        assert!(error.is_transient(), "{refused}: {error}");
+    }
+}
+
+/// Rows as the first release wrote them.
+const ROWS_OF_M0001: [&str; 4] = [
+    "INSERT INTO leads (id, account_sid, phone_e164, name_locked, city, service_locked, \
+     city_locked, version, created_at, updated_at) VALUES (7, 'AC1', '+15125550123', FALSE, \
+     'Waco', FALSE, TRUE, 3, '2026-01-02 10:00:00+00:00', '2026-01-02 10:00:00+00:00')",
+    "INSERT INTO call_logs (id, call_sid, account_sid, status, final_transcript, lead_id, \
+     attempts, created_at, updated_at, fold) VALUES (3, 'CA1', 'AC1', 'completed', \
+     'a locksmith in waco', 7, 1, '2026-01-02 10:00:00+00:00', '2026-01-02 10:00:00+00:00', '{}')",
+    "INSERT INTO recordings (recording_sid, call_sid, account_sid, status, transcript, \
+     generation, attempts, created_at, updated_at, fold) VALUES ('RE1', 'CA1', 'AC1', \
+     'completed', 'a locksmith in waco', 0, 1, '2026-01-02 10:00:00+00:00', \
+     '2026-01-02 10:00:00+00:00', '{}')",
+    "INSERT INTO outbox (event_id, event_type, account_sid, call_sid, payload, created_at) VALUES \
+     ('msg_1', 'call.completed', 'AC1', 'CA1', '{}', '2026-01-02 10:00:00+00:00')",
+];
+
+/// What the released migrations make of an empty SQLite file: they are never edited.
+const RELEASED: [(&str, &str); 5] = [
+    ("m0001_calls_and_leads", "050eae3ef8f6767d"),
+    ("m0002_reconcile_marks", "f320c5fe85e243e6"),
+    ("m0003_search", "19767652fa19ccbd"),
+    ("m0004_deliveries", "e39d5cc1674fb8f1"),
+    ("m0005_retention", "b9dde648c955c66c"),
+];
+
+on_both! {
+    async fn a_database_of_every_earlier_schema_is_brought_up_to_date_with_its_rows(db: Db) {
+        use sea_orm_migration::MigratorTrait;
+        let is_sqlite = db.store.reader().get_database_backend() == sea_orm::DbBackend::Sqlite;
+        for count in 1..=store::migrations::Migrator::migrations().len() {
+            let folder = tempfile::tempdir().unwrap();
+            let url = if is_sqlite {
+                format!("sqlite://{}/old.db?mode=rwc", folder.path().display())
+            } else {
+                fresh_postgres_url(Postgres::shared()).await
+            };
+            let old = sea_orm::Database::connect(&url).await.unwrap();
+            let steps = Some(u32::try_from(count).unwrap());
+            store::migrations::Migrator::up(&old, steps).await.unwrap();
+            for row in ROWS_OF_M0001 {
+                old.execute_unprepared(row).await.unwrap();
+            }
+            old.close().await.unwrap();
+
+            let settings = DatabaseSettings::at(url.trim_end_matches("?mode=rwc"));
+            let store = Store::open(&settings).await.unwrap();
+            let call = store.call("CA1").await.unwrap().unwrap();
+            assert_eq!(call.call.status, "completed", "from {count} migrations");
+            let lead = store.lead(7).await.unwrap().unwrap();
+            assert_eq!((lead.city.as_deref(), lead.city_locked), (Some("Waco"), true));
+            let query = store::calls::CallQuery { limit: 10, ..Default::default() };
+            let (found, _) = store.search(&"waco".parse().unwrap(), &query, None).await.unwrap();
+            assert_eq!(found.len(), 1, "from {count} migrations");
+            let events = usual(9, T, "+15125550123", "Austin");
+            let settings = std::sync::Arc::new(callscribe_results::ResultsSettings::default());
+            let projection = callscribe_results::projection::Projection::new(store.clone(), settings);
+            projection.persist(&events).await.unwrap();
+            store.close().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_released_migration_makes_what_it_made_when_it_was_released() {
+    use sea_orm_migration::MigratorTrait;
+    let names = store::migrations::Migrator::migrations();
+    let mut made = Vec::new();
+    for (count, migration) in (1..).zip(&names).take(RELEASED.len()) {
+        let database = sea_orm::Database::connect("sqlite::memory:").await.unwrap();
+        store::migrations::Migrator::up(&database, Some(count)).await.unwrap();
+        made.push((migration.name().to_owned(), schema_digest(&database).await));
+    }
+    let released = RELEASED.map(|(name, digest)| (name.to_owned(), digest.to_owned()));
+    assert_eq!(made, released);
+}
+
+async fn schema_digest(connection: &sea_orm::DatabaseConnection) -> String {
+    use sha2::{Digest, Sha256};
+    let question = "SELECT COALESCE(sql, name) AS sql FROM sqlite_master \
+                    WHERE name NOT LIKE 'sqlite_%' AND name <> 'seaql_migrations' ORDER BY name";
+    let question = sea_orm::Statement::from_string(sea_orm::DbBackend::Sqlite, question);
+    let rows = connection.query_all_raw(question).await.unwrap();
+    let all: Vec<String> = rows.iter().map(|row| row.try_get("", "sql").unwrap()).collect();
+    hex::encode(&Sha256::digest(all.join("\n"))[..8])
+}

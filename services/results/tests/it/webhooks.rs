@@ -208,6 +208,29 @@ async fn what_was_in_the_outbox_when_the_service_died_goes_out_at_its_next_start
     service.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_leads_into_the_private_network_is_not_connected_to() {
+    let inside = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    inside.set_nonblocking(true).unwrap();
+    let mut settings = Receiver::start(&[]).await.settings(&["call.completed"]);
+    settings.allow_private_targets = false;
+    settings.endpoints[0].url =
+        format!("https://localhost:{}/hook", inside.local_addr().unwrap().port());
+    settings.validate().unwrap();
+    let service = service(Db::sqlite().await, settings).await;
+    service.publish(&usual(1, T, CALLER, "Austin")).await;
+    eventually("it was tried", || async {
+        let log = service.json("/v1/deliveries?endpoint=crm").await;
+        log["deliveries"].as_array().is_some_and(|rows| {
+            rows.len() >= 2 && rows.iter().all(|row| row["error"] == "no connection")
+        })
+    })
+    .await;
+    let knocked = inside.accept().map(drop).unwrap_err();
+    assert_eq!(knocked.kind(), std::io::ErrorKind::WouldBlock, "nobody knocked");
+    service.stop().await;
+}
+
 #[test]
 fn endpoints_in_private_networks_are_refused_unless_allowed() {
     let settings = |url: &str, secret: &str| WebhookSettings {

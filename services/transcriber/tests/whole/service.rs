@@ -26,6 +26,29 @@ fn names(events: &[CallEvent]) -> Vec<&'static str> {
 }
 
 #[tokio::test]
+async fn a_card_number_is_told_to_nobody_and_kept_nowhere() {
+    let Some(speech) = speech() else { return };
+    let mut stage = Stage::with(|config| config.redact.cards = true).await;
+    let said = "i need a locksmith in austin my card is 4242 4242 4242 4242";
+    let segment = serde_json::json!({ "start": 0.3, "end": 2.0, "text": said });
+    let heard = serde_json::json!({ "text": said, "language": "english", "segments": [segment] });
+    let answer = ResponseTemplate::new(200).set_body_json(heard);
+    Mock::given(method("POST")).respond_with(answer).mount(&stage.engine).await;
+    stage.inbound(1);
+    let media = wav(Coding::Pcm16, 16_000, &[speech]);
+    stage.twilio.add_recording(DoubleRecording::new(recording(1), call(1), media));
+    stage.transcribe(1).await;
+    let events = stage.until_terminal().await;
+    let EventKind::Transcribed(done) = outcome(&events) else { panic!("{events:?}") };
+    let text = done.transcript.segments[0].text.as_str();
+    assert_eq!(text, "i need a locksmith in austin my card is **** **** **** ****");
+    assert_eq!(done.extraction.city.as_ref().unwrap().id, "austin");
+    let kept = stage.everything_in_redis().await;
+    assert!(kept.contains(":heard:") && !kept.contains("4242"), "{kept}");
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn a_dual_channel_recording_becomes_a_labelled_transcript_with_its_fields() {
     let Some(speech) = speech() else { return };
     let mut stage = Stage::start().await;

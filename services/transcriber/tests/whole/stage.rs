@@ -48,7 +48,9 @@ impl Redis {
     pub fn start() -> Self {
         let folder = TempDir::with_prefix("transcriber-redis-").unwrap();
         let child = Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
+            .args(["--port", "0", "--save", "", "--appendonly", "no"])
+            // So that tests can look for words in what is stored.
+            .args(["--rdbcompression", "no", "--unixsocket"])
             .arg(folder.path().join("redis.sock"))
             .arg("--dir")
             .arg(folder.path())
@@ -100,7 +102,7 @@ pub struct Stage {
     events: mpsc::UnboundedReceiver<CallEvent>,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
-    _redis: Redis,
+    redis: Redis,
 }
 
 impl Stage {
@@ -147,7 +149,7 @@ impl Stage {
             tokio::spawn(async move { listening.await.unwrap() }),
             tokio::spawn(async move { transcriber.await.unwrap() }),
         ];
-        Self { twilio, engine, calls: queues::calls(link), events, stop, tasks, _redis: redis }
+        Self { twilio, engine, calls: queues::calls(link), events, stop, tasks, redis }
     }
 
     /// An engine that tells loud from quiet.
@@ -161,6 +163,23 @@ impl Stage {
             ResponseTemplate::new(200).set_body_json(answer)
         };
         Mock::given(method("POST")).respond_with(respond).mount(&self.engine).await;
+    }
+
+    /// What every key of Redis holds.
+    pub async fn everything_in_redis(&self) -> String {
+        use redis::AsyncCommands;
+        use secrecy::ExposeSecret;
+        let url = self.redis.settings().url.expose_secret().to_owned();
+        let client = redis::Client::open(url).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let keys: Vec<String> = connection.keys("*").await.unwrap();
+        let mut all = String::new();
+        for key in keys {
+            let dump: Vec<u8> =
+                redis::cmd("DUMP").arg(&key).query_async(&mut connection).await.unwrap();
+            all += &format!("{key} {}\n", String::from_utf8_lossy(&dump));
+        }
+        all
     }
 
     /// A call at Twilio.

@@ -35,11 +35,9 @@ impl MigrationTrait for Migration {
     }
 }
 
-const INDEXES: [&str; 5] = [
+const INDEXES: [&str; 4] = [
     "CREATE INDEX recordings_unfinished ON recordings (account_sid, id) \
      WHERE status IN ('observed', 'queued', 'transcribing', 'retrying')",
-    "CREATE INDEX call_logs_unfinished ON call_logs (account_sid, id) \
-     WHERE status IN ('queued', 'transcribing', 'retrying')",
     "CREATE INDEX call_logs_by_parent_call_sid ON call_logs (parent_call_sid) \
      WHERE parent_call_sid IS NOT NULL",
     "CREATE INDEX outbox_by_call_sid ON outbox (call_sid)",

@@ -21,6 +21,7 @@ pub struct Postgres {
 const SUPERVISOR: &str = r#"
 set -eu
 bin=$1
+port=${2:-}
 folder=$(mktemp -d "${TMPDIR:-/tmp}/results-pg.XXXXXX")
 if [ "$(id -u)" = 0 ]; then
     chown postgres "$folder"
@@ -29,8 +30,23 @@ else
     as() { "$@"; }
 fi
 cd "$folder"
-as "$bin/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >"$folder.log" 2>&1 || { cat "$folder.log" >&2; exit 1; }
-as "$bin/pg_ctl" -D "$folder/data" -l "$folder/data/server.log" -w -o "-k $folder -c listen_addresses= -c fsync=off -c max_connections=300" start >>"$folder.log" 2>&1 || { cat "$folder.log" >&2; exit 1; }
+tls=
+if [ -n "$port" ]; then
+    for name in ca other; do
+        openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$name" -keyout $name.key -out $name.crt 2>>"$folder.log"
+    done
+    openssl req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out server.csr 2>>"$folder.log"
+    echo subjectAltName=DNS:localhost >server.ext
+    openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile server.ext -out server.crt 2>>"$folder.log"
+    chmod 600 server.key
+    chown --reference="$folder" server.key server.crt
+    tls="-p $port -c listen_addresses=127.0.0.1 -c ssl=on -c ssl_cert_file=$folder/server.crt -c ssl_key_file=$folder/server.key"
+fi
+as "$bin/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >>"$folder.log" 2>&1 || { cat "$folder.log" >&2; exit 1; }
+if [ -n "$port" ]; then
+    printf 'local all all trust\nhostssl all all 127.0.0.1/32 trust\n' >"$folder/data/pg_hba.conf"
+fi
+as "$bin/pg_ctl" -D "$folder/data" -l "$folder/data/server.log" -w -o "-k $folder -c listen_addresses= -c fsync=off -c max_connections=300 $tls" start >>"$folder.log" 2>&1 || { cat "$folder.log" >&2; exit 1; }
 rm -f "$folder.log"
 echo "ready $folder"
 read -r _ || true
@@ -47,9 +63,25 @@ impl Postgres {
 
     /// A server of one's own, to be stopped and started.
     pub fn start() -> Self {
+        Self::with(None)
+    }
+
+    /// A server that takes TLS and nothing else on a port of the loopback; its name is localhost,
+    /// and the certificate of who signed for that stands in `ca.crt`, a stranger's in `other.crt`.
+    pub fn start_with_tls(port: u16) -> Self {
+        Self::with(Some(port))
+    }
+
+    /// Where its files are.
+    pub fn folder(&self) -> &std::path::Path {
+        &self.folder
+    }
+
+    fn with(port: Option<u16>) -> Self {
         let mut child = Command::new("sh")
             .args(["-c", SUPERVISOR, "supervisor"])
             .arg(binaries())
+            .args(port.map(|port| port.to_string()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
