@@ -6,7 +6,7 @@ use domain::{
 };
 use twilio::{
     Form, RecordingStatus,
-    callback::{CallCallback, FormError, RecordingCallback},
+    callback::{CallCallback, End, FormError, RecordingCallback},
 };
 
 use crate::Kind;
@@ -54,6 +54,9 @@ pub enum News {
         observed: CallEvent,
         /// The look-up.
         job: CallJob,
+        /// Whether nothing says so for certain: then this look-up does not stand in for the one
+        /// after the certain end.
+        presumed: bool,
     },
 }
 
@@ -102,19 +105,18 @@ fn recording(read: RecordingCallback, now_ms: i64) -> Work {
 }
 
 fn call(read: CallCallback, now_ms: i64) -> Work {
-    let CallCallback { account_sid, call_sid, call } = read;
-    // A form without a status comes from something that ended with the call (a media stream).
-    let ended = matches!(call.call_status.as_deref(), Some("completed") | None);
+    let end = read.end();
+    let CallCallback { account_sid, call_sid, call, .. } = read;
     let event = observed(account_sid.clone(), call_sid.clone(), call.clone(), now_ms);
-    let news = if ended {
+    let news = if end == End::No {
+        News::Happened(event)
+    } else {
         let job = CallJob::Resolve {
             account_sid,
             call_sid: call_sid.clone(),
             source: JobSource::CallStatus,
         };
-        News::Ended { observed: event, job }
-    } else {
-        News::Happened(event)
+        News::Ended { observed: event, job, presumed: end == End::Presumed }
     };
     Work { call_sid, recording_sid: None, call, news }
 }
@@ -189,13 +191,23 @@ mod tests {
 
     #[test]
     fn the_end_of_a_call_is_observed_and_its_recordings_are_looked_up() {
-        for more in ["&CallStatus=completed&From=%2B15125550123", "&StreamEvent=stream-stopped"] {
-            let News::Ended { job, observed } = news(Kind::Call, more) else {
+        for (more, is_presumed) in [
+            ("&CallStatus=completed&From=%2B15125550123", false),
+            ("&StreamEvent=stream-stopped", true),
+            ("", true),
+        ] {
+            let News::Ended { job, observed, presumed } = news(Kind::Call, more) else {
                 panic!("{more} is no end");
             };
             assert_eq!(job.once_key(), "resolve:CA00000000000000000000000000000002");
             assert!(matches!(observed.kind, EventKind::Observed(_)));
+            assert_eq!(presumed, is_presumed, "{more}");
         }
+    }
+
+    #[test]
+    fn a_stream_that_starts_ends_nothing() {
+        assert!(matches!(news(Kind::Call, "&StreamEvent=stream-started"), News::Happened(_)));
     }
 
     #[test]

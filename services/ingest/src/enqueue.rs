@@ -43,9 +43,12 @@ pub(crate) fn entry(
             (Target::Calls, entry)
         }
         News::Happened(event) => (Target::Results, queues::event_entry(event, traceparent)?),
-        News::Ended { observed, job } => {
+        News::Ended { observed, job, presumed } => {
             // The event leads: it is stored even where the look-up was enqueued before.
-            let look_up = queues::job_entry(job, traceparent.clone())?.delayed(resolve_delay);
+            let mut look_up = queues::job_entry(job, traceparent.clone())?.delayed(resolve_delay);
+            if let Some(once) = look_up.once.as_mut().filter(|_| *presumed) {
+                once.key.push_str(":presumed");
+            }
             let entry = queues::event_entry(observed, traceparent)?.emit(CALLS, look_up);
             (Target::Results, entry)
         }

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 
 use domain::AccountSid;
-use secrecy::SecretString;
 use twilio::{
     Form, TwilioSettings,
     callback::FormError,
-    signature::{self, Payload},
+    signature::{self, Key, Payload},
 };
 
 use crate::{PublicUrl, Refusal};
@@ -15,7 +14,8 @@ use crate::{PublicUrl, Refusal};
 /// The accounts, their tokens, and the base of the URLs they sign.
 #[derive(Debug, Clone)]
 pub struct Gate {
-    tokens: HashMap<AccountSid, Vec<SecretString>>,
+    /// By account, as Twilio writes it.
+    keys: HashMap<String, Vec<Key>>,
     public_url: PublicUrl,
     accept_unsigned: bool,
 }
@@ -24,8 +24,10 @@ impl Gate {
     /// A gate for the settings' accounts.
     pub fn new(settings: &TwilioSettings, public_url: PublicUrl, accept_unsigned: bool) -> Self {
         let accounts = settings.all_accounts().into_iter();
-        let tokens = accounts.map(|account| (account.sid, account.auth_tokens)).collect();
-        Self { tokens, public_url, accept_unsigned }
+        let keys = accounts.map(|account| {
+            (account.sid.into(), account.auth_tokens.iter().map(Key::new).collect())
+        });
+        Self { keys: keys.collect(), public_url, accept_unsigned }
     }
 
     /// The path of a request below the public base: a proxy may strip its prefix or pass it on.
@@ -34,7 +36,8 @@ impl Gate {
         rest.filter(|rest| rest.starts_with('/')).unwrap_or(path)
     }
 
-    /// Lets a form in or says why not. `path_and_query` is what follows the public base.
+    /// Lets a callback in or says why not. `form` holds its parameters, `payload` what of it is
+    /// signed beside the URL; path and query follow the public base.
     ///
     /// # Errors
     /// [`Refusal::Form`] when no account is named, [`Refusal::UnknownAccount`],
@@ -42,20 +45,26 @@ impl Gate {
     pub fn admit(
         &self,
         form: &Form<'_>,
+        payload: Payload<'_>,
         shown: Option<&str>,
-        path_and_query: &str,
+        path: &str,
+        query: &str,
     ) -> Result<(), Refusal> {
         let account = form.get("AccountSid").ok_or(FormError::Missing("AccountSid"))?;
-        let account: AccountSid = account.parse().map_err(|error: domain::SidError| {
-            FormError::Malformed { name: "AccountSid", reason: error.to_string() }
-        })?;
-        if self.accept_unsigned && (self.tokens.is_empty() || self.tokens.contains_key(&account)) {
+        let keys = self.keys.get(account);
+        if keys.is_none() {
+            let parsed = account.parse::<AccountSid>();
+            parsed.map_err(|error| FormError::Malformed {
+                name: "AccountSid",
+                reason: error.to_string(),
+            })?;
+        }
+        if self.accept_unsigned && (self.keys.is_empty() || keys.is_some()) {
             return Ok(());
         }
-        let tokens = self.tokens.get(&account).ok_or(Refusal::UnknownAccount)?;
-        let url = self.public_url.join(path_and_query);
-        let payload = Payload::Form(form);
-        if signature::is_valid(tokens, shown.unwrap_or_default(), &url, payload) {
+        let keys = keys.ok_or(Refusal::UnknownAccount)?;
+        let url = self.public_url.join(path, query);
+        if signature::is_valid(keys, shown.unwrap_or_default(), &url, payload) {
             Ok(())
         } else {
             Err(Refusal::Signature)
@@ -86,7 +95,18 @@ mod tests {
     }
 
     fn admit(gate: &Gate, signature: &str) -> Result<(), Refusal> {
-        gate.admit(&Form::parse(FORM.as_bytes()), Some(signature), "/hook?a=1")
+        admit_form(gate, FORM, Some(signature), "/hook?a=1")
+    }
+
+    fn admit_form(
+        gate: &Gate,
+        form: &str,
+        shown: Option<&str>,
+        path_and_query: &str,
+    ) -> Result<(), Refusal> {
+        let form = Form::parse(form.as_bytes());
+        let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
+        gate.admit(&form, Payload::Form(&form), shown, path, query)
     }
 
     #[test]
@@ -129,29 +149,26 @@ mod tests {
         let body = format!("AccountSid={second}");
         let form = Form::parse(body.as_bytes());
         let by = |token: &str| signature::sign(&token.into(), "https://example.com/hook", &form);
-        assert_eq!(gate.admit(&form, Some(&by("two")), "/hook"), Ok(()));
-        assert_eq!(gate.admit(&form, Some(&by("one")), "/hook"), Err(Refusal::Signature));
-        let body = format!("AccountSid=AC{:032x}", 3);
-        let unknown = Form::parse(body.as_bytes());
-        assert_eq!(gate.admit(&unknown, None, "/hook"), Err(Refusal::UnknownAccount));
+        assert_eq!(admit_form(&gate, &body, Some(&by("two")), "/hook"), Ok(()));
+        assert_eq!(admit_form(&gate, &body, Some(&by("one")), "/hook"), Err(Refusal::Signature));
+        let unknown = format!("AccountSid=AC{:032x}", 3);
+        assert_eq!(admit_form(&gate, &unknown, None, "/hook"), Err(Refusal::UnknownAccount));
     }
 
     #[test]
     fn without_a_signature_nobody_enters_unless_that_is_switched_off() {
-        let form = Form::parse(FORM.as_bytes());
         let strict = gate("t", "https://example.com");
-        assert_eq!(strict.admit(&form, None, "/hook"), Err(Refusal::Signature));
+        assert_eq!(admit_form(&strict, FORM, None, "/hook"), Err(Refusal::Signature));
         let lax = Gate::new(&settings("t"), "https://example.com".parse().unwrap(), true);
-        assert_eq!(lax.admit(&form, None, "/hook"), Ok(()));
-        let body = format!("AccountSid=AC{:032x}", 3);
-        let unknown = Form::parse(body.as_bytes());
-        assert_eq!(lax.admit(&unknown, None, "/hook"), Err(Refusal::UnknownAccount));
+        assert_eq!(admit_form(&lax, FORM, None, "/hook"), Ok(()));
+        let unknown = format!("AccountSid=AC{:032x}", 3);
+        assert_eq!(admit_form(&lax, &unknown, None, "/hook"), Err(Refusal::UnknownAccount));
     }
 
     #[test]
     fn a_form_without_an_account_is_told_what_is_missing() {
         let gate = gate("t", "https://example.com");
-        let refusal = gate.admit(&Form::parse(b"CallSid=x"), None, "/hook").unwrap_err();
+        let refusal = admit_form(&gate, "CallSid=x", None, "/hook").unwrap_err();
         assert_eq!(refusal.to_string(), "AccountSid is missing");
     }
 }

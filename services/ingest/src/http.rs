@@ -1,9 +1,8 @@
-//! The HTTP side: what is read of a request, and how it is answered, counted and logged.
+//! The HTTP side: what is read of a request, and how it is answered.
 
 use std::{sync::Arc, time::Instant};
 
 use bytes::{Buf, BufMut};
-use domain::mask_phone;
 use futures_util::{Stream, StreamExt};
 use twilio::signature;
 use warp::{
@@ -13,14 +12,16 @@ use warp::{
     reply::Response,
 };
 
-use crate::{Ingest, Intake, Refusal, service::Taken};
+use crate::{
+    Ingest, Intake, Refusal,
+    access_log::Line,
+    service::{Encoding, Posted},
+};
 
 /// The longest body that is read. Twilio's callbacks are about 1 KiB.
 const BODY_LIMIT: usize = 64 * 1024;
 /// What a refusal for now asks to wait, in seconds.
 const RETRY_AFTER_SECONDS: u64 = 5;
-/// How much of an unknown path is logged.
-const LOGGED_PATH: usize = 100;
 /// The header every answer names its request with.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Twilio names a repetition with it.
@@ -61,18 +62,14 @@ where
     B: Buf,
 {
     let started = Instant::now();
-    let request_id = format!("{:016x}", fastrand::u64(..));
+    let request_id = RequestId::new();
     let route = ingest.route(head.path.as_str());
-    let kind = route.map_or("none", |(route, _)| route.kind.as_str());
     let taken = async {
         let (route, path) = route.ok_or(Refusal::NotFound)?;
-        let body = read(&head, body).await?;
-        let shown = head.headers.get(signature::HEADER).and_then(|value| value.to_str().ok());
-        let path_and_query = match head.query.as_str() {
-            "" => path.to_owned(),
-            query => format!("{path}?{query}"),
-        };
-        ingest.take(route.kind, &body, shown, &path_and_query).await
+        let (encoding, body) = read(&head, body).await?;
+        let signature = head.headers.get(signature::HEADER).and_then(|value| value.to_str().ok());
+        let (path, query) = (path, head.query.as_str());
+        ingest.take(route.kind, Posted { encoding, body: &body, signature, path, query }).await
     };
     let taken = taken.await;
     let twiml = route.is_some_and(|(route, _)| route.twiml);
@@ -80,28 +77,50 @@ where
         Ok(_) => accepted(twiml),
         Err(refusal) => refused(refusal),
     };
-    // Hexadecimal digits are always a header's value.
-    if let Ok(id) = HeaderValue::from_str(&request_id) {
-        response.headers_mut().insert(REQUEST_ID, id);
-    }
-    let outcome = taken.as_ref().map_or_else(Refusal::name, |taken| taken.outcome);
-    metrics::counter!("ingest_callbacks_total", "kind" => kind, "outcome" => outcome).increment(1);
-    metrics::histogram!("ingest_callback_seconds").record(started.elapsed().as_secs_f64());
-    log(&request_id, &head, &taken, response.status(), started);
+    response.headers_mut().insert(REQUEST_ID, request_id.header());
+    let took = started.elapsed();
+    let outcome = taken.as_ref().map(|taken| taken.outcome);
+    ingest.meters().count(route.map(|(route, _)| route.kind), outcome, took);
+    let line = Line {
+        request_id: request_id.as_str(),
+        path: head.path.as_str(),
+        status: response.status(),
+        took,
+        repeated: head.headers.contains_key(IDEMPOTENCY_TOKEN),
+    };
+    line.write(&taken);
     response
+}
+
+/// Sixteen hexadecimal digits by which an answer and its log line are known.
+struct RequestId([u8; 16]);
+
+impl RequestId {
+    fn new() -> Self {
+        let number = fastrand::u64(..);
+        Self(std::array::from_fn(|at| {
+            b"0123456789abcdef"[(number >> (60 - 4 * at)) as usize & 0xf]
+        }))
+    }
+
+    fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    fn header(&self) -> HeaderValue {
+        HeaderValue::from_bytes(&self.0).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
 }
 
 /// Checks what the head says of the body, and reads it.
 async fn read<B: Buf>(
     head: &Head,
     body: impl Stream<Item = Result<B, warp::Error>>,
-) -> Result<Vec<u8>, Refusal> {
+) -> Result<(Encoding, Vec<u8>), Refusal> {
     if head.method != Method::POST {
         return Err(Refusal::Method);
     }
-    if !is_form(&head.headers) {
-        return Err(Refusal::ContentType);
-    }
+    let encoding = encoding(&head.headers).ok_or(Refusal::ContentType)?;
     let length = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let length: Option<usize> = length.and_then(|length| length.parse().ok());
     if length.is_some_and(|length| length > BODY_LIMIT) {
@@ -116,15 +135,19 @@ async fn read<B: Buf>(
         }
         read.put(piece);
     }
-    Ok(read)
+    Ok((encoding, read))
 }
 
-fn is_form(headers: &HeaderMap) -> bool {
-    let Some(Ok(value)) = headers.get(header::CONTENT_TYPE).map(HeaderValue::to_str) else {
-        return false;
-    };
+fn encoding(headers: &HeaderMap) -> Option<Encoding> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     let essence = value.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        Some(Encoding::Form)
+    } else if essence.eq_ignore_ascii_case("application/json") {
+        Some(Encoding::Json)
+    } else {
+        None
+    }
 }
 
 fn accepted(twiml: bool) -> Response {
@@ -162,46 +185,4 @@ fn with(
         response.headers_mut().insert(header::CONTENT_TYPE, value);
     }
     response
-}
-
-/// The access log: one line a request, numbers masked.
-fn log(
-    request_id: &str,
-    head: &Head,
-    taken: &Result<Taken, Refusal>,
-    status: StatusCode,
-    started: Instant,
-) {
-    let path = head.path.as_str();
-    let path = path.get(..LOGGED_PATH).unwrap_or(path);
-    let (status, ms) = (status.as_u16(), started.elapsed().as_secs_f64() * 1000.0);
-    let repeated = head.headers.contains_key(IDEMPOTENCY_TOKEN);
-    match taken {
-        Ok(Taken { work, outcome }) => {
-            let masked = |number: &Option<String>| number.as_deref().map(mask_phone);
-            // Operators look for the first of these sentences.
-            let message = match (work.job(), *outcome) {
-                (Some(_), "accepted") => "job enqueued",
-                _ => "callback",
-            };
-            tracing::info!(
-                target: "access",
-                request_id, path, status, ms, outcome, repeated,
-                call_sid = %work.call_sid,
-                recording_sid = work.recording_sid.as_ref().map(tracing::field::display),
-                source = work.job().map(|job| job.source().as_str()),
-                from = masked(&work.call.from),
-                to = masked(&work.call.to),
-                "{message}"
-            );
-        }
-        Err(Refusal::Unavailable { reason }) => {
-            tracing::warn!(target: "access", request_id, path, status, ms, repeated, reason,
-                outcome = "unavailable", "callback refused");
-        }
-        Err(refusal) => {
-            tracing::info!(target: "access", request_id, path, status, ms, repeated,
-                outcome = refusal.name(), reason = %refusal, "callback refused");
-        }
-    }
 }

@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod access_log;
 pub mod callbacks;
 mod enqueue;
 mod gate;
 mod http;
+mod meters;
 mod queues;
 mod refusal;
 mod service;

@@ -12,9 +12,12 @@ pub enum Refusal {
     /// Callbacks are posted.
     #[error("callbacks are posted")]
     Method,
-    /// The body is no form.
-    #[error("the content type is not application/x-www-form-urlencoded")]
+    /// The body is neither a form nor JSON.
+    #[error("the content type is neither application/x-www-form-urlencoded nor application/json")]
     ContentType,
+    /// The body is said to be JSON and is no object.
+    #[error("the body is no JSON object")]
+    Json,
     /// The body is too long.
     #[error("the body is longer than 64 KiB")]
     TooLarge,
@@ -46,7 +49,7 @@ impl Refusal {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Unreadable | Self::Form(_) => StatusCode::BAD_REQUEST,
+            Self::Json | Self::Unreadable | Self::Form(_) => StatusCode::BAD_REQUEST,
             Self::UnknownAccount | Self::Signature => StatusCode::FORBIDDEN,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -60,7 +63,7 @@ impl Refusal {
             Self::ContentType => "content_type",
             Self::TooLarge => "too_large",
             Self::Unreadable => "unreadable",
-            Self::Form(_) => "malformed",
+            Self::Json | Self::Form(_) => "malformed",
             Self::UnknownAccount => "unknown_account",
             Self::Signature => "wrong_signature",
             Self::Unavailable { .. } => "unavailable",

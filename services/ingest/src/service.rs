@@ -5,12 +5,13 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use chassis::{Process, queues::now_ms, serve::Server, telemetry};
 use queue::{Enqueued, Link};
 use tracing::{Instrument, Span};
-use twilio::Form;
+use twilio::{Form, signature::Payload};
 
 use crate::{
     Config, Durability, Gate, IngestSettings, Intake, Kind, Refusal,
-    callbacks::{self, Work},
+    callbacks::{self, News, Work},
     enqueue, http,
+    meters::Meters,
     queues::Queues,
 };
 
@@ -28,6 +29,7 @@ pub struct Ingest<Q> {
     intake: Q,
     resolve_delay: Duration,
     enqueue_timeout: Duration,
+    meters: Meters,
 }
 
 /// What comes to a path.
@@ -38,11 +40,65 @@ pub(crate) struct Route {
     pub(crate) twiml: bool,
 }
 
+/// What was posted to a path.
+#[derive(Clone, Copy)]
+pub(crate) struct Posted<'a> {
+    pub encoding: Encoding,
+    pub body: &'a [u8],
+    /// The signature that was shown.
+    pub signature: Option<&'a str>,
+    /// Below the public base.
+    pub path: &'a str,
+    /// Without its question mark.
+    pub query: &'a str,
+}
+
+/// How the parameters of a callback are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Form,
+    Json,
+}
+
 /// A callback that was taken.
 pub(crate) struct Taken {
     pub(crate) work: Work,
-    /// `accepted`, `duplicate` or `ignored`.
-    pub(crate) outcome: &'static str,
+    pub(crate) outcome: Outcome,
+}
+
+/// What became of a callback that was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It is stored.
+    Accepted,
+    /// It was stored before.
+    Duplicate,
+    /// It means nothing yet.
+    Ignored,
+}
+
+impl Outcome {
+    /// The name in logs and metrics.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
+impl Taken {
+    /// What the log calls it. Operators look for the first of these sentences.
+    pub(crate) fn in_words(&self) -> &'static str {
+        match (&self.work.news, self.outcome) {
+            (News::Ended { presumed: true, .. }, Outcome::Accepted) => {
+                "job enqueued: the callback has no CallStatus, so the call may be over"
+            }
+            (News::Recorded { .. } | News::Ended { .. }, Outcome::Accepted) => "job enqueued",
+            _ => "callback",
+        }
+    }
 }
 
 impl<Q: Intake> Ingest<Q> {
@@ -65,7 +121,12 @@ impl<Q: Intake> Ingest<Q> {
                 } else {
                     Duration::ZERO
                 },
+            meters: Meters::new(),
         }
+    }
+
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// What comes to this path, and the path below the public base.
@@ -74,21 +135,13 @@ impl<Q: Intake> Ingest<Q> {
         Some((*self.routes.get(path)?, path))
     }
 
-    /// Takes one form: checks who sent it, reads it, and stores what it means.
+    /// Takes one callback: checks who sent it, reads it, and stores what it means.
     ///
     /// # Errors
     /// Why it is refused; then nothing is stored, or (after [`Refusal::Unavailable`]) nothing is
     /// known, and the same callback may come again without harm.
-    pub(crate) async fn take(
-        &self,
-        kind: Kind,
-        body: &[u8],
-        signature: Option<&str>,
-        path_and_query: &str,
-    ) -> Result<Taken, Refusal> {
-        let form = Form::parse(body);
-        self.gate.admit(&form, signature, path_and_query)?;
-        let work = callbacks::read(kind, &form, now_ms())?;
+    pub(crate) async fn take(&self, kind: Kind, posted: Posted<'_>) -> Result<Taken, Refusal> {
+        let work = self.read(kind, posted)?;
         // The trace of the call begins here.
         let span = tracing::info_span!(
             "callback",
@@ -100,16 +153,30 @@ impl<Q: Intake> Ingest<Q> {
         Ok(Taken { work, outcome })
     }
 
-    async fn store(&self, work: &Work) -> Result<&'static str, Refusal> {
+    fn read(&self, kind: Kind, posted: Posted<'_>) -> Result<Work, Refusal> {
+        let Posted { encoding, body, signature, path, query } = posted;
+        let form = match encoding {
+            Encoding::Form => Form::parse(body),
+            Encoding::Json => Form::from_json(body).ok_or(Refusal::Json)?,
+        };
+        let payload = match encoding {
+            Encoding::Form => Payload::Form(&form),
+            Encoding::Json => Payload::Raw(body),
+        };
+        self.gate.admit(&form, payload, signature, path, query)?;
+        Ok(callbacks::read(kind, &form, now_ms())?)
+    }
+
+    async fn store(&self, work: &Work) -> Result<Outcome, Refusal> {
         let unavailable = |reason: String| Refusal::Unavailable { reason };
         let traceparent = telemetry::traceparent(&Span::current());
         let entry = enqueue::entry(&work.news, self.resolve_delay, traceparent)
             .map_err(|error| unavailable(error.to_string()))?;
-        let Some((target, entry)) = entry else { return Ok("ignored") };
+        let Some((target, entry)) = entry else { return Ok(Outcome::Ignored) };
         let stored = tokio::time::timeout(self.enqueue_timeout, self.intake.enqueue(target, entry));
         match stored.await {
-            Ok(Ok(Enqueued::Duplicate)) => Ok("duplicate"),
-            Ok(Ok(Enqueued::Added(_) | Enqueued::Scheduled)) => Ok("accepted"),
+            Ok(Ok(Enqueued::Duplicate)) => Ok(Outcome::Duplicate),
+            Ok(Ok(Enqueued::Added(_) | Enqueued::Scheduled)) => Ok(Outcome::Accepted),
             Ok(Err(error)) => Err(unavailable(error.to_string())),
             Err(_) => Err(unavailable("Redis did not answer in time".into())),
         }
@@ -130,7 +197,7 @@ fn span_name(kind: Kind) -> &'static str {
 pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let settings = &config.ingest;
     let link = Link::open(&config.redis).await?;
-    let server = Server::bind(&settings.http).await?;
+    let server = Server::bind(&settings.http).await?.finishing_abandoned();
     let url = server.url()?;
     let public_url = match &settings.public_url {
         Some(public_url) => public_url.clone(),

@@ -57,7 +57,8 @@ pub struct IngestSettings {
     /// The share of Redis's `maxmemory` above which callbacks are refused with 503, so that the
     /// work already there can finish. Only where `maxmemory` is set. Default 0.85.
     pub redis_high_water: f64,
-    /// Further paths that callbacks may come to, such as those of a predecessor. Default: none.
+    /// Further paths that callbacks may come to, such as those of a predecessor: tables in the
+    /// file, or in a variable one JSON text, `[{"path": "/old", "kind": "call"}]`. Default: none.
     pub aliases: Vec<Alias>,
     /// Takes callbacks without looking at their signature. For development: refused unless the
     /// listener is on a loopback address. Default `false`.
@@ -204,8 +205,9 @@ impl PublicUrl {
     }
 
     /// The URL of a path and query below the base.
-    pub fn join(&self, path_and_query: &str) -> String {
-        format!("{}{path_and_query}", self.text)
+    pub fn join(&self, path: &str, query: &str) -> String {
+        let mark = if query.is_empty() { "" } else { "?" };
+        [self.text.as_str(), path, mark, query].concat()
     }
 }
 
@@ -294,7 +296,7 @@ mod tests {
     fn the_public_url_keeps_its_case_and_loses_only_a_slash() {
         let url = ("CALLSCRIBE_INGEST__PUBLIC_URL", "https://Calls.Example.com/scribe/");
         let url = load(&[url]).unwrap().ingest.public_url.unwrap();
-        assert_eq!(url.join("/x?y=1"), "https://Calls.Example.com/scribe/x?y=1");
+        assert_eq!(url.join("/x", "y=1"), "https://Calls.Example.com/scribe/x?y=1");
         assert_eq!(url.path(), "/scribe");
         assert_eq!(load(&[("CALLSCRIBE_INGEST__PUBLIC_URL", "")]).unwrap().ingest.public_url, None);
     }
@@ -322,6 +324,22 @@ mod tests {
         let paths: Vec<_> = config.ingest.aliases.iter().map(|alias| alias.path.as_str()).collect();
         assert_eq!(paths.len(), 4);
         assert!(paths.contains(&"/webhook/recording_status"));
+    }
+
+    #[test]
+    fn aliases_and_accounts_can_be_set_by_variables() {
+        let aliases = r#"[{"path": "/old/call", "kind": "call", "twiml": true}]"#;
+        let accounts = format!(r#"[{{"account_sid": "AC{:032x}", "auth_tokens": ["t", "u"]}}]"#, 7);
+        let config = load(&[
+            ("CALLSCRIBE_INGEST__ALIASES", aliases),
+            ("CALLSCRIBE_TWILIO__ACCOUNTS", &accounts),
+        ])
+        .unwrap();
+        let expected = Alias { path: "/old/call".into(), kind: Kind::Call, twiml: true };
+        assert_eq!(config.ingest.aliases, [expected]);
+        let account = &config.twilio.all_accounts()[0];
+        assert_eq!(account.sid.as_str(), format!("AC{:032x}", 7));
+        assert_eq!(account.auth_tokens.len(), 2);
     }
 
     #[test]

@@ -123,12 +123,12 @@ fn course(number: u32) -> anyhow::Result<Vec<CallEvent>> {
         parent_call_sid: None,
     };
     let mut events = vec![event(None, 0, at_ms, EventKind::Observed(metadata))];
-    if number % 5 == 0 {
+    if number.is_multiple_of(5) {
         let none = EventKind::NoRecording { code: "none_listed".into() };
         events.push(event(None, 1, at_ms + 60_000, none));
         return Ok(events);
     }
-    let end = if number % 7 == 0 {
+    let end = if number.is_multiple_of(7) {
         EventKind::Failed {
             code: "media_timeout".into(),
             message: "no answer within 30 s".into(),
@@ -136,7 +136,8 @@ fn course(number: u32) -> anyhow::Result<Vec<CallEvent>> {
             is_final: true,
         }
     } else {
-        EventKind::Transcribed(Box::new(transcribed(if number % 2 == 0 { "עפולה" } else { "Austin" })))
+        let city = if number.is_multiple_of(2) { "עפולה" } else { "Austin" };
+        EventKind::Transcribed(Box::new(transcribed(city)))
     };
     let queued = EventKind::Queued { source: JobSource::Callback };
     events.push(event(Some(recording.clone()), 0, at_ms + 1_000, queued));

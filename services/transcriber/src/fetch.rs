@@ -1,13 +1,15 @@
 //! A recording's media, from Twilio to a temporary file.
 
+mod download;
+
 use std::{io::Read, path::Path, time::Duration};
 
 use domain::{AccountSid, RecordingSid};
-use futures_util::StreamExt;
 use tempfile::{NamedTempFile, TempPath};
-use tokio::io::AsyncWriteExt;
-use twilio::{Client, Media, MediaFormat, TwilioError};
+use twilio::{Client, MediaFormat, TwilioError};
+use url::Url;
 
+use self::download::{Download, Place};
 use crate::audio::Container;
 
 /// What a download may cost.
@@ -62,6 +64,12 @@ pub enum FetchError {
         /// How much came.
         bytes: u64,
     },
+    /// The place outside Twilio where the account keeps it did not give it.
+    #[error("the account keeps its recordings outside Twilio, and that place answers {status}")]
+    Outside {
+        /// The HTTP status.
+        status: u16,
+    },
     /// Twilio did not give it.
     #[error(transparent)]
     Twilio(TwilioError),
@@ -79,7 +87,7 @@ impl From<TwilioError> for FetchError {
     }
 }
 
-/// What is asked for, the best first: both channels apart, losslessly.
+/// What is asked of Twilio, the best first: both channels apart, losslessly.
 const WISHES: [(MediaFormat, Option<u8>); 4] = [
     (MediaFormat::Wav, Some(2)),
     (MediaFormat::Wav, None),
@@ -87,8 +95,16 @@ const WISHES: [(MediaFormat, Option<u8>); 4] = [
     (MediaFormat::Mp3, None),
 ];
 
-/// Fetches a recording's media. `channels` is what Twilio says the recording has, where it does:
-/// of one that has one only, two are not asked for.
+/// What Twilio says about the media of a recording.
+#[derive(Debug, Clone, Default)]
+pub struct Listed {
+    /// How many channels it has: of one that has one only, two are not asked for.
+    pub channels: Option<u16>,
+    /// Where it is when the account keeps it outside Twilio.
+    pub outside: Option<Url>,
+}
+
+/// Fetches a recording's media: from Twilio, and where Twilio has none from the place that it names.
 ///
 /// # Errors
 /// When none of the forms of the media can be had whole within the limits.
@@ -96,18 +112,19 @@ pub async fn fetch(
     client: &Client,
     account: &AccountSid,
     recording: &RecordingSid,
-    channels: Option<u16>,
+    listed: &Listed,
     folder: &Path,
     limits: FetchLimits,
 ) -> Result<Fetched, FetchError> {
     let work = async {
         let mut refused = None;
-        let wishes = WISHES.iter().filter(|(_, asked)| asked.is_none() || channels != Some(1));
-        for (format, asked) in wishes {
-            match attempt(client, account, recording, (*format, *asked), folder, limits).await {
+        for place in places(listed) {
+            let max_bytes = limits.max_bytes;
+            let download = Download { client, account, recording, place: &place, max_bytes };
+            match attempt(&download, folder).await {
                 Err(error) if is_about_the_form(&error) => refused = refused.or(Some(error)),
                 // One form that is not there says less than another that was refused.
-                Err(FetchError::NotThere) if refused.is_some() => {}
+                Err(FetchError::NotThere) if refused.is_some() || listed.outside.is_some() => {}
                 settled => return settled,
             }
         }
@@ -118,49 +135,29 @@ pub async fn fetch(
         .unwrap_or(Err(FetchError::Timeout { seconds: limits.timeout.as_secs() }))
 }
 
+fn places(listed: &Listed) -> Vec<Place> {
+    let wishes = WISHES.iter().filter(|(_, asked)| asked.is_none() || listed.channels != Some(1));
+    let at_twilio = wishes.map(|(format, asked)| Place::Twilio(*format, *asked));
+    at_twilio.chain(listed.outside.clone().map(Place::Outside)).collect()
+}
+
 /// Whether another form of the same media may be had where this one was not.
 fn is_about_the_form(error: &FetchError) -> bool {
     matches!(error, FetchError::Twilio(TwilioError::Api { .. }) | FetchError::NotAudio { .. })
 }
 
-async fn attempt(
-    client: &Client,
-    account: &AccountSid,
-    recording: &RecordingSid,
-    (format, channels): (MediaFormat, Option<u8>),
-    folder: &Path,
-    limits: FetchLimits,
-) -> Result<Fetched, FetchError> {
-    let media = client.media(account, recording, format, channels).await?;
+async fn attempt(download: &Download<'_>, folder: &Path) -> Result<Fetched, FetchError> {
     let file = NamedTempFile::with_prefix_in("callscribe-", folder)?;
     let (open, file) = file.into_parts();
-    let bytes = save(media, tokio::fs::File::from_std(open), limits.max_bytes).await?;
+    let bytes = match (download.save(open).await, download.place) {
+        // Nobody gave us credentials for that place.
+        (Err(FetchError::Twilio(TwilioError::Forbidden { status, .. })), Place::Outside(_)) => {
+            return Err(FetchError::Outside { status });
+        }
+        (saved, _) => saved?,
+    };
     let is_cut_off = examined(&file, bytes)?;
     Ok(Fetched { file, is_cut_off })
-}
-
-async fn save(media: Media, mut file: tokio::fs::File, max_bytes: u64) -> Result<u64, FetchError> {
-    let expected = media.content_length;
-    if expected.is_some_and(|length| length > max_bytes) {
-        return Err(FetchError::TooLarge { max_bytes });
-    }
-    let mut received = 0;
-    let mut body = media.into_stream();
-    while let Some(part) = body.next().await {
-        let part = part?;
-        received += part.len() as u64;
-        if received > max_bytes {
-            return Err(FetchError::TooLarge { max_bytes });
-        }
-        file.write_all(&part).await?;
-    }
-    file.flush().await?;
-    match expected {
-        Some(expected) if expected != received => {
-            Err(FetchError::Incomplete { received, expected })
-        }
-        _ => Ok(received),
-    }
 }
 
 /// Looks at the first bytes; tells whether a WAV is shorter than it says.

@@ -11,13 +11,9 @@ use std::{collections::HashMap, time::Duration};
 
 use chassis::queues::now_ms;
 use domain::Redactor;
-use queue::RedisSettings;
-use redis::{
-    AsyncCommands, Client, IntoConnectionInfo, RedisResult,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-};
-use secrecy::ExposeSecret;
-use tracing::{debug, warn};
+use queue::Link;
+use redis::{Cmd, FromRedisValue};
+use tracing::debug;
 
 use crate::engines::Heard;
 
@@ -25,7 +21,8 @@ use crate::engines::Heard;
 /// between two attempts.
 const KEPT_SECONDS: i64 = 24 * 3600;
 
-/// How long heard pieces are kept once their call settles.
+/// How long heard pieces are kept once their call settles: longer than it takes until another worker
+/// takes over the call of one that died in between.
 const SETTLING_SECONDS: i64 = 600;
 
 /// How long a day's spending is kept.
@@ -36,36 +33,43 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
+/// What was heard, kept for another while, so that what waits for a quota does not expire meanwhile.
+const HEARD: &str = "\
+local heard = redis.call('HGETALL', KEYS[1])
+if #heard > 0 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+return heard";
+
+/// A full Redis takes these small writes too: paying again would be dearer.
+const KEEP: &str = "#!lua flags=allow-oom
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[3])";
+
+const SPEND: &str = "#!lua flags=allow-oom
+local spent = tonumber(redis.call('GET', KEYS[1]) or '0')
+if spent + tonumber(ARGV[1]) > tonumber(ARGV[2]) then return 0 end
+redis.call('INCRBY', KEYS[1], ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return 1";
+
+const REFUND: &str = "#!lua flags=allow-oom
+redis.call('DECRBY', KEYS[1], ARGV[1])";
+
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Ledger {
-    connection: Option<ConnectionManager>,
-    prefix: String,
+    link: Option<Link>,
     redactor: Redactor,
 }
 
 impl Ledger {
     /// A ledger that keeps nothing.
     pub fn off() -> Self {
-        Self { connection: None, prefix: String::new(), redactor: Redactor::default() }
+        Self { link: None, redactor: Redactor::default() }
     }
 
-    /// A ledger in the Redis of the queues; connects when it is first used.
-    ///
-    /// Behind sentinels, in a cluster, or with an authority of one's own it stays off, and says so.
-    pub fn open(settings: &RedisSettings) -> Self {
-        let prefix = settings.prefix.clone();
-        let plain = settings.sentinels.is_empty()
-            && settings.cluster.is_empty()
-            && settings.ca_file.is_none();
-        let connection = if plain { connect(settings).ok() } else { None };
-        if connection.is_none() {
-            warn!(
-                "paid pieces are not kept across crashes and daily limits are not counted: that \
-                 takes a single Redis server"
-            );
-        }
-        Self { connection, prefix, redactor: Redactor::default() }
+    /// A ledger in the Redis of the queues, be it one server, behind sentinels or a cluster.
+    pub fn open(link: Link) -> Self {
+        Self { link: Some(link), redactor: Redactor::default() }
     }
 
     /// Masks what is not to be kept in what it keeps.
@@ -75,17 +79,15 @@ impl Ledger {
 
     /// What was heard of a work before, by piece.
     pub async fn heard(&self, work: &str) -> HashMap<String, Heard> {
-        let key = self.heard_key(work);
-        let asked = self.ask(async |mut connection| {
-            let found: HashMap<String, String> = connection.hgetall(&key).await?;
-            if !found.is_empty() {
-                // Another day, so that what waits for a quota does not expire meanwhile.
-                let _: () = connection.expire(&key, KEPT_SECONDS).await?;
-            }
-            Ok(found)
+        let asked = self.ask(|link| {
+            let mut command = script(HEARD, link.key(&heard_key(work)));
+            command.arg(KEPT_SECONDS);
+            command
         });
-        let found = asked.await.unwrap_or_default().into_iter();
-        found.filter_map(|(piece, json)| Some((piece, serde_json::from_str(&json).ok()?))).collect()
+        let found: HashMap<String, String> = asked.await.unwrap_or_default();
+        let read =
+            |(piece, json): (String, String)| Some((piece, serde_json::from_str(&json).ok()?));
+        found.into_iter().filter_map(read).collect()
     }
 
     /// Keeps what was heard in a piece.
@@ -93,62 +95,48 @@ impl Ledger {
         let mut heard = heard.clone();
         self.redactor.texts(heard.segments.iter_mut().map(|segment| &mut segment.text));
         let Ok(json) = serde_json::to_string(&heard) else { return };
-        let key = self.heard_key(work);
-        self.ask(async |mut connection| {
-            let mut both = redis::pipe();
-            both.atomic().hset(&key, piece, &json).ignore().expire(&key, KEPT_SECONDS).ignore();
-            both.query_async::<()>(&mut connection).await
-        })
-        .await;
+        let kept = self.ask::<()>(|link| {
+            let mut command = script(KEEP, link.key(&heard_key(work)));
+            command.arg(piece).arg(json).arg(KEPT_SECONDS);
+            command
+        });
+        kept.await;
     }
 
     /// Lets go of a work that is about to settle: what was heard is kept just long enough for the
     /// settlement to get through.
     pub async fn release(&self, work: &str) {
-        let key = self.heard_key(work);
-        self.ask(async |mut connection| connection.expire::<_, ()>(&key, SETTLING_SECONDS).await)
-            .await;
+        let released = self.ask::<()>(|link| {
+            let mut command = redis::cmd("EXPIRE");
+            command.arg(link.key(&heard_key(work))).arg(SETTLING_SECONDS);
+            command
+        });
+        released.await;
     }
 
     /// Spends from today's purse unless that would pass the limit; returns whether it did.
     pub async fn spend(&self, purse: &str, microusd: u64, limit: u64) -> bool {
-        let amount = i64::try_from(microusd).unwrap_or(i64::MAX);
-        let key = self.spent_key(purse);
-        let spent = self.ask(async |mut connection| {
-            let mut both = redis::pipe();
-            both.atomic().incr(&key, amount).expire(&key, SPENT_SECONDS).ignore();
-            let (spent,): (i64,) = both.query_async(&mut connection).await?;
-            Ok(spent)
+        let spent = self.ask::<bool>(|link| {
+            let mut command = script(SPEND, link.key(&spent_key(purse)));
+            command.arg(microusd).arg(limit).arg(SPENT_SECONDS);
+            command
         });
-        let spent = spent.await;
-        let passes = spent.is_some_and(|spent| u64::try_from(spent).unwrap_or(0) > limit);
-        if passes {
-            self.refund(purse, microusd).await;
-        }
-        !passes
+        spent.await.unwrap_or(true)
     }
 
     /// Gives back what was not spent after all.
     pub async fn refund(&self, purse: &str, microusd: u64) {
-        let amount = i64::try_from(microusd).unwrap_or(i64::MAX);
-        let key = self.spent_key(purse);
-        self.ask(async |mut connection| connection.decr::<_, _, ()>(&key, amount).await).await;
+        let refunded = self.ask::<()>(|link| {
+            let mut command = script(REFUND, link.key(&spent_key(purse)));
+            command.arg(microusd);
+            command
+        });
+        refunded.await;
     }
 
-    fn heard_key(&self, work: &str) -> String {
-        format!("{{{}}}:heard:{work}", self.prefix)
-    }
-
-    fn spent_key(&self, purse: &str) -> String {
-        format!("{{{}}}:spent:{purse}:{}", self.prefix, now_ms() / DAY_MS)
-    }
-
-    async fn ask<T>(
-        &self,
-        question: impl AsyncFnOnce(ConnectionManager) -> RedisResult<T>,
-    ) -> Option<T> {
-        let connection = self.connection.clone()?;
-        match tokio::time::timeout(TIMEOUT, question(connection)).await {
+    async fn ask<T: FromRedisValue>(&self, question: impl FnOnce(&Link) -> Cmd) -> Option<T> {
+        let link = self.link.as_ref()?;
+        match tokio::time::timeout(TIMEOUT, link.query(&question(link))).await {
             Ok(Ok(answer)) => Some(answer),
             Ok(Err(error)) => {
                 debug!(%error, "the ledger did not answer");
@@ -162,22 +150,22 @@ impl Ledger {
     }
 }
 
+fn script(text: &str, key: String) -> Cmd {
+    let mut command = redis::cmd("EVAL");
+    command.arg(text).arg(1).arg(key);
+    command
+}
+
+fn heard_key(work: &str) -> String {
+    format!("heard:{work}")
+}
+
+fn spent_key(purse: &str) -> String {
+    format!("spent:{purse}:{}", now_ms() / DAY_MS)
+}
+
 /// How long until the next day begins, in UTC.
 pub fn until_tomorrow() -> Duration {
     let left = DAY_MS - now_ms().rem_euclid(DAY_MS);
     Duration::from_millis(u64::try_from(left).unwrap_or(0))
-}
-
-fn connect(settings: &RedisSettings) -> RedisResult<ConnectionManager> {
-    let info = settings.url.expose_secret().into_connection_info()?;
-    let mut access = info.redis_settings().clone();
-    if let Some(username) = &settings.username {
-        access = access.set_username(username);
-    }
-    if let Some(password) = &settings.password {
-        access = access.set_password(password.expose_secret());
-    }
-    let client = Client::open(info.set_redis_settings(access))?;
-    let config = ConnectionManagerConfig::new().set_number_of_retries(1);
-    ConnectionManager::new_lazy_with_config(client, config)
 }

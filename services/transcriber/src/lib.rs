@@ -11,6 +11,7 @@ pub mod fetch;
 mod ggml;
 mod language;
 pub mod ledger;
+pub mod parking;
 mod patience;
 pub mod pipeline;
 mod plausibility;

@@ -20,7 +20,7 @@ use crate::{
     audio::{self, AudioError, AudioLimits, Recording, SpeechDetector},
     chain::{Chain, Task, Transcription},
     extract::Extractor,
-    fetch::{FetchError, FetchLimits, Fetched, fetch},
+    fetch::{FetchError, FetchLimits, Fetched, Listed, fetch},
     patience::Patience,
     setback::{Setback, Treatment},
     settings::TranscriberSettings,
@@ -74,13 +74,6 @@ pub struct Attempted {
     pub outcome: Result<EventKind, Setback>,
 }
 
-/// What Twilio says of the recording, as far as it matters here.
-struct Listed {
-    channels: Option<u16>,
-    started_at_ms: Option<i64>,
-    is_external: bool,
-}
-
 /// A file that is cut off is fetched again in this many attempts; then it is taken as it is.
 const ATTEMPTS_AT_CUT_OFF_MEDIA: u32 = 2;
 
@@ -108,13 +101,16 @@ impl Pipeline {
             },
             audio: AudioLimits { max_seconds: settings.max_seconds, speech },
             folder: settings.folder(),
-            language: settings.language.clone(),
+            language: settings.only_language(),
             first_channel: settings.first_channel,
         }
     }
 
     /// Takes a recording all the way.
     pub async fn run(&self, attempt: &Attempt<'_>) -> Attempted {
+        if let Err(setback) = self.chain.look(attempt.account.as_str()).await {
+            return Attempted { observed: None, outcome: Err(setback) };
+        }
         let (call, listed) = tokio::join!(
             self.twilio.call(attempt.account, attempt.call),
             self.twilio.recording(attempt.account, attempt.recording),
@@ -144,7 +140,7 @@ impl Pipeline {
         &self,
         attempt: &Attempt<'_>,
         answer: Result<twilio::Recording, TwilioError>,
-    ) -> ControlFlow<Result<EventKind, Setback>, Listed> {
+    ) -> ControlFlow<Result<EventKind, Setback>, twilio::Recording> {
         let gone = |code: &str| Break(Ok(EventKind::NoRecording { code: code.into() }));
         let recording = match answer {
             Ok(recording) => recording,
@@ -169,27 +165,29 @@ impl Pipeline {
             let message = "the recording is encrypted with a key of the account's owner";
             return Break(Err(Setback::new(Treatment::GiveUp, "encrypted", message)));
         }
-        Continue(Listed {
-            channels: recording.channels,
-            started_at_ms: recording.start_time_ms,
-            is_external: recording.external_media,
-        })
+        Continue(recording)
     }
 
     async fn transcribed(
         &self,
         attempt: &Attempt<'_>,
-        listed: Listed,
+        listed: twilio::Recording,
         direction: Option<&str>,
     ) -> Result<EventKind, Setback> {
         let mut timings = StageTimings { queued_ms: attempt.queued_ms, ..Default::default() };
-        let Listed { channels, started_at_ms, is_external } = listed;
-        let fetched = stage("fetch", &mut timings.fetch_ms, self.fetched(attempt, channels)).await;
+        let started_at_ms = listed.start_time_ms;
+        let listed = Listed { channels: listed.channels, outside: listed.external_media };
+        let fetched = stage("fetch", &mut timings.fetch_ms, self.fetched(attempt, &listed)).await;
         let media = match fetched {
             Ok(media) => media,
-            Err(FetchError::NotThere) if is_external => return Err(external()),
             Err(FetchError::NotThere) => {
-                return attempt.patience.wait_or("not_ready", "the media is not there yet");
+                let waiting = attempt.patience.wait_or("not_ready", "the media is not there yet");
+                // What the account itself has lost, somebody should look for.
+                return if listed.outside.is_some() {
+                    waiting.and(Err(lost_outside()))
+                } else {
+                    waiting
+                };
             }
             Err(error) => return Err(from_fetch(&error, attempt.account)),
         };
@@ -235,13 +233,9 @@ impl Pipeline {
         })))
     }
 
-    async fn fetched(
-        &self,
-        attempt: &Attempt<'_>,
-        channels: Option<u16>,
-    ) -> Result<Fetched, FetchError> {
+    async fn fetched(&self, attempt: &Attempt<'_>, listed: &Listed) -> Result<Fetched, FetchError> {
         let Attempt { account, recording, .. } = attempt;
-        fetch(&self.twilio, account, recording, channels, &self.folder, self.limits).await
+        fetch(&self.twilio, account, recording, listed, &self.folder, self.limits).await
     }
 
     async fn read(&self, media: Fetched) -> Result<Arc<Recording>, Setback> {
@@ -266,8 +260,8 @@ async fn stage<T>(name: &'static str, took_ms: &mut u64, work: impl Future<Outpu
     done
 }
 
-fn external() -> Setback {
-    let message = "the account keeps its recordings outside Twilio, where they cannot be fetched";
+fn lost_outside() -> Setback {
+    let message = "the account keeps its recordings outside Twilio, and this one is not there";
     Setback::new(Treatment::GiveUp, "external_media", message)
 }
 
@@ -275,6 +269,7 @@ fn from_fetch(error: &FetchError, account: &AccountSid) -> Setback {
     let (treatment, code) = match error {
         FetchError::Twilio(error) => return Setback::from_twilio(error, account),
         FetchError::NotThere => (Treatment::Retry, "not_ready"),
+        FetchError::Outside { .. } => (Treatment::GiveUp, "external_media"),
         FetchError::TooLarge { .. } => (Treatment::GiveUp, "media_too_large"),
         FetchError::Timeout { .. } => (Treatment::Retry, "media_timeout"),
         FetchError::Incomplete { .. } => (Treatment::Retry, "media_incomplete"),

@@ -7,7 +7,10 @@
 mod inventions;
 mod loops;
 
-use crate::{audio::Stretch, engines::HeardSegment};
+use crate::{
+    audio::Stretch,
+    engines::{Heard, HeardSegment},
+};
 
 /// A reason to doubt a transcript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +21,8 @@ pub enum Doubt {
     Loop,
     /// It is not in the language that was spoken.
     LanguageMismatch,
+    /// It is in none of the languages that calls are in.
+    LanguageNotAllowed,
     /// There is speech, and not a word.
     NoTextForSpeech,
     /// There is far less text than so much speech holds.
@@ -33,6 +38,7 @@ impl Doubt {
             Self::TextOverSilence => "text_over_silence",
             Self::Loop => "loop",
             Self::LanguageMismatch => "language_mismatch",
+            Self::LanguageNotAllowed => "language_not_allowed",
             Self::NoTextForSpeech => "no_text_for_speech",
             Self::LittleTextForSpeech => "little_text_for_speech",
             Self::MuchTextForSpeech => "much_text_for_speech",
@@ -64,9 +70,50 @@ const MOST_CHARS_A_SECOND: f64 = 45.0;
 /// How sure an engine is that nobody speaks before its words are dropped (Whisper's own limit).
 const NO_SPEECH: f32 = 0.6;
 
-/// Judges what was heard in one channel against where somebody speaks in it. `language` is the one
-/// that is known to be spoken.
-pub fn judge(heard: Vec<HeardSegment>, speech: &[Stretch], language: Option<&str>) -> Judged {
+/// What is known of the language that is spoken.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Spoken<'a> {
+    /// The one, where it is known.
+    pub language: Option<&'a str>,
+    /// Those it can be in; any where there are none.
+    pub allowed: &'a [String],
+}
+
+/// Fewer letters tell nothing about their language.
+const ENOUGH_LETTERS: usize = 10;
+
+impl Spoken<'_> {
+    /// What is to be doubted about the language that an engine says it heard.
+    pub fn doubt(self, heard: &Heard) -> Option<Doubt> {
+        let said = heard.language.as_deref()?;
+        let letters = heard.segments.iter().flat_map(|segment| segment.text.chars());
+        if letters.filter(|c| c.is_alphabetic()).count() < ENOUGH_LETTERS {
+            return None;
+        }
+        match self.language {
+            Some(language) => (said != language).then_some(Doubt::LanguageMismatch),
+            None if self.allowed.is_empty() => None,
+            None => {
+                let is_allowed = self.allowed.iter().any(|allowed| allowed == said);
+                (!is_allowed).then_some(Doubt::LanguageNotAllowed)
+            }
+        }
+    }
+
+    /// What is to be doubted about the script in which the words are written.
+    fn doubt_script(self, kept: &[HeardSegment]) -> Option<Doubt> {
+        match self.language {
+            Some(language) => is_other_script(kept, &[language]).then_some(Doubt::LanguageMismatch),
+            None => {
+                let allowed: Vec<&str> = self.allowed.iter().map(String::as_str).collect();
+                is_other_script(kept, &allowed).then_some(Doubt::LanguageNotAllowed)
+            }
+        }
+    }
+}
+
+/// Judges what was heard in one channel against where somebody speaks in it.
+pub fn judge(heard: Vec<HeardSegment>, speech: &[Stretch], spoken: Spoken<'_>) -> Judged {
     let speech_ms: u64 = speech.iter().map(Stretch::length_ms).sum();
     let before = heard.len();
     let kept: Vec<HeardSegment> =
@@ -79,9 +126,7 @@ pub fn judge(heard: Vec<HeardSegment>, speech: &[Stretch], language: Option<&str
     if looped {
         doubts.push(Doubt::Loop);
     }
-    if language.is_some_and(|language| is_other_language(&kept, language)) {
-        doubts.push(Doubt::LanguageMismatch);
-    }
+    doubts.extend(spoken.doubt_script(&kept));
     doubts.extend(amount(&kept, speech_ms));
     Judged { kept, doubts }
 }
@@ -119,25 +164,32 @@ fn amount(kept: &[HeardSegment], speech_ms: u64) -> Option<Doubt> {
     }
 }
 
-/// Whether most letters belong to another script than the language is written in. Languages of one
-/// script cannot be told apart this way.
-fn is_other_language(kept: &[HeardSegment], language: &str) -> bool {
-    let own: fn(char) -> bool = match language {
+/// Whether most letters belong to another script than any of the languages is written in. Languages
+/// of one script cannot be told apart this way.
+fn is_other_script(kept: &[HeardSegment], languages: &[&str]) -> bool {
+    let scripts: Option<Vec<_>> = languages.iter().map(|language| script(language)).collect();
+    let Some(scripts) = scripts.filter(|scripts| !scripts.is_empty()) else { return false };
+    let letters: Vec<char> = kept
+        .iter()
+        .flat_map(|segment| segment.text.chars())
+        .filter(|c| c.is_alphabetic())
+        .collect();
+    let is_own = |letter: &&char| scripts.iter().any(|script| script(**letter));
+    let of_own = letters.iter().filter(is_own).count();
+    letters.len() >= ENOUGH_LETTERS && of_own * 2 < letters.len()
+}
+
+/// Tells the letters of a language, where they are known.
+fn script(language: &str) -> Option<fn(char) -> bool> {
+    Some(match language {
         "he" | "yi" => |letter| ('\u{0590}'..='\u{05ff}').contains(&letter),
         "ar" | "fa" => |letter| ('\u{0600}'..='\u{06ff}').contains(&letter),
         "ru" | "uk" => |letter| ('\u{0400}'..='\u{04ff}').contains(&letter),
         "en" | "fr" | "de" | "es" | "it" | "pt" | "nl" | "pl" | "ro" => {
             |letter| letter < '\u{0250}'
         }
-        _ => return false,
-    };
-    let letters: Vec<char> = kept
-        .iter()
-        .flat_map(|segment| segment.text.chars())
-        .filter(|c| c.is_alphabetic())
-        .collect();
-    let of_own = letters.iter().filter(|letter| own(**letter)).count();
-    letters.len() >= 10 && of_own * 2 < letters.len()
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

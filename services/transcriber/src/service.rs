@@ -16,6 +16,7 @@ use crate::{
     engines::{self, Engine},
     extract::Extractor,
     ledger::Ledger,
+    parking::Parking,
     pipeline::Pipeline,
     worker::Worker,
 };
@@ -45,21 +46,24 @@ pub async fn run_with(
     engines: Vec<Arc<dyn Engine>>,
 ) -> anyhow::Result<()> {
     let settings = &config.transcriber;
-    let redactor = Redactor::new(&config.redact)?;
-    let ledger = Ledger::open(&config.redis).redacting(redactor.clone());
-    let chain = Chain::new(engines, ledger);
-    let names = chain.names().join(", ");
     let link = Link::open(&config.redis).await.context("Redis")?;
+    let calls = queues::calls(link.clone());
+    let parking = Parking::of(calls.clone());
+    let redactor = Redactor::new(&config.redact)?;
+    let ledger = Ledger::open(link.clone()).redacting(redactor.clone());
+    let chain =
+        Chain::new(engines, ledger).parked_with(parking.clone()).in_languages(&settings.languages);
+    let names = chain.names().join(", ");
     let twilio = Client::new(&config.twilio).context("Twilio")?;
     let speech = SpeechDetector::new(&settings.speech).map_err(anyhow::Error::msg)?;
     let extractor = Extractor::from_settings(&settings.extract)?;
     let worker = Worker {
         pipeline: Pipeline::new(settings, twilio.clone(), speech, chain, extractor, redactor),
         twilio,
+        parking,
         results: queues::results(link.clone()),
         not_ready: Duration::from_secs(settings.not_ready_seconds),
     };
-    let calls = queues::calls(link.clone());
     let (check, stop) = (process.check("redis"), process.stop().clone());
     tokio::spawn(queues::watch_redis(link, check, LOOK, stop));
     info!(slots = settings.slots, engines = %names, "worker loop started");

@@ -114,3 +114,67 @@ impl From<AudioError> for Setback {
         Self::new(treatment, error.code(), error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account() -> domain::AccountSid {
+        format!("AC{:032x}", 1).parse().unwrap()
+    }
+
+    #[test]
+    fn what_twilio_answers_is_repeated_waited_for_parked_or_given_up() {
+        let parked = || Treatment::Park { by: format!("account:{}", account()), wait: PARKED };
+        let seven = Duration::from_secs(7);
+        let limited = |retry_after| TwilioError::RateLimited { retry_after, code: Some(20429) };
+        let forbidden = |status| TwilioError::Forbidden { status, code: None };
+        let refused = TwilioError::Api { status: 400, code: Some(20001), message: "m".into() };
+        let broken = TwilioError::Unavailable { reason: "status 503".into(), retry_after: None };
+        for (error, treatment, code) in [
+            (limited(Some(seven)), Treatment::Wait(seven), "twilio_rate_limited"),
+            (limited(None), Treatment::Wait(RATE_LIMITED), "twilio_rate_limited"),
+            (broken, Treatment::Retry, "twilio_unavailable"),
+            (TwilioError::Timeout, Treatment::Retry, "twilio_timeout"),
+            (TwilioError::Unreadable("html".into()), Treatment::Retry, "twilio_unreadable"),
+            (forbidden(401), parked(), "twilio_credentials"),
+            (TwilioError::UnknownAccount(account()), parked(), "twilio_account_unknown"),
+            (forbidden(403), Treatment::Retry, "forbidden"),
+            (refused, Treatment::GiveUp, "twilio_refused"),
+        ] {
+            let setback = Setback::from_twilio(&error, &account());
+            assert_eq!((setback.treatment, setback.failure.code.as_str()), (treatment, code));
+        }
+    }
+
+    #[test]
+    fn what_an_engine_answers_is_repeated_waited_for_parked_or_given_up() {
+        let parked = || Treatment::Park { by: "engine:openai".into(), wait: PARKED };
+        let limited = |after| EngineError::RateLimited { after };
+        for (error, treatment) in [
+            (EngineError::Unavailable("status 503".into()), Treatment::Retry),
+            (EngineError::Timeout { seconds: 9 }, Treatment::Retry),
+            (EngineError::Malformed("no text".into()), Treatment::Retry),
+            (EngineError::Program("it crashed".into()), Treatment::Retry),
+            (limited(None), Treatment::Wait(RATE_LIMITED)),
+            (limited(Some(Duration::from_secs(7))), Treatment::Wait(Duration::from_secs(7))),
+            (EngineError::QuotaExhausted, parked()),
+            (EngineError::Credentials { status: 401 }, parked()),
+            (EngineError::TooLarge, Treatment::GiveUp),
+            (EngineError::UnsupportedLanguage, Treatment::GiveUp),
+            (EngineError::Refused("status 400".into()), Treatment::GiveUp),
+        ] {
+            assert_eq!(Setback::from_engine("openai", &error).treatment, treatment, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_wait_that_somebody_else_asks_for_has_bounds() {
+        for (asked, given) in [(0, SHORTEST_WAIT), (1 << 40, LONGEST_WAIT)] {
+            let treatment = Treatment::Wait(Duration::from_secs(asked));
+            let verdict = Setback::new(treatment, "code", "m").verdict();
+            let kept = matches!(verdict, Verdict::Retry { after: Some(after), counts: false, .. } if after == given);
+            assert!(kept, "{verdict:?}");
+        }
+    }
+}

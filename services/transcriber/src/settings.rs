@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 
 use chassis::{
-    ProcessConfig, config::OtherService, ops::OpsSettings, telemetry::TelemetrySettings,
+    ProcessConfig,
+    config::{OtherService, comma_list},
+    ops::OpsSettings,
+    telemetry::TelemetrySettings,
 };
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::IntoDeserializer};
 
 use crate::{
     audio::SpeechSettings, engines::EnginesSettings, extract::ExtractSettings,
@@ -62,6 +65,11 @@ pub struct TranscriberSettings {
     /// take short Hebrew for English. Default none: the engine decides.
     #[serde(deserialize_with = "empty_is_none")]
     pub language: Option<String>,
+    /// The languages that calls are in, such as `he,en`: a transcript in another one is doubted,
+    /// tried on the next engine, and flagged `language_not_allowed`; engines that can choose
+    /// choose among these. One alone counts as `language`. Default none: any.
+    #[serde(deserialize_with = "comma_list")]
+    pub languages: Vec<String>,
     /// Who is on the first channel: `caller`, `agent`, or `by_direction`: the caller of an inbound
     /// call, the agent of an outbound one. Default `by_direction`.
     pub first_channel: FirstChannel,
@@ -86,6 +94,7 @@ impl Default for TranscriberSettings {
             max_seconds: 14_400,
             temporary_folder: None,
             language: None,
+            languages: Vec::new(),
             first_channel: FirstChannel::ByDirection,
             speech: SpeechSettings::default(),
             engines: EnginesSettings::default(),
@@ -116,13 +125,38 @@ impl TranscriberSettings {
             let folder = folder.display();
             return Err(format!("transcriber.temporary_folder is {folder}; it is not a folder"));
         }
-        let language = self.language.as_deref().unwrap_or("en");
-        if crate::language::code(language).as_deref() != Some(language) {
-            return Err(format!(
-                "transcriber.language is {language:?}; it is a code such as en or he"
-            ));
-        }
+        self.validate_languages()?;
         self.speech.validate()
+    }
+
+    /// The language of every call, where there is only one.
+    pub fn only_language(&self) -> Option<String> {
+        match (&self.language, self.languages.as_slice()) {
+            (None, [only]) => Some(only.clone()),
+            (language, _) => language.clone(),
+        }
+    }
+
+    fn validate_languages(&self) -> Result<(), String> {
+        let named = self.language.iter().map(|language| ("language", language));
+        let allowed = self.languages.iter().map(|language| ("languages", language));
+        for (setting, language) in named.chain(allowed) {
+            if crate::language::code(language).as_ref() != Some(language) {
+                return Err(format!(
+                    "transcriber.{setting} is {language:?}; it is a code such as en or he"
+                ));
+            }
+        }
+        match &self.language {
+            Some(language) if !self.languages.is_empty() && !self.languages.contains(language) => {
+                Err(format!(
+                    "transcriber.language is {language:?}, which is not among \
+                     transcriber.languages ({})",
+                    self.languages.join(", ")
+                ))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -147,10 +181,11 @@ impl ProcessConfig for Config {
 pub(crate) fn empty_is_none<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
-    T: From<String>,
+    T: Deserialize<'de>,
 {
     let text = Option::<String>::deserialize(from)?;
-    Ok(text.filter(|text| !text.trim().is_empty()).map(T::from))
+    let text = text.filter(|text| !text.trim().is_empty());
+    text.map(|text| T::deserialize(text.into_deserializer())).transpose()
 }
 
 #[cfg(test)]
@@ -170,12 +205,37 @@ mod tests {
             ("CALLSCRIBE_TRANSCRIBER__ENGINES__OPENAI__BASE_URL", " "),
             ("CALLSCRIBE_TRANSCRIBER__ENGINES__COMMAND__TEMPLATE", ""),
             ("CALLSCRIBE_TRANSCRIBER__ENGINES__GOOGLE__CREDENTIALS", ""),
+            ("CALLSCRIBE_TRANSCRIBER__LANGUAGES", ""),
+            ("CALLSCRIBE_TRANSCRIBER__EXTRACT__CATALOGUE", ""),
+            ("CALLSCRIBE_TRANSCRIBER__EXTRACT__VALUES", ""),
+            ("CALLSCRIBE_TRANSCRIBER__EXTRACT__LLM__URL", ""),
+            ("CALLSCRIBE_TRANSCRIBER__EXTRACT__LLM__API_KEY", ""),
         ]);
         let settings = config.transcriber;
         assert_eq!(settings.validate(), Ok(()));
         assert!(settings.language.is_none() && settings.engines.google.credentials.is_none());
         assert!(!settings.engines.openai.is_configured());
         assert!(settings.engines.command.template.is_none());
+        assert!(settings.languages.is_empty() && settings.extract.values.is_none());
+        assert!(settings.extract.llm.url.is_none() && settings.extract.llm.api_key.is_none());
+    }
+
+    #[test]
+    fn what_is_printed_of_the_settings_holds_no_secret() {
+        let config = loaded(&[
+            ("CALLSCRIBE_TRANSCRIBER__ENGINES__OPENAI__API_KEY", "hunter2"),
+            ("CALLSCRIBE_TRANSCRIBER__ENGINES__OPENAI__BASE_URL", "http://me:hunter2@whisper/v1"),
+            ("CALLSCRIBE_TRANSCRIBER__ENGINES__DEEPGRAM__BASE_URL", "https://dg/?key=hunter2"),
+            ("CALLSCRIBE_TRANSCRIBER__ENGINES__GOOGLE__BASE_URL", "https://hunter2@google"),
+            ("CALLSCRIBE_TRANSCRIBER__ENGINES__COMMAND__TEMPLATE", "asr --token hunter2 {audio}"),
+            ("CALLSCRIBE_TRANSCRIBER__EXTRACT__LLM__URL", "https://hunter2@llm/v1"),
+            ("CALLSCRIBE_TRANSCRIBER__EXTRACT__LLM__API_KEY", "hunter2"),
+        ]);
+        let printed = serde_json::to_string(&config.transcriber).unwrap();
+        assert!(!printed.contains("hunter2"), "{printed}");
+        for shown in ["http://***@whisper/v1", "asr ***", "https://***@llm/v1"] {
+            assert!(printed.contains(shown), "{shown}: {printed}");
+        }
     }
 
     #[test]
@@ -199,6 +259,13 @@ mod tests {
         };
         assert!(wrong(|s| s.slots = 0).contains("transcriber.slots is 0; allowed are 1"));
         assert!(wrong(|s| s.language = Some("hebrew".into())).contains("such as en or he"));
+        assert!(wrong(|s| s.language = Some("iw".into())).contains("such as en or he"));
+        assert!(wrong(|s| s.languages = vec!["Hebrew".into()]).contains("transcriber.languages"));
+        let both = |s: &mut TranscriberSettings| {
+            s.language = Some("ru".into());
+            s.languages = vec!["he".into(), "en".into()];
+        };
+        assert!(wrong(both).contains("not among transcriber.languages (he, en)"));
         assert!(wrong(|s| s.speech.threshold = 2.0).contains("transcriber.speech.threshold"));
         assert!(wrong(|s| s.temporary_folder = Some("/no/such".into())).contains("/no/such"));
     }

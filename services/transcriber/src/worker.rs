@@ -1,5 +1,7 @@
 //! One delivery of the `calls` queue: what is done, and how it is settled.
 
+mod strange;
+
 use std::time::Duration;
 
 use chassis::{
@@ -12,6 +14,7 @@ use tracing::{Instrument, Span, debug, info, info_span, warn};
 use twilio::Client;
 
 use crate::{
+    parking::{Parked, Parking},
     patience::Patience,
     pipeline::{Attempt, Attempted, Pipeline},
     resolve::{Resolved, resolve},
@@ -24,6 +27,8 @@ pub struct Worker {
     pub pipeline: Pipeline,
     /// Where recordings are listed.
     pub twilio: Client,
+    /// What other processes, or a person, parked.
+    pub parking: Parking,
     /// Where `Started` goes at once; everything else goes with the settlement.
     pub results: Queue,
     /// How long something that is not ready is waited for.
@@ -37,11 +42,7 @@ impl Handler for Worker {
     async fn handle(&self, delivery: Delivery) -> Settlement {
         let job: CallJob = match serde_json::from_str(&delivery.body) {
             Ok(job) => job,
-            Err(error) => {
-                warn!(key = %delivery.key, id = %delivery.id, %error, "not a job");
-                let failure = Failure::new("malformed", format!("the entry is no job: {error}"));
-                return Verdict::Dead { failure }.into();
-            }
+            Err(error) => return strange::settlement(&delivery, &error),
         };
         let span = info_span!(
             "process calls", otel.kind = "consumer", call_sid = %job.call_sid(),
@@ -55,6 +56,12 @@ impl Handler for Worker {
 
 impl Worker {
     async fn handled(&self, job: CallJob, delivery: Delivery) -> Settlement {
+        let account = format!("account:{}", job.account_sid());
+        if let Some(Parked { wait, reason }) = self.parking.look(&[&account]).await {
+            let message = format!("the account is parked: {reason}");
+            let setback = Setback::new(Treatment::Wait(wait), "account_parked", message);
+            return set_back(&job, &delivery, setback);
+        }
         match &job {
             CallJob::Resolve { account_sid, call_sid, source } => {
                 let patience = self.patience(&delivery);

@@ -1,9 +1,15 @@
 //! Configuration: documented defaults, then `callscribe.toml`, then the environment.
 //!
 //! A setting lives on a field of the settings struct of whoever uses it, with its default in the
-//! struct's `Default` and its documentation on the field. `CALLSCRIBE_REDIS__URL` sets `redis.url`.
+//! struct's `Default` and its documentation on the field. `CALLSCRIBE_REDIS__URL` sets `redis.url`; a
+//! list of tables is set by a JSON text, `CALLSCRIBE_INGEST__ALIASES='[{"path": …}]'`.
 
-use std::path::{Path, PathBuf};
+mod tables;
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use config::{Config, Environment, File, FileFormat};
 use secrecy::{ExposeSecret, SecretString};
@@ -78,8 +84,9 @@ fn merge<T: DeserializeOwned>(
     file: Option<&Path>,
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<(T, Given), ConfigError> {
-    let variables =
+    let mut variables: HashMap<_, _> =
         variables.into_iter().filter(|(name, _)| !NOT_SETTINGS.contains(&name.as_str())).collect();
+    let tables = tables::take(&mut variables)?;
     // Values stay texts here: parsing them by their looks would turn a token of digits into a
     // number. The deserializer converts where a number or a switch is asked for.
     let environment = Environment::with_prefix(PREFIX)
@@ -90,7 +97,11 @@ fn merge<T: DeserializeOwned>(
     if let Some(path) = file {
         builder = builder.add_source(File::from(path).format(FileFormat::Toml));
     }
-    let merged = builder.add_source(environment).build().map_err(wrong)?;
+    builder = builder.add_source(environment);
+    for (setting, list) in tables {
+        builder = builder.set_override(setting, list).map_err(wrong)?;
+    }
+    let merged = builder.build().map_err(wrong)?;
     let settings = merged.clone().try_deserialize().map_err(wrong)?;
     Ok((settings, Given(merged)))
 }
@@ -122,6 +133,36 @@ pub fn masked_option<S: Serializer>(
         Some(secret) => masked(secret, to),
         None => to.serialize_str(""),
     }
+}
+
+/// For `serialize_with`: an address is printed without user, password and query.
+///
+/// # Errors
+/// As the serializer's.
+pub fn masked_url<S: Serializer>(url: &impl ToString, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&domain::mask_url(&url.to_string()))
+}
+
+/// As [`masked_url`], an absent one as nothing.
+///
+/// # Errors
+/// As the serializer's.
+pub fn masked_url_option<S: Serializer>(
+    url: &Option<impl ToString>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match url {
+        Some(url) => masked_url(url, to),
+        None => to.serialize_none(),
+    }
+}
+
+/// As [`masked_url`], for addresses whose path is a secret too, as those of webhooks are.
+///
+/// # Errors
+/// As the serializer's.
+pub fn masked_url_path<S: Serializer>(url: &impl ToString, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&domain::mask_url_path(&url.to_string()))
 }
 
 /// For `deserialize_with`: a list, or one text with commas between its items (as a variable must).
@@ -172,11 +213,20 @@ mod tests {
         token: String,
         #[serde(deserialize_with = "comma_list")]
         names: Vec<String>,
+        routes: Vec<Route>,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Route {
+        path: String,
+        #[serde(default)]
+        twiml: bool,
     }
 
     impl Default for Server {
         fn default() -> Self {
-            Self { port: 8080, token: String::new(), names: Vec::new() }
+            Self { port: 8080, token: String::new(), names: Vec::new(), routes: Vec::new() }
         }
     }
 
@@ -206,6 +256,26 @@ mod tests {
     fn a_variable_holds_a_list_with_commas() {
         let sample = from(&[("CALLSCRIBE_SERVER__NAMES", "a, b,c")]).unwrap();
         assert_eq!(sample.server.names, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_variable_holds_a_list_of_tables_as_json() {
+        let variable = |text| [("CALLSCRIBE_SERVER__ROUTES", text)];
+        let text = r#" [{"path": "/a", "twiml": true}, {"path": "123"}]"#;
+        let route = |path: &str, twiml| Route { path: path.into(), twiml };
+        let expected = [route("/a", true), route("123", false)];
+        assert_eq!(from(&variable(text)).unwrap().server.routes, expected);
+        let error = from(&variable(r#"[{"path": "hush-1""#)).unwrap_err().to_string();
+        assert!(error.contains("CALLSCRIBE_SERVER__ROUTES"), "{error}");
+        assert!(!error.contains("hush"), "{error}");
+        let error = from(&variable(r#"[{"path": "/a", "twimml": true}]"#)).unwrap_err();
+        assert!(error.to_string().contains("twimml"), "{error}");
+    }
+
+    #[test]
+    fn an_address_in_brackets_stays_a_text() {
+        let token = "[::1]:8080";
+        assert_eq!(from(&[("CALLSCRIBE_SERVER__TOKEN", token)]).unwrap().server.token, token);
     }
 
     #[test]

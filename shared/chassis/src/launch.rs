@@ -3,6 +3,7 @@
 use std::{future::Future, process::ExitCode};
 
 use serde::de::DeserializeOwned;
+use tokio::runtime::Builder;
 
 use crate::{
     EXIT_WRONG_SETTING, Process, config,
@@ -47,6 +48,26 @@ where
     F: FnOnce(C, Process) -> R,
     R: Future<Output = anyhow::Result<()>>,
 {
+    start(service, Builder::new_multi_thread(), run)
+}
+
+/// As [`launch`], with all tasks on one thread: for a service whose work is in waiting for others.
+/// Tasks that need each other for every request cost less there than spread over threads.
+pub fn launch_on_one_thread<C, F, R>(service: &'static str, run: F) -> ExitCode
+where
+    C: ProcessConfig,
+    F: FnOnce(C, Process) -> R,
+    R: Future<Output = anyhow::Result<()>>,
+{
+    start(service, Builder::new_current_thread(), run)
+}
+
+fn start<C, F, R>(service: &'static str, runtime: Builder, run: F) -> ExitCode
+where
+    C: ProcessConfig,
+    F: FnOnce(C, Process) -> R,
+    R: Future<Output = anyhow::Result<()>>,
+{
     install_tls();
     let config: C = match load_checked() {
         Ok(config) => config,
@@ -62,7 +83,7 @@ where
             return ExitCode::from(EXIT_WRONG_SETTING);
         }
     };
-    let outcome = on_runtime(async {
+    let outcome = on(runtime, async {
         let process = Process::until_signalled()?;
         ops::start(config.ops(), &process, telemetry.metrics.clone()).await?;
         run(config, process).await
@@ -83,5 +104,12 @@ where
 /// # Errors
 /// The future's, or the operating system's when threads cannot be started.
 pub fn on_runtime<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+    on(Builder::new_multi_thread(), future)
+}
+
+fn on<T>(
+    mut runtime: Builder,
+    future: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    runtime.enable_all().build()?.block_on(future)
 }

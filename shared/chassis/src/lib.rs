@@ -9,7 +9,9 @@ pub mod queues;
 pub mod serve;
 pub mod telemetry;
 
-pub use launch::{ProcessConfig, install_tls, launch, load_checked, on_runtime};
+pub use launch::{
+    ProcessConfig, install_tls, launch, launch_on_one_thread, load_checked, on_runtime,
+};
 pub use process::{Check, Process};
 
 /// Exit code of a start that was stopped by a wrong setting (`EX_USAGE` of `sysexits.h`).

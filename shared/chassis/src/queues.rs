@@ -6,8 +6,9 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use domain::{AttemptOrder, CallEvent, CallJob, EventKind};
+use domain::{AttemptOrder, CallEvent, CallJob, EventKind, JobSubject};
 use queue::{Decision, Delivery, Entry, Failure, Link, Outgoing, Queue, QueueOptions, Transition};
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::Check;
@@ -39,7 +40,7 @@ pub fn results(link: Link) -> Queue {
 /// When the job cannot be written as JSON, which no job of ours does.
 pub fn job_entry(job: &CallJob, traceparent: Option<String>) -> serde_json::Result<Entry> {
     let queued = event_of(job, AttemptOrder::default(), EventKind::Queued { source: job.source() });
-    let entry = Entry::new(job.call_sid().as_str(), serde_json::to_string(job)?)
+    let entry = Entry::new(job.call_sid().as_str(), json(job)?)
         .once(job.once_key(), ONCE_WINDOW)
         .traced(traceparent.clone());
     Ok(entry.emit(RESULTS, event_entry(&queued, traceparent)?))
@@ -50,21 +51,27 @@ pub fn job_entry(job: &CallJob, traceparent: Option<String>) -> serde_json::Resu
 /// # Errors
 /// When the event cannot be written as JSON, which no event of ours does.
 pub fn event_entry(event: &CallEvent, traceparent: Option<String>) -> serde_json::Result<Entry> {
-    let body = serde_json::to_string(event)?;
-    Ok(Entry::new(event.call_sid.as_str(), body).traced(traceparent))
+    Ok(Entry::new(event.call_sid.as_str(), json(event)?).traced(traceparent))
+}
+
+/// As JSON, with room for all that most events and jobs say.
+fn json<T: Serialize>(value: &T) -> serde_json::Result<String> {
+    let mut written = Vec::with_capacity(384);
+    serde_json::to_writer(&mut written, value)?;
+    String::from_utf8(written).map_err(serde::ser::Error::custom)
 }
 
 /// An event about a job, at the present time. `order.generation` is taken from the job.
 pub fn event_of(job: &CallJob, order: AttemptOrder, kind: EventKind) -> CallEvent {
-    let (recording_sid, generation) = match job {
-        CallJob::Transcribe { recording_sid, generation, .. } => {
-            (Some(recording_sid.clone()), *generation)
-        }
-        CallJob::Resolve { .. } => (None, 0),
-    };
+    event_about(job.subject(), order, kind)
+}
+
+/// As [`event_of`], about a job of which no more is understood than what it is about.
+pub fn event_about(subject: JobSubject, order: AttemptOrder, kind: EventKind) -> CallEvent {
+    let JobSubject { account_sid, call_sid, recording_sid, generation } = subject;
     CallEvent {
-        account_sid: job.account_sid().clone(),
-        call_sid: job.call_sid().clone(),
+        account_sid,
+        call_sid,
         recording_sid,
         order: AttemptOrder { generation, ..order },
         at_ms: now_ms(),
@@ -99,7 +106,7 @@ pub fn now_ms() -> i64 {
 
 fn decided(decision: &Decision) -> Vec<Outgoing> {
     // A malformed entry names no call, so there is no row to tell; it is counted, logged and kept.
-    let Ok(job) = serde_json::from_str::<CallJob>(&decision.delivery.body) else {
+    let Ok(subject) = serde_json::from_str::<JobSubject>(&decision.delivery.body) else {
         return Vec::new();
     };
     let order = order_of(&decision.delivery);
@@ -117,7 +124,8 @@ fn decided(decision: &Decision) -> Vec<Outgoing> {
             }
         }
     };
-    let entry = event_entry(&event_of(&job, order, kind), decision.delivery.traceparent.clone());
+    let entry =
+        event_entry(&event_about(subject, order, kind), decision.delivery.traceparent.clone());
     entry.map(|entry| Outgoing { queue: RESULTS.into(), entry }).into_iter().collect()
 }
 

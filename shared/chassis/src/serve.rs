@@ -99,6 +99,7 @@ pub struct Server {
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     settings: HttpSettings,
+    finishes_abandoned: bool,
 }
 
 impl Server {
@@ -111,7 +112,15 @@ impl Server {
             format!("cannot listen on {} (is the port taken?)", settings.listen)
         })?;
         let tls = tls_acceptor(settings)?;
-        Ok(Self { listener, tls, settings: settings.clone() })
+        Ok(Self { listener, tls, settings: settings.clone(), finishes_abandoned: false })
+    }
+
+    /// The same server, which handles a request to its end even when its sender has closed the
+    /// connection meanwhile. Without, the handler is dropped then: right for questions, wrong for
+    /// what is to be stored. (It also spares looking out for the end while a request is handled,
+    /// for which hyper sets up another buffer every time.)
+    pub fn finishing_abandoned(self) -> Self {
+        Self { finishes_abandoned: true, ..self }
     }
 
     /// Where it listens, such as `http://127.0.0.1:8080`.
@@ -161,6 +170,7 @@ impl Server {
                 watcher: graceful.watcher(),
                 settings: settings.clone(),
                 peer: Peer(address.ip()),
+                finishes_abandoned: self.finishes_abandoned,
             };
             let (tls, abort) = (self.tls.clone(), abort.clone());
             tokio::spawn(async move {
@@ -185,6 +195,7 @@ struct Connection<S> {
     watcher: Watcher,
     settings: Arc<HttpSettings>,
     peer: Peer,
+    finishes_abandoned: bool,
 }
 
 impl<S> Connection<S>
@@ -215,6 +226,7 @@ where
             .timer(TokioTimer::new())
             .header_read_timeout(Duration::from_secs(self.settings.header_timeout_seconds))
             .max_buf_size(64 * 1024)
+            .half_close(self.finishes_abandoned)
             .serve_connection(TokioIo::new(stream), answer);
         if let Err(error) = self.watcher.watch(connection).await {
             tracing::debug!(%error, "connection ended");

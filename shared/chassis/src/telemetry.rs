@@ -1,6 +1,13 @@
 //! Logs, metrics and traces of a process.
 
-use std::{fs::File, io::IsTerminal, path::PathBuf, sync::Arc};
+mod json;
+mod writer;
+
+use std::{
+    fs::File,
+    io::{IsTerminal, Write},
+    path::PathBuf,
+};
 
 use anyhow::Context;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -14,7 +21,15 @@ use serde::{Deserialize, Serialize};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{
-    EnvFilter, Layer, fmt::writer::BoxMakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
+    EnvFilter, Layer,
+    filter::{FilterExt, filter_fn},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
+
+use self::{
+    json::Json,
+    writer::{Lines, Writing},
 };
 
 /// What is told to whom.
@@ -31,6 +46,7 @@ pub struct TelemetrySettings {
     pub log_file: Option<PathBuf>,
     /// Base URL of an OTLP/HTTP collector (`http://otel-collector:4318`); traces leave only when
     /// it is set. Default: the standard `OTEL_EXPORTER_OTLP_ENDPOINT`, else none.
+    #[serde(serialize_with = "crate::config::masked_url_option")]
     pub otlp_endpoint: Option<String>,
 }
 
@@ -57,11 +73,14 @@ impl Default for TelemetrySettings {
     }
 }
 
-/// Keeps telemetry going; [`Telemetry::finish`] sends what is left.
+/// Keeps telemetry going; [`Telemetry::finish`] sends and writes what is left. Until then a log line
+/// may wait about 20 ms for others, an error for none.
 pub struct Telemetry {
     /// Renders the metrics counted in this process.
     pub metrics: PrometheusHandle,
     traces: Option<SdkTracerProvider>,
+    /// Writes the last lines when it is dropped.
+    _writing: Writing,
 }
 
 /// Upper bounds of histogram buckets, in seconds: from a millisecond to an hour.
@@ -77,15 +96,24 @@ const BUCKETS_SECONDS: [f64; 16] = [
 pub fn start(settings: &TelemetrySettings, service: &'static str) -> anyhow::Result<Telemetry> {
     let filter = log_filter(&settings.log)?;
     let traces = trace_provider(settings, service)?;
-    let to_otlp = traces.as_ref().map(|provider| {
-        tracing_opentelemetry::layer()
+    let (log, writing) = log_layer(settings)?;
+    // Spans are for traces: where none leave, none are made. (A layer that is `None` would ask for
+    // them, so it is left out instead.)
+    let lines = filter.and(filter_fn(|metadata| metadata.is_event()));
+    let mut layers = vec![log.with_filter(lines).boxed()];
+    if let Some(provider) = &traces {
+        let to_otlp = tracing_opentelemetry::layer()
             .with_tracer(provider.tracer("callscribe"))
             .with_location(false)
-            .with_threads(false)
-    });
+            .with_threads(false);
+        layers.push(
+            to_otlp
+                .with_filter(EnvFilter::new("info,hyper=off,reqwest=off,whisper_rs=off"))
+                .boxed(),
+        );
+    }
     tracing_subscriber::registry()
-        .with(log_layer(settings)?.with_filter(filter))
-        .with(to_otlp.with_filter(EnvFilter::new("info,hyper=off,reqwest=off,whisper_rs=off")))
+        .with(layers)
         .try_init()
         .context("telemetry was started before")?;
     let metrics = PrometheusBuilder::new()
@@ -96,11 +124,12 @@ pub fn start(settings: &TelemetrySettings, service: &'static str) -> anyhow::Res
         "callscribe_build_info", "version" => env!("CARGO_PKG_VERSION"), "service" => service
     )
     .set(1.0);
-    Ok(Telemetry { metrics, traces })
+    Ok(Telemetry { metrics, traces, _writing: writing })
 }
 
 impl Telemetry {
-    /// Sends the spans that are still held back. Blocks for a few seconds at most.
+    /// Sends the spans and writes the lines that are still held back. Blocks for a few seconds at
+    /// most.
     pub fn finish(self) {
         if let Some(provider) = self.traces
             && let Err(error) = provider.shutdown()
@@ -117,7 +146,9 @@ fn log_filter(log: &str) -> anyhow::Result<EnvFilter> {
     })
 }
 
-fn log_layer<S>(settings: &TelemetrySettings) -> anyhow::Result<Box<dyn Layer<S> + Send + Sync>>
+fn log_layer<S>(
+    settings: &TelemetrySettings,
+) -> anyhow::Result<(Box<dyn Layer<S> + Send + Sync>, Writing)>
 where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {
@@ -127,20 +158,21 @@ where
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let writer = match &settings.log_file {
-        None => BoxMakeWriter::new(std::io::stderr),
+    let to: Box<dyn Write + Send> = match &settings.log_file {
+        None => Box::new(std::io::stderr()),
         Some(path) => {
             let file = File::options().create(true).append(true).open(path);
-            let file = file.with_context(|| format!("cannot write the log {}", path.display()))?;
-            BoxMakeWriter::new(Arc::new(file))
+            Box::new(file.with_context(|| format!("cannot write the log {}", path.display()))?)
         }
     };
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
-    Ok(if json {
-        layer.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+    let (lines, writing) = Lines::start(to).context("cannot start the thread that logs")?;
+    let layer = tracing_subscriber::fmt::layer().with_writer(lines);
+    let layer = if json {
+        layer.event_format(Json).boxed()
     } else {
         layer.with_ansi(terminal).with_target(false).boxed()
-    })
+    };
+    Ok((layer, writing))
 }
 
 fn trace_provider(
@@ -181,4 +213,19 @@ pub fn continue_trace(span: &Span, traceparent: Option<&str>) {
         std::collections::HashMap::from([("traceparent".to_owned(), traceparent.to_owned())]);
     // Fails only where no trace layer is installed, and then there is nothing to continue.
     let _ = span.set_parent(TraceContextPropagator::new().extract(&carrier));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whisper_tells_errors_only_until_it_is_asked_by_name() {
+        let filter = |log: &str| log_filter(log).map(|filter| filter.to_string());
+        let plain = filter("info,queue=debug").unwrap_or_default();
+        assert!(plain.contains("whisper_rs=error") && plain.contains("info"), "{plain}");
+        let asked = filter("info,whisper_rs=debug").unwrap_or_default();
+        assert!(asked.contains("whisper_rs=debug") && !asked.contains("=error"), "{asked}");
+        assert!(filter("not=a=filter").is_err());
+    }
 }

@@ -26,7 +26,15 @@ where
     F::Extract: warp::Reply,
     F: Filter<Extract = (&'static str,)>,
 {
-    let server = Server::bind(&settings).await.unwrap();
+    running(Server::bind(&settings).await.unwrap(), filter)
+}
+
+fn running<F>(server: Server, filter: F) -> Running
+where
+    F: Filter<Error = Infallible> + Clone + Send + Sync + 'static,
+    F::Extract: warp::Reply,
+    F: Filter<Extract = (&'static str,)>,
+{
     let address = server.url().unwrap().trim_start_matches("http://").to_owned();
     let stop = CancellationToken::new();
     let task = tokio::spawn(server.run(warp::service(filter), stop.clone()));
@@ -79,8 +87,12 @@ async fn a_half_sent_head_does_not_hold_up_a_stop() {
     assert_eq!(half.read(&mut [0; 1]).await.unwrap_or(0), 0, "the connection was left open");
 }
 
-#[tokio::test]
-async fn a_request_in_hand_is_answered_before_the_server_stops() {
+/// A filter that says when it has started, and waits until it is released.
+fn waiting() -> (
+    impl Filter<Extract = (&'static str,), Error = Infallible> + Clone + Send + Sync + 'static,
+    oneshot::Receiver<()>,
+    oneshot::Sender<()>,
+) {
     let (started, has_started) = oneshot::channel::<()>();
     let (release, released) = oneshot::channel::<()>();
     let once = std::sync::Arc::new(tokio::sync::Mutex::new(Some((started, released))));
@@ -93,6 +105,12 @@ async fn a_request_in_hand_is_answered_before_the_server_stops() {
             "finished"
         }
     });
+    (filter, has_started, release)
+}
+
+#[tokio::test]
+async fn a_request_in_hand_is_answered_before_the_server_stops() {
+    let (filter, has_started, release) = waiting();
     let server = serving(HttpSettings::default(), filter).await;
     let open = send(&server.address, REQUEST).await;
     has_started.await.unwrap();
@@ -100,6 +118,21 @@ async fn a_request_in_hand_is_answered_before_the_server_stops() {
     release.send(()).unwrap();
     assert!(all_of(open).await.contains("finished"));
     server.task.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_to_be_stored_is_handled_to_its_end_though_its_sender_has_closed() {
+    let (filter, has_started, release) = waiting();
+    let server = Server::bind(&HttpSettings::default()).await.unwrap().finishing_abandoned();
+    let server = running(server, filter);
+    let mut half_closed = send(&server.address, REQUEST).await;
+    has_started.await.unwrap();
+    half_closed.shutdown().await.unwrap();
+    // A whole exchange shows that the server has been about meanwhile.
+    let answer = all_of(send(&server.address, REQUEST).await).await;
+    assert!(answer.starts_with("HTTP/1.1 500"), "only the first one waits: {answer}");
+    release.send(()).unwrap();
+    assert!(all_of(half_closed).await.contains("finished"));
 }
 
 #[tokio::test]

@@ -32,6 +32,22 @@ pub enum CallJob {
     },
 }
 
+/// What a job is about: what every job says, those of newer versions included, so that a worker that
+/// does not understand a job can still say of which call it is.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct JobSubject {
+    /// The account the call belongs to.
+    pub account_sid: AccountSid,
+    /// The call.
+    pub call_sid: CallSid,
+    /// The recording, where the job is about one.
+    #[serde(default)]
+    pub recording_sid: Option<RecordingSid>,
+    /// As in [`CallJob::Transcribe`].
+    #[serde(default)]
+    pub generation: u32,
+}
+
 /// Where a job came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -80,6 +96,18 @@ impl CallJob {
         }
     }
 
+    /// What it is about.
+    pub fn subject(&self) -> JobSubject {
+        let (recording_sid, generation) = match self {
+            Self::Transcribe { recording_sid, generation, .. } => {
+                (Some(recording_sid.clone()), *generation)
+            }
+            Self::Resolve { .. } => (None, 0),
+        };
+        let (account_sid, call_sid) = (self.account_sid().clone(), self.call_sid().clone());
+        JobSubject { account_sid, call_sid, recording_sid, generation }
+    }
+
     /// What makes two jobs the same work: the recording and its generation, or the call.
     pub fn once_key(&self) -> String {
         match self {
@@ -110,6 +138,15 @@ mod tests {
         let json = serde_json::to_string(&transcribe()).unwrap();
         assert!(json.contains(r#""job":"transcribe""#), "{json}");
         assert_eq!(serde_json::from_str::<CallJob>(&json).unwrap(), transcribe());
+    }
+
+    #[test]
+    fn the_subject_of_any_job_is_read_from_its_json() {
+        let json = serde_json::to_string(&transcribe()).unwrap();
+        assert_eq!(serde_json::from_str::<JobSubject>(&json).unwrap(), transcribe().subject());
+        let newer = json.replace("transcribe", "summarise").replace("callback", "console");
+        assert!(serde_json::from_str::<CallJob>(&newer).is_err());
+        assert_eq!(serde_json::from_str::<JobSubject>(&newer).unwrap(), transcribe().subject());
     }
 
     #[test]

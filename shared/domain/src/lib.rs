@@ -3,6 +3,7 @@
 //! No I/O and no clock: everything here is a value that can be written to a stream entry, a
 //! database row or a log line, and read back as the same value.
 
+mod address;
 mod event;
 mod extraction;
 mod job;
@@ -11,11 +12,12 @@ mod redact;
 mod sid;
 mod transcript;
 
+pub use address::{mask_url, mask_url_path};
 pub use event::{
     AttemptOrder, CallEvent, CallMetadata, EventKind, RecordingFacts, StageTimings, Transcribed,
 };
 pub use extraction::{Agreement, Evidence, Extraction, Field};
-pub use job::{CallJob, JobSource};
+pub use job::{CallJob, JobSource, JobSubject};
 pub use phone::{E164, PhoneError, mask_phone};
 pub use redact::{RedactError, RedactSettings, Redactor};
 pub use sid::{AccountSid, CallSid, RecordingSid, SidError};

@@ -45,7 +45,7 @@ pub struct Segment {
 /// Who spoke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
+#[serde(into = "&'static str", from = "String")]
 pub enum Speaker {
     /// The person outside the company.
     Caller,
@@ -53,15 +53,62 @@ pub enum Speaker {
     Agent,
     /// Nobody told us: a mono recording without diarization.
     Unknown,
+    /// One of several voices that the engine told apart, counted from 1 in the order in which they
+    /// were first heard. Who that is, nobody said. Made by [`Speaker::voice`].
+    Voice(u8),
 }
 
+/// The names of voices; of more than these in one recording, no label helps anybody.
+const VOICES: [&str; 9] = [
+    "speaker_1",
+    "speaker_2",
+    "speaker_3",
+    "speaker_4",
+    "speaker_5",
+    "speaker_6",
+    "speaker_7",
+    "speaker_8",
+    "speaker_9",
+];
+
 impl Speaker {
+    /// The voice that was heard as the `number`th, counted from 1; unknown beyond the ninth.
+    pub fn voice(number: usize) -> Self {
+        match u8::try_from(number) {
+            Ok(number @ 1..=9) => Self::Voice(number),
+            _ => Self::Unknown,
+        }
+    }
+
     /// The name used in rows and texts.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Caller => "caller",
             Self::Agent => "agent",
             Self::Unknown => "unknown",
+            Self::Voice(number) => usize::from(number)
+                .checked_sub(1)
+                .and_then(|at| VOICES.get(at))
+                .unwrap_or(&"unknown"),
+        }
+    }
+}
+
+impl From<Speaker> for &'static str {
+    fn from(speaker: Speaker) -> Self {
+        speaker.as_str()
+    }
+}
+
+/// A name that is not known, such as one of a newer version, is nobody known.
+impl From<String> for Speaker {
+    fn from(name: String) -> Self {
+        let voice = VOICES.iter().position(|voice| *voice == name);
+        match (name.as_str(), voice) {
+            ("caller", _) => Self::Caller,
+            ("agent", _) => Self::Agent,
+            (_, Some(at)) => Self::voice(at + 1),
+            _ => Self::Unknown,
         }
     }
 }
@@ -102,6 +149,19 @@ mod tests {
 
     fn segment(speaker: Speaker, text: &str) -> Segment {
         Segment { speaker, start_ms: 0, end_ms: 1, text: text.into(), confidence: None }
+    }
+
+    #[test]
+    fn voices_have_names_that_are_read_back_and_a_strange_name_is_nobody() {
+        let named = [Speaker::Caller, Speaker::Agent, Speaker::Unknown];
+        for speaker in named.into_iter().chain((1..=9).map(Speaker::voice)) {
+            let json = serde_json::to_string(&speaker).unwrap();
+            assert_eq!(json, format!("{:?}", speaker.as_str()));
+            assert_eq!(serde_json::from_str::<Speaker>(&json).unwrap(), speaker);
+        }
+        assert_eq!(Speaker::voice(2).as_str(), "speaker_2");
+        assert_eq!([Speaker::voice(0), Speaker::voice(10)], [Speaker::Unknown; 2]);
+        assert_eq!(serde_json::from_str::<Speaker>(r#""bystander""#).unwrap(), Speaker::Unknown);
     }
 
     #[test]

@@ -18,6 +18,16 @@ pub(crate) async fn list(queue: &Queue) -> Result<HashMap<String, Pause>, QueueE
     Ok(pauses.into_iter().map(|pause| (pause.by.clone(), pause)).collect())
 }
 
+pub(crate) async fn some(queue: &Queue, by: &[&str]) -> Result<Vec<Pause>, QueueError> {
+    if by.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut command = redis::cmd("MGET");
+    command.arg(by.iter().map(|by| format!("{}:{by}", queue.keys().pause)).collect::<Vec<_>>());
+    let records: Vec<Value> = queue.link().query(&command).await?;
+    Ok(records.into_iter().filter_map(read).collect())
+}
+
 pub(crate) async fn write(
     queue: &Queue,
     by: &str,

@@ -2,15 +2,13 @@
 
 use std::{collections::HashMap, fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use redis::Value;
-
 use crate::{
     Delivery, Entry, Failure, Link, Outgoing, Pause, QueueError, Stats,
     keys::Keys,
     metric, pause,
     script::Call,
     stats,
-    wire::{push_entry, text},
+    wire::{push_entry, size, text},
 };
 
 /// How many entries go into one script call: bounds how long the server is busy with it.
@@ -139,17 +137,21 @@ impl Queue {
     async fn add(&self, entries: &[Entry]) -> Result<Vec<Enqueued>, QueueError> {
         let link = self.link();
         let base = &self.keys().live;
-        let mut call = Call::new(&link.scripts().enqueue, &[base]);
+        let (arguments, bytes) =
+            entries.iter().map(size).fold((8, 128), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        let script = &link.scripts().enqueue;
+        let mut call = Call::with_capacity(script, &[base], arguments, bytes);
         call.count(entries.len());
         for entry in entries {
-            push_entry(&mut call, base, link.prefix(), entry);
+            push_entry(&mut call, base, link.prefix(), entry, None);
         }
         let answer = metric::without_emitted(link.prefix(), link.call(&call).await?)?;
         link.health().wrote();
-        let Value::Array(answers) = answer else {
-            return Err(QueueError::Redis("expected a list".to_owned()));
-        };
-        let results: Vec<_> = answers.into_iter().map(Enqueued::read).collect();
+        let answers = text(answer).unwrap_or_default();
+        let results: Vec<_> = answers.split_ascii_whitespace().map(Enqueued::read).collect();
+        if results.len() != entries.len() {
+            return Err(QueueError::Redis("expected a word for each entry".to_owned()));
+        }
         metric::enqueued(self.name(), &results);
         Ok(results)
     }
@@ -185,6 +187,15 @@ impl Queue {
         pause::list(self).await
     }
 
+    /// Those of these pauses that hold now; for handlers, which ask before each piece of work
+    /// whether another process has paused what it needs.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn pauses_of(&self, by: &[&str]) -> Result<Vec<Pause>, QueueError> {
+        pause::some(self, by).await
+    }
+
     /// Writes a pause record: `operator` stops the whole queue within a second, other names are
     /// for handlers to look at. Without a `wait` it lasts until [`Queue::resume`].
     ///
@@ -209,11 +220,12 @@ impl Queue {
 }
 
 impl Enqueued {
-    fn read(answer: Value) -> Self {
-        match text(answer) {
-            None => Self::Duplicate,
-            Some(id) if id.is_empty() => Self::Scheduled,
-            Some(id) => Self::Added(id),
+    /// Reads a word of the answer of `scripts/enqueue.lua`.
+    fn read(word: &str) -> Self {
+        match word {
+            "-" => Self::Duplicate,
+            "+" => Self::Scheduled,
+            id => Self::Added(id.to_owned()),
         }
     }
 }

@@ -129,6 +129,21 @@ impl Link {
         self.inner.health.risks()
     }
 
+    /// The key `name` of this prefix, on the node that has the queues.
+    pub fn key(&self, name: &str) -> String {
+        format!("{{{}}}:{name}", self.inner.prefix)
+    }
+
+    /// Sends a command of the caller's own about keys made by [`Link::key`], for what lies beside
+    /// the queues.
+    ///
+    /// # Errors
+    /// When Redis does not answer, refuses, or answers something else than what is asked for.
+    pub async fn query<T: redis::FromRedisValue>(&self, command: &Cmd) -> Result<T, QueueError> {
+        let answer = self.command(command).await?;
+        redis::from_redis_value(answer).map_err(|error| QueueError::Redis(error.to_string()))
+    }
+
     /// Makes sure that there is a connection to a server that may be used.
     pub(crate) async fn verify(&self) -> Result<(), QueueError> {
         self.shared_connection().await.map(drop)

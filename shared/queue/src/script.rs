@@ -28,7 +28,18 @@ pub(crate) struct Call<'a> {
 
 impl<'a> Call<'a> {
     pub fn new(script: &'a Script, keys: &[&str]) -> Self {
-        let mut command = redis::cmd("EVALSHA");
+        Self::with_capacity(script, keys, 16, 1024)
+    }
+
+    /// A call that will have about so many arguments and bytes.
+    pub fn with_capacity(
+        script: &'a Script,
+        keys: &[&str],
+        arguments: usize,
+        bytes: usize,
+    ) -> Self {
+        let mut command = Cmd::with_capacity(arguments, bytes);
+        command.arg("EVALSHA");
         command.arg(&script.sha).arg(keys.len()).arg(keys);
         Self { script, command }
     }

@@ -1,5 +1,7 @@
 //! How entries look in Redis: as arguments of scripts, as fields of streams, as scheduled JSON.
 
+use std::fmt::Write;
+
 use redis::Value;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -9,40 +11,67 @@ use crate::{Delivery, Entry, Failure, Lane, Outgoing, keys, script::Call};
 /// How many failures an entry remembers.
 const HISTORY: usize = 10;
 
-/// Appends an entry for the queue that begins with `base`, as `scripts/add.lua` reads it.
-pub(crate) fn push_entry(call: &mut Call<'_>, base: &str, prefix: &str, entry: &Entry) {
-    let mut head = String::new();
+/// Appends an entry for the queue that begins with `base`, as `scripts/add.lua` reads it; `parent`
+/// is the key of the entry that emits it.
+pub(crate) fn push_entry(
+    call: &mut Call<'_>,
+    base: &str,
+    prefix: &str,
+    entry: &Entry,
+    parent: Option<&str>,
+) {
+    let own_key = parent != Some(entry.key.as_str());
+    let mut head = String::with_capacity(base.len() + 32);
     for (letter, announced) in [
         ('b', entry.lane == Lane::Bulk),
+        ('k', own_key),
         ('t', entry.traceparent.is_some()),
         ('o', entry.once.is_some()),
         ('d', !entry.delay.is_zero()),
-        ('e', !entry.emit.is_empty()),
     ] {
         if announced {
             head.push(letter);
         }
     }
-    call.text(base).text(&head).text(&entry.key).text(&entry.body);
+    if head.is_empty() {
+        head.push('-');
+    }
+    let window = entry.once.as_ref().map_or(0, |once| millis(once.window).max(1));
+    // Writing to a text cannot fail.
+    let _ = write!(head, " {window} {} {} {base}", millis(entry.delay), entry.emit.len());
+    call.text(&head);
+    if own_key {
+        call.text(&entry.key);
+    }
+    call.text(&entry.body);
     if let Some(traceparent) = &entry.traceparent {
         call.text(traceparent);
     }
     if let Some(once) = &entry.once {
-        call.text(&format!("{base}:once:{}", once.key)).number(millis(once.window).max(1));
+        call.text(&[base, ":once:", &once.key].concat());
     }
     if !entry.delay.is_zero() {
-        call.number(millis(entry.delay)).text(&format!("{:032x}", fastrand::u128(..)));
+        call.text(&format!("{:032x}", fastrand::u128(..)));
     }
-    if !entry.emit.is_empty() {
-        push_emissions(call, prefix, &entry.emit);
+    for outgoing in &entry.emit {
+        let base = keys::base(prefix, &outgoing.queue);
+        push_entry(call, &base, prefix, &outgoing.entry, Some(&entry.key));
     }
+}
+
+/// About how many arguments and bytes [`push_entry`] appends.
+pub(crate) fn size(entry: &Entry) -> (usize, usize) {
+    let own = (6, entry.key.len() + entry.body.len() + 256);
+    let emitted = entry.emit.iter().map(|outgoing| size(&outgoing.entry));
+    emitted.fold(own, |sum, one| (sum.0 + one.0, sum.1 + one.1))
 }
 
 /// Appends how many entries are emitted, and those.
 pub(crate) fn push_emissions(call: &mut Call<'_>, prefix: &str, emit: &[Outgoing]) {
     call.count(emit.len());
     for outgoing in emit {
-        push_entry(call, &keys::base(prefix, &outgoing.queue), prefix, &outgoing.entry);
+        let base = keys::base(prefix, &outgoing.queue);
+        push_entry(call, &base, prefix, &outgoing.entry, None);
     }
 }
 

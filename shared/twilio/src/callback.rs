@@ -54,6 +54,20 @@ pub struct CallCallback {
     pub call_sid: CallSid,
     /// What Twilio says of it.
     pub call: CallMetadata,
+    /// What happened to a media stream of the call (`stream-started`, `stream-stopped`,
+    /// `stream-error`), where the callback is that of a stream: then it has no status of the call.
+    pub stream_event: Option<String>,
+}
+
+/// Whether a call is over and was answered: only then can all its recordings be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Its status says something else, or a stream of it has just started.
+    No,
+    /// There is no status to say so: a stream of it ended, or the callback tells nothing.
+    Presumed,
+    /// Its status says so.
+    Said,
 }
 
 impl CallCallback {
@@ -66,12 +80,19 @@ impl CallCallback {
             account_sid: sid(form, "AccountSid")?,
             call_sid: sid(form, "CallSid")?,
             call: metadata(form),
+            stream_event: form.get("StreamEvent").map(str::to_owned),
         })
     }
 
-    /// Whether the call is over and was answered: only then can there be a recording.
-    pub fn is_completed(&self) -> bool {
-        self.call.call_status.as_deref() == Some("completed")
+    /// Whether the call is over.
+    pub fn end(&self) -> End {
+        match (self.call.call_status.as_deref(), self.stream_event.as_deref()) {
+            (Some("completed"), _) => End::Said,
+            (Some(_), _) | (None, Some("stream-started")) => End::No,
+            // A stream ends with its call as a rule, but not always; and a callback that tells
+            // nothing may be the only one that is configured.
+            (None, _) => End::Presumed,
+        }
     }
 }
 
@@ -182,9 +203,27 @@ mod tests {
              &CallStatus=completed&CallDuration=61&ParentCallSid=nonsense&Timestamp=x"
         );
         let read = CallCallback::read(&Form::parse(form.as_bytes())).unwrap();
-        assert!(read.is_completed());
+        assert_eq!(read.end(), End::Said);
         assert_eq!(read.call.from.as_deref(), Some("+972541234567"));
         assert_eq!((read.call.to, read.call.parent_call_sid), (None, None));
         assert_eq!(read.call.duration_seconds, Some(61));
+    }
+
+    #[test]
+    fn only_a_status_says_that_a_call_is_over() {
+        for (more, end) in [
+            ("&CallStatus=completed", End::Said),
+            ("&CallStatus=in-progress", End::No),
+            ("&CallStatus=in-progress&StreamEvent=stream-stopped", End::No),
+            ("&StreamEvent=stream-started", End::No),
+            ("&StreamEvent=stream-stopped", End::Presumed),
+            ("&StreamEvent=stream-error", End::Presumed),
+            ("&CallStatus=", End::Presumed),
+            ("", End::Presumed),
+        ] {
+            let form = format!("AccountSid={AC}&CallSid={CA}{more}");
+            let read = CallCallback::read(&Form::parse(form.as_bytes())).unwrap();
+            assert_eq!(read.end(), end, "{more}");
+        }
     }
 }

@@ -11,11 +11,12 @@ use std::{collections::HashMap, sync::Arc};
 use domain::{AccountSid, CallSid, RecordingSid};
 use reqwest::Method;
 use secrecy::SecretString;
+use url::Url;
 
 use self::transport::Transport;
 pub use self::{
     call::CallDetails,
-    media::{ByteRange, Media, MediaFormat, Stretch},
+    media::{ByteRange, Media, MediaFormat, Rest, Stretch},
     pages::{Days, RecordingPages},
 };
 use crate::{Recording, TwilioError, TwilioSettings, recording::RecordingJson};
@@ -134,12 +135,37 @@ impl Client {
         format: MediaFormat,
         requested_channels: Option<u8>,
     ) -> Result<Media, TwilioError> {
+        self.rest_of_media(account, recording, format, requested_channels, &Rest::default()).await
+    }
+
+    /// As [`Client::media`], for a download that broke off: what is left of it, or all of it where
+    /// it cannot be had in parts ([`Media::starts_at`] says which).
+    ///
+    /// # Errors
+    /// As [`Client::media`].
+    pub async fn rest_of_media(
+        &self,
+        account: &AccountSid,
+        recording: &RecordingSid,
+        format: MediaFormat,
+        requested_channels: Option<u8>,
+        rest: &Rest,
+    ) -> Result<Media, TwilioError> {
         let path = format!("Recordings/{recording}.{}", format.extension());
         let channels = requested_channels.map(|channels| channels.to_string());
         let query: Vec<_> =
             channels.iter().map(|channels| ("RequestedChannels", channels.as_str())).collect();
         let url = self.transport.url(account, &path, &query);
-        media::open(&self.transport, self.credentials(account)?, url, None).await
+        media::open(&self.transport, self.credentials(account)?, url, rest.headers()).await
+    }
+
+    /// Starts the download of media that the account keeps outside Twilio, without credentials.
+    /// `url` is [`Recording::external_media`], never an address out of a callback.
+    ///
+    /// # Errors
+    /// As that place answers.
+    pub async fn external_media(&self, url: &Url, rest: &Rest) -> Result<Media, TwilioError> {
+        media::open_external(&self.transport, url, rest.headers()).await
     }
 
     /// Starts the download of a part of a recording's media, as somebody listens to it: channels
@@ -156,7 +182,7 @@ impl Client {
     ) -> Result<Media, TwilioError> {
         let path = format!("Recordings/{recording}.{}", format.extension());
         let url = self.transport.url(account, &path, &[]);
-        media::open(&self.transport, self.credentials(account)?, url, range).await
+        media::open(&self.transport, self.credentials(account)?, url, media::range(range)).await
     }
 
     /// Deletes a recording at Twilio; one that is gone already counts as deleted.

@@ -133,6 +133,11 @@ impl Double {
         self.shared.lock().media_served.get(recording).copied().unwrap_or(0)
     }
 
+    /// How many bytes of a recording's media were sent so far.
+    pub fn media_bytes(&self, recording: &RecordingSid) -> usize {
+        self.shared.lock().media_bytes.get(recording).copied().unwrap_or(0)
+    }
+
     /// Whether the storage host was ever shown credentials.
     pub fn storage_saw_credentials(&self) -> bool {
         self.shared.lock().storage_saw_credentials

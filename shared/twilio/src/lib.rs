@@ -15,7 +15,7 @@ pub mod signature;
 pub mod double;
 
 pub use client::{
-    ByteRange, CallDetails, Client, Days, Media, MediaFormat, RecordingPages, Stretch,
+    ByteRange, CallDetails, Client, Days, Media, MediaFormat, RecordingPages, Rest, Stretch,
 };
 pub use error::TwilioError;
 pub use form::Form;

@@ -2,6 +2,7 @@
 
 use domain::{CallSid, RecordingSid};
 use serde::Deserialize;
+use url::Url;
 
 /// One recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +27,8 @@ pub struct Recording {
     pub error_code: Option<u32>,
     /// Whether the media is encrypted with a key of the account's owner.
     pub encrypted: bool,
-    /// Whether the account keeps its media in a place of its own, outside Twilio.
-    pub external_media: bool,
+    /// Where the media is, when the account keeps it in a place of its own, outside Twilio.
+    pub external_media: Option<Url>,
 }
 
 /// How far a recording is, in callbacks and in the REST API.
@@ -118,8 +119,9 @@ pub(crate) struct RecordingJson {
 
 impl RecordingJson {
     pub(crate) fn into_recording(self, api_host: Option<&str>) -> Recording {
-        let media_host = self.media_url.as_deref().and_then(|media| url::Url::parse(media).ok());
-        let external = media_host.and_then(|url| url.host_str().map(str::to_owned));
+        let is_external =
+            |url: &Url| url.host_str().is_some_and(|h| Some(h) != api_host && !is_twilio(h));
+        let media = self.media_url.as_deref().and_then(|media| Url::parse(media).ok());
         Recording {
             sid: self.sid,
             call_sid: self.call_sid,
@@ -131,8 +133,7 @@ impl RecordingJson {
             source: self.source,
             error_code: self.error_code,
             encrypted: self.encryption_details.is_some_and(|details| !details.is_null()),
-            external_media: external
-                .is_some_and(|host| Some(host.as_str()) != api_host && !is_twilio(&host)),
+            external_media: media.filter(is_external),
         }
     }
 }
@@ -193,7 +194,7 @@ mod tests {
         assert_eq!((recording.duration_seconds, recording.channels), (Some(17), Some(2)));
         assert_eq!(recording.start_time_ms, Some(1_476_482_194_000));
         assert_eq!(recording.created_ms, Some(1_476_482_195_000));
-        assert!(!recording.encrypted && !recording.external_media);
+        assert!(!recording.encrypted && recording.external_media.is_none());
     }
 
     #[test]
@@ -210,11 +211,11 @@ mod tests {
             "encryption_details": { "type": "rsa-aes" },
             "media_url": "https://bucket.s3.amazonaws.com/x",
         }));
-        assert!(recording.encrypted && recording.external_media);
+        assert!(recording.encrypted && recording.external_media.is_some());
         let regional = with(serde_json::json!({ "media_url": "https://api.ie1.twilio.com/x" }));
-        assert!(!regional.external_media);
+        assert!(regional.external_media.is_none());
         let lookalike = with(serde_json::json!({ "media_url": "https://eviltwilio.com/x" }));
-        assert!(lookalike.external_media);
+        assert!(lookalike.external_media.is_some());
     }
 
     #[test]

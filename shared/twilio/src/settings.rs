@@ -21,10 +21,12 @@ pub struct TwilioSettings {
     /// The API key's secret. Default: none.
     #[serde(deserialize_with = "empty_is_none", serialize_with = "masked")]
     pub api_key_secret: Option<SecretString>,
-    /// Further accounts (sub-accounts, other customers). Default: none.
+    /// Further accounts (sub-accounts, other customers): tables in the file, or in a variable one
+    /// JSON text, `[{"account_sid": "AC…", "auth_tokens": ["…"]}]`. Default: none.
     pub accounts: Vec<AccountSettings>,
     /// Base of the REST API; another one for a region or a test.
     /// Default `https://api.twilio.com/2010-04-01`.
+    #[serde(serialize_with = "without_secrets")]
     pub api_base: String,
     /// Seconds until a connection must stand. Default 5.
     pub connect_timeout_seconds: u64,
@@ -34,7 +36,9 @@ pub struct TwilioSettings {
     pub media_idle_timeout_seconds: u64,
     /// How often a question is asked again when Twilio is busy or broken. Default 4.
     pub max_retries: u32,
-    /// Requests a second at most, per process. Default 25.
+    /// Requests a second, per process. After a quiet time as many may start at once, so that those
+    /// of one call need not wait for each other; whatever is answered 429 waits as Twilio asks.
+    /// Default 25.
     pub max_requests_per_second: u32,
 }
 
@@ -199,6 +203,10 @@ fn masked<S: Serializer>(secret: &Option<SecretString>, to: S) -> Result<S::Ok, 
 
 fn all_masked<S: Serializer>(secrets: &[SecretString], to: S) -> Result<S::Ok, S::Error> {
     to.collect_seq(secrets.iter().map(|_| "***"))
+}
+
+fn without_secrets<S: Serializer>(url: &str, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&domain::mask_url(url))
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //!
 //! Source: Twilio's "Webhooks Security" page, and the test vectors of its helper libraries.
 
+use std::fmt;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
@@ -16,6 +18,10 @@ pub const HEADER: &str = "x-twilio-signature";
 /// Name of the query parameter that carries the digest of a JSON body.
 const BODY_DIGEST: &str = "bodySHA256";
 
+/// Bytes of the longest text that is decoded as a signature: those of an HMAC-SHA1, and what the
+/// decoder wants to have in reserve. What is longer is none.
+const LONGEST_SIGNATURE: usize = 24;
+
 /// What was posted, as far as the signature covers it.
 #[derive(Debug, Clone, Copy)]
 pub enum Payload<'a> {
@@ -25,9 +31,40 @@ pub enum Payload<'a> {
     Raw(&'a [u8]),
 }
 
+/// An auth token made ready to sign with: the key schedule of its HMAC, which is the same for every
+/// callback.
+#[derive(Clone)]
+pub struct Key(Hmac<Sha1>);
+
+impl Key {
+    /// The key of a token.
+    #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+    pub fn new(token: &SecretString) -> Self {
+        let keyed = Hmac::new_from_slice(token.expose_secret().as_bytes());
+        Self(keyed.expect("HMAC takes a key of any length"))
+    }
+
+    fn mac(&self, url: &str, parameters: &[(&str, &str)]) -> Hmac<Sha1> {
+        let mut mac = self.0.clone();
+        mac.update(url.as_bytes());
+        for (name, value) in parameters {
+            mac.update(name.as_bytes());
+            mac.update(value.as_bytes());
+        }
+        mac
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(***)")
+    }
+}
+
 /// The signature of a form posted to `url`, in base64.
 pub fn sign(token: &SecretString, url: &str, form: &Form<'_>) -> String {
-    STANDARD.encode(mac(token, url, &signed_parameters(form)).finalize().into_bytes())
+    let mac = Key::new(token).mac(url, &signed_parameters(form));
+    STANDARD.encode(mac.finalize().into_bytes())
 }
 
 /// The signature of a request that has no form: of its URL alone, in base64.
@@ -35,46 +72,34 @@ pub fn sign_url(token: &SecretString, url: &str) -> String {
     sign(token, url, &Form::default())
 }
 
-/// Whether `signature` is that of `payload` posted to `url`, with any of the tokens.
+/// Whether `signature` is that of `payload` posted to `url`, with any of the keys.
 ///
 /// `url` is the public one as it is entered at Twilio, from the scheme to the end of the query.
 /// Twilio may leave out or add the scheme's default port, and drop the port and the user
 /// information of an HTTPS URL, so their variants are tried. Compares in constant time.
-pub fn is_valid(tokens: &[SecretString], signature: &str, url: &str, payload: Payload<'_>) -> bool {
-    let Ok(signature) = STANDARD.decode(signature) else { return false };
+pub fn is_valid(keys: &[Key], signature: &str, url: &str, payload: Payload<'_>) -> bool {
+    let mut decoded = [0; LONGEST_SIGNATURE];
+    let Ok(length) = STANDARD.decode_slice(signature, &mut decoded) else { return false };
+    let signature = &decoded[..length];
     let parameters = match payload {
         Payload::Form(form) => signed_parameters(form),
-        Payload::Raw(body) if digest_fits(url, body) => String::new(),
+        Payload::Raw(body) if digest_fits(url, body) => Vec::new(),
         Payload::Raw(_) => return false,
     };
     let fits = |url: &str| {
-        tokens.iter().any(|token| mac(token, url, &parameters).verify_slice(&signature).is_ok())
+        keys.iter().any(|key| key.mac(url, &parameters).verify_slice(signature).is_ok())
     };
     fits(url) || variants(url).iter().any(|url| fits(url))
 }
 
-#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-fn mac(token: &SecretString, url: &str, parameters: &str) -> Hmac<Sha1> {
-    let mut mac = Hmac::<Sha1>::new_from_slice(token.expose_secret().as_bytes())
-        .expect("HMAC takes a key of any length");
-    mac.update(url.as_bytes());
-    mac.update(parameters.as_bytes());
-    mac
-}
-
 /// Every parameter as name and value, sorted by name; the values of a repeated name sorted, each
 /// once.
-fn signed_parameters(form: &Form<'_>) -> String {
-    let mut pairs: Vec<(&str, &str)> =
-        form.pairs().iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
+fn signed_parameters<'a>(form: &'a Form<'_>) -> Vec<(&'a str, &'a str)> {
+    let pairs = form.pairs().iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
+    let mut pairs: Vec<_> = pairs.collect();
     pairs.sort_unstable();
     pairs.dedup();
-    let length = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
-    pairs.iter().fold(String::with_capacity(length), |mut text, (name, value)| {
-        text.push_str(name);
-        text.push_str(value);
-        text
-    })
+    pairs
 }
 
 fn digest_fits(url: &str, body: &[u8]) -> bool {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use callscribe_twilio::{
-    Client, Days, MediaFormat, RecordingStatus, TwilioError, TwilioSettings,
+    ByteRange, Client, Days, MediaFormat, RecordingStatus, Stretch, TwilioError, TwilioSettings,
     double::{Double, DoubleCall, DoubleRecording, Fault},
 };
 use domain::{AccountSid, CallSid, RecordingSid};
@@ -40,6 +40,29 @@ async fn bytes_of(client: &Client, n: u32, channels: Option<u8>) -> Result<Vec<u
 }
 
 #[tokio::test]
+async fn a_part_of_a_recording_comes_as_such_through_a_redirect_too_and_else_the_whole() {
+    let (double, client) = double_and_client().await;
+    for (n, redirected, gives_parts) in [(1, false, true), (2, true, true), (3, false, false)] {
+        let media = DoubleRecording::new(recording(n), call(1), "0123456789");
+        double.add_recording(DoubleRecording { redirected, gives_parts, ..media });
+        let (account, recording) = (account(), recording(n));
+        let part = async |range| {
+            client.media_part(&account, &recording, MediaFormat::Wav, Some(range)).await
+        };
+        let media = part(ByteRange::From(2, Some(4))).await.unwrap();
+        let told = gives_parts.then_some(Stretch { first: 2, last: 4, whole: 10 });
+        assert_eq!(media.stretch, told);
+        let pieces: Vec<_> = media.into_stream().map(Result::unwrap).collect().await;
+        assert_eq!(pieces.concat(), if gives_parts { "234" } else { "0123456789" }.as_bytes());
+        if gives_parts {
+            let beyond = part(ByteRange::From(10, None)).await.unwrap_err();
+            assert!(matches!(beyond, TwilioError::Api { status: 416, .. }), "{beyond}");
+        }
+    }
+    assert!(!double.storage_saw_credentials());
+}
+
+#[tokio::test]
 async fn a_call_and_its_recordings_are_read() {
     let (double, client) = double_and_client().await;
     double.add_call(DoubleCall::inbound(call(1), "+15125550123", "+15125550199"));
@@ -60,7 +83,7 @@ async fn a_call_and_its_recordings_are_read() {
     sids.sort();
     assert_eq!(sids, [recording(1), recording(2)]);
     let one = client.recording(&account(), &recording(1)).await.unwrap();
-    assert_eq!((one.status, one.external_media), (RecordingStatus::Completed, false));
+    assert_eq!((one.status, one.external_media), (RecordingStatus::Completed, None));
 }
 
 #[tokio::test]

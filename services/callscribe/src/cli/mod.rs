@@ -95,7 +95,7 @@ struct Output {
 pub fn main() -> ExitCode {
     match Cli::parse().verb {
         Verb::Up(args) => up::main(&args.data.data, args.once),
-        Verb::Ingest => chassis::launch("ingest", ingest::run),
+        Verb::Ingest => chassis::launch_on_one_thread("ingest", ingest::run),
         Verb::Transcriber => chassis::launch("transcriber", transcriber::run),
         Verb::Results => chassis::launch("results", results::run),
         Verb::Config(output) => print(|| effective_config(output.json)),

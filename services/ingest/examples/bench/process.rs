@@ -1,6 +1,7 @@
 //! The processes that are measured.
 
 use std::{
+    fs::File,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, ExitCode, Stdio},
     time::{Duration, Instant},
@@ -49,7 +50,7 @@ impl Drop for Redis {
 impl Redis {
     /// Processor time used so far.
     pub fn cpu(&self) -> Duration {
-        cpu(&self.child)
+        cpu(self.child.id())
     }
 }
 
@@ -58,11 +59,14 @@ pub struct Service {
     pub address: SocketAddr,
     pub url: String,
     child: Child,
+    _log: TempDir,
 }
 
 impl Service {
     pub async fn start(redis: &str) -> Self {
         let (address, ops) = (free_address(), free_address());
+        // A deployment keeps its log, so this one is kept too, for as long as it is measured.
+        let log = TempDir::with_prefix("bench-log-").unwrap();
         let mut command = Command::new(std::env::current_exe().unwrap());
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("CALLSCRIBE_") {
@@ -78,16 +82,16 @@ impl Service {
             .env("CALLSCRIBE_TWILIO__AUTH_TOKEN", TOKEN)
             .env("CALLSCRIBE_TELEMETRY__LOG_FORMAT", "json")
             .env("CALLSCRIBE_TELEMETRY__LOG", std::env::var("BENCH_LOG").unwrap_or("info".into()))
-            .stderr(Stdio::null())
+            .stderr(File::create(log.path().join("log")).unwrap())
             .spawn()
             .unwrap();
         until("the service", || TcpStream::connect(address).is_ok()).await;
-        Self { address, url: format!("http://{address}"), child }
+        Self { address, url: format!("http://{address}"), child, _log: log }
     }
 
     /// Processor time used so far.
     pub fn cpu(&self) -> Duration {
-        cpu(&self.child)
+        cpu(self.child.id())
     }
 
     /// Resident memory, in MB (10⁶ bytes).
@@ -113,7 +117,7 @@ pub struct Bare {
 impl Bare {
     /// Processor time used so far.
     pub fn cpu(&self) -> Duration {
-        cpu(&self.child)
+        cpu(self.child.id())
     }
 
     pub async fn start() -> Self {
@@ -148,9 +152,14 @@ pub fn serve_bare() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Processor time this process used so far: that of the load.
+pub fn own_cpu() -> Duration {
+    cpu(std::process::id())
+}
+
 /// Ticks of 10 ms, as every Linux counts them for its users.
-fn cpu(child: &Child) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+fn cpu(pid: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let (_, fields) = stat.rsplit_once(')').unwrap();
     let ticks = fields.split_whitespace().skip(11).take(2).map(|n| n.parse::<u64>().unwrap());
     Duration::from_millis(ticks.sum::<u64>() * 10)

@@ -6,7 +6,9 @@ use callscribe_ingest::{Alias, IngestSettings, Kind, Target};
 use domain::{CallEvent, CallJob, EventKind, JobSource};
 use twilio::double::{DoubleCall, DoubleRecording};
 
-use crate::support::{Mood, Running, account, call, call_form, recording, recording_form};
+use crate::support::{
+    Mood, Running, account, call, call_form, recording, recording_form, recording_json,
+};
 
 const RECORDING: &str = "/webhooks/twilio/recording";
 const CALL: &str = "/webhooks/twilio/call";
@@ -41,6 +43,35 @@ async fn a_finished_recording_becomes_a_job_with_its_queued_event() {
     assert_eq!(queued.queue, "results");
     let queued = event(&queued.entry.body);
     assert_eq!(queued.kind, EventKind::Queued { source: JobSource::Callback });
+}
+
+#[tokio::test]
+async fn a_callback_in_json_is_the_same_as_in_a_form() {
+    let running = Running::start().await;
+    let json = recording_json();
+    assert_eq!(running.post_json(RECORDING, &json, &json).await.status(), 204);
+    assert_eq!(running.post(RECORDING, &recording_form()).await.status(), 204);
+    let given = running.given();
+    let [(Target::Calls, entry)] = given.as_slice() else { panic!("{given:?}") };
+    assert_eq!(job(&entry.body).once_key(), format!("transcribe:{}:0", recording()));
+}
+
+#[tokio::test]
+async fn an_end_that_nobody_says_is_looked_into_beside_the_certain_one() {
+    let running = Running::start().await;
+    let ids = format!("AccountSid={}&CallSid={}", account(), call());
+    for more in ["&StreamEvent=stream-started", "&StreamEvent=stream-stopped", ""] {
+        assert_eq!(running.post(CALL, &format!("{ids}{more}")).await.status(), 204);
+    }
+    running.post(CALL, &call_form("completed")).await;
+    let once: Vec<_> = running
+        .given()
+        .into_iter()
+        .map(|(_, entry)| Some(entry.emit.first()?.entry.once.clone()?.key))
+        .collect();
+    let certain = format!("resolve:{}", call());
+    let presumed = Some(format!("{certain}:presumed"));
+    assert_eq!(once, [None, presumed.clone(), presumed, Some(certain)]);
 }
 
 #[tokio::test]

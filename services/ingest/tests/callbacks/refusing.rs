@@ -4,7 +4,7 @@ use callscribe_ingest::IngestSettings;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use twilio::signature;
 
-use crate::support::{Mood, Running, call_form, recording_form};
+use crate::support::{Mood, Running, TOKEN, call_form, recording_form, recording_json};
 
 const RECORDING: &str = "/webhooks/twilio/recording";
 const CALL: &str = "/webhooks/twilio/call";
@@ -70,16 +70,41 @@ async fn a_body_beyond_64_kib_is_too_large_whether_its_length_is_said_or_not() {
 }
 
 #[tokio::test]
-async fn only_forms_are_taken() {
+async fn only_forms_and_json_are_taken() {
     let running = Running::start().await;
     let client = reqwest::Client::new();
-    for content_type in ["application/json", "text/plain", "multipart/form-data; boundary=x"] {
+    for content_type in ["application/jsonp", "text/plain", "multipart/form-data; boundary=x"] {
         let request = client.post(format!("{}{RECORDING}", running.url));
         let request = request.header("content-type", content_type).body(recording_form());
         assert_eq!(request.send().await.unwrap().status(), 415, "{content_type}");
     }
     let request = client.post(format!("{}{RECORDING}", running.url)).body("");
     assert_eq!(request.send().await.unwrap().status(), 415);
+}
+
+#[tokio::test]
+async fn json_without_the_digest_of_its_body_in_the_signed_url_is_forbidden() {
+    let running = Running::start().await;
+    let json = recording_json();
+    assert_eq!(running.post_json(RECORDING, &json, "another body").await.status(), 403);
+    let url = format!("{}{RECORDING}", running.url);
+    let request = reqwest::Client::new()
+        .post(&url)
+        .header("content-type", "application/json")
+        .header(signature::HEADER, signature::sign_url(&TOKEN.into(), &url))
+        .body(json);
+    assert_eq!(request.send().await.unwrap().status(), 403);
+    assert!(running.given().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_said_to_be_json_and_is_none_is_malformed() {
+    let running = Running::start().await;
+    for body in ["", "[]", "AccountSid=AC1", "{\"AccountSid\":"] {
+        let answer = running.post_json(RECORDING, body, body).await;
+        assert_eq!(answer.status(), 400, "{body}");
+        assert_eq!(answer.text().await.unwrap(), "the body is no JSON object\n");
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use callscribe_ingest::{Gate, Ingest, IngestSettings, Intake, PublicUrl, Target,
 use chassis::serve::{HttpSettings, Server};
 use domain::{AccountSid, CallSid, RecordingSid};
 use queue::{Enqueued, Entry, QueueError};
+use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 use twilio::{Form, double::Double, signature};
 
@@ -102,6 +103,20 @@ impl Running {
             .body(body.to_owned())
     }
 
+    /// Posts JSON to a URL that carries the digest of `digested`, with the signature of that URL.
+    pub async fn post_json(&self, path: &str, body: &str, digested: &str) -> reqwest::Response {
+        let digest = hex::encode(Sha256::digest(digested));
+        let url = format!("{}{path}?bodySHA256={digest}", self.url);
+        reqwest::Client::new()
+            .post(&url)
+            .header("content-type", "application/json")
+            .header(signature::HEADER, signature::sign_url(&TOKEN.into(), &url))
+            .body(body.to_owned())
+            .send()
+            .await
+            .unwrap()
+    }
+
     pub fn signature(&self, path: &str, body: &str) -> String {
         let url = format!("{}{path}", self.url);
         signature::sign(&TOKEN.into(), &url, &Form::parse(body.as_bytes()))
@@ -131,4 +146,13 @@ pub fn call_form(status: &str) -> String {
         account(),
         call()
     )
+}
+
+/// The same as JSON.
+pub fn recording_json() -> String {
+    serde_json::json!({
+        "AccountSid": account(), "CallSid": call(), "RecordingSid": recording(),
+        "RecordingStatus": "completed", "RecordingDuration": 17, "From": null,
+    })
+    .to_string()
 }

@@ -42,7 +42,10 @@ impl Running {
         let config = Config {
             redis: RedisSettings { url: redis.url().into(), ..Default::default() },
             twilio: double.settings(),
-            ingest: IngestSettings { http: HttpSettings::default(), ..settings },
+            ingest: IngestSettings {
+                http: HttpSettings { listen: HttpSettings::default().listen, ..settings.http },
+                ..settings
+            },
             ..Default::default()
         };
         let process = Process::new(CancellationToken::new());

@@ -86,7 +86,7 @@ impl Kind {
 
     /// The same as a JSON schema.
     pub fn schema(self) -> Value {
-        let text = |pattern: &str| json!({ "type": "string", "pattern": pattern });
+        let text = |pattern: &str, example: &str| json!({ "type": "string", "pattern": pattern, "examples": [example] });
         match self {
             Self::Text(most) => json!({
                 "type": "string", "minLength": 1, "maxLength": most, "pattern": r"^[^\u0000]*$",
@@ -98,11 +98,16 @@ impl Kind {
             Self::Switch => json!({ "type": "boolean" }),
             Self::Time => json!({ "type": "string", "format": "date-time" }),
             Self::Day => json!({ "type": "string", "format": "date" }),
-            Self::Sid(prefix) => text(&format!("^{prefix}[0-9a-fA-F]{{32}}$")),
-            Self::Phone => text(r"^\+[1-9][0-9]{6,14}$"),
-            Self::CallCursor => text("^[0-9]{1,15}-CA[0-9a-fA-F]{32}$"),
-            Self::RowCursor => text("^[0-9]{1,15}$"),
-            Self::StreamId => text("^[0-9]{1,15}-[0-9]{1,15}$"),
+            Self::Sid(prefix) => {
+                text(&format!("^{prefix}[0-9a-fA-F]{{32}}$"), &format!("{prefix}{:032x}", 1))
+            }
+            Self::Phone => text(r"^\+[1-9][0-9]{6,14}$", "+15125550123"),
+            Self::CallCursor => text(
+                "^[0-9]{1,15}-CA[0-9a-fA-F]{32}$",
+                "1790000000000-CA00000000000000000000000000000001",
+            ),
+            Self::RowCursor => text("^[0-9]{1,15}$", "100"),
+            Self::StreamId => text("^[0-9]{1,15}-[0-9]{1,15}$", "1790000000000-0"),
         }
     }
 }

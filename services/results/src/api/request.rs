@@ -5,6 +5,7 @@ use std::{net::IpAddr, pin::pin};
 use bytes::Buf;
 use futures_util::{Stream, StreamExt};
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use warp::http::{HeaderMap, Method, StatusCode, header::CONTENT_TYPE};
 
 use super::{Problem, params::Params};
@@ -37,7 +38,7 @@ impl Request {
         }
     }
 
-    /// The body as JSON.
+    /// The body as a JSON object.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let content_type = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
@@ -47,9 +48,11 @@ impl Request {
                 "send a body of the type application/json",
             ));
         }
-        serde_json::from_slice(&self.body).map_err(|error| {
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the body: {error}"))
-        })
+        let wrong =
+            |error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the body: {error}"));
+        // An object, by its fields' names: a list in their order would be read as well.
+        let fields: Map<String, Value> = serde_json::from_slice(&self.body).map_err(wrong)?;
+        T::deserialize(Value::Object(fields)).map_err(wrong)
     }
 
     /// Reads the body, where the route takes one.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chassis::config::masked;
+use chassis::config::{masked, masked_url_path};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
@@ -43,6 +43,7 @@ pub struct EndpointSettings {
     /// Name, for logs and for the pause of its circuit: letters, digits, `-` and `_`.
     pub name: String,
     /// Where events are posted to.
+    #[serde(serialize_with = "masked_url_path")]
     pub url: String,
     /// Secret of the signature: `whsec_` and 24 to 64 bytes in base64.
     #[serde(serialize_with = "masked")]

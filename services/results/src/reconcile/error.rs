@@ -35,7 +35,10 @@ pub enum ReconcileError {
         until: chrono::NaiveDate,
     },
     /// The same back-fill is under way.
-    #[error("the same back-fill is under way in another process (until {until} at the latest)")]
+    #[error(
+        "the same back-fill is under way in another process; if that one was killed, start it \
+         again after {}", .until.format("%F %T UTC")
+    )]
     UnderWay {
         /// When its lease ends, unless it is renewed.
         until: chrono::DateTime<chrono::Utc>,

@@ -344,8 +344,9 @@ async fn with_tokens_only_who_knows_one_is_answered() {
 async fn a_token_allows_what_it_is_for_and_its_hash_in_the_settings_is_enough() {
     let service = Service::with(Db::sqlite().await, |settings| {
         let reader = "sha256:b4e1c7ae0c42bb01297270dbab447c2ad40471364df5856db660bc3c7af7908e";
-        settings.api.tokens =
-            Some(format!("read={reader}, write=a-token-for-writing, a-token-for-everything").into());
+        settings.api.tokens = Some(
+            format!("read={reader}, write=a-token-for-writing, a-token-for-everything").into(),
+        );
     })
     .await;
     let again = format!("/v1/calls/{}/transcribe-again", call_sid(9));

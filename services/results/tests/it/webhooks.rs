@@ -139,6 +139,17 @@ async fn a_refused_event_is_tried_again_and_every_attempt_is_logged() {
         .collect();
     assert_eq!(serde_json::json!(codes), serde_json::json!([200, 429, 500]));
     assert_eq!(log["deliveries"][1]["error"], "answered 429 Too Many Requests");
+    let call = service.json(&format!("/v1/calls/{}", call_sid(1))).await;
+    let told: Vec<_> = call["timeline"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|moment| moment["endpoint"] == "crm")
+        .map(|moment| (&moment["event"], &moment["code"]))
+        .collect();
+    let code = Value::from("call.completed");
+    let [not_delivered, delivered] = ["not_delivered", "delivered"].map(Value::from);
+    assert_eq!(told, [(&not_delivered, &code), (&not_delivered, &code), (&delivered, &code)]);
     service.stop().await;
 }
 

@@ -21,8 +21,13 @@ const MARGIN_MS: u64 = 250;
 
 /// The pieces of a channel, in order.
 pub fn cut(channel: &Channel, rule: CutRule) -> Vec<Stretch> {
-    let groups = grouped(&split_long(channel, rule.longest_ms), rule);
-    let end_ms = channel.length_ms();
+    around(&split_long(channel, rule.longest_ms), channel.length_ms(), rule)
+}
+
+/// Stretches of speech joined as the rule says, in order, each with a margin that reaches neither
+/// into its neighbours nor beyond `end_ms`.
+pub fn around(speech: &[Stretch], end_ms: u64, rule: CutRule) -> Vec<Stretch> {
+    let groups = grouped(speech, rule);
     (0..groups.len())
         .map(|index| {
             let group = groups[index];

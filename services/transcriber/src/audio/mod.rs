@@ -14,7 +14,7 @@ mod speech;
 mod wav;
 
 pub use channel::Channel;
-pub use cut::{CutRule, cut};
+pub use cut::{CutRule, around, cut};
 pub use decode::{Container, Decoder};
 pub use read::{AudioLimits, Recording, read};
 pub use speech::{DetectorName, SpeechDetector, SpeechSettings, Stretch};

@@ -19,7 +19,7 @@ const OPEN: Duration = Duration::from_secs(30);
 const RATE_LIMITED: Duration = Duration::from_secs(30);
 
 /// How long an engine is left alone that only a person can bring back: quota, credentials.
-const PARKED: Duration = Duration::from_secs(300);
+pub const PARKED: Duration = Duration::from_secs(300);
 
 /// A circuit breaker, shared by all slots of a process.
 #[derive(Debug, Default)]
@@ -43,6 +43,21 @@ pub struct LeftAlone {
 }
 
 impl Breaker {
+    /// Whether the engine is left alone now; changes nothing.
+    ///
+    /// # Errors
+    /// How long yet, and why.
+    pub fn look(&self) -> Result<(), LeftAlone> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = |until: Instant| until.saturating_duration_since(Instant::now());
+        match &state.open {
+            Some((until, because)) if !wait(*until).is_zero() => {
+                Err(LeftAlone { wait: wait(*until), because: because.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the engine may be asked. When the time is over, one request goes through and the
     /// others wait for what becomes of it.
     ///

@@ -5,22 +5,25 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
 use super::{
-    Task,
-    breaker::{Breaker, LeftAlone},
+    Shared, Task,
+    breaker::{Breaker, LeftAlone, PARKED},
+    pace::Pace,
 };
 use crate::{
     engines::{Engine, EngineError, Heard, Piece},
-    ledger::{Ledger, until_tomorrow},
+    ledger::until_tomorrow,
+    parking::Parked,
     price,
 };
 
-/// An engine with its breaker and its places.
+/// An engine with its breaker, its places and its pace.
 pub struct Link {
     /// The engine.
     pub engine: Arc<dyn Engine>,
     /// Its name.
     pub name: String,
     places: Semaphore,
+    pace: Option<Pace>,
     breaker: Breaker,
 }
 
@@ -31,6 +34,8 @@ pub enum LinkError {
     Failed(EngineError),
     /// The engine is left alone for now.
     LeftAlone(LeftAlone),
+    /// Another process, or a person, parked it for everybody.
+    Parked(Parked),
     /// The account has spent on this engine what it may spend today.
     SpentForToday {
         /// Until tomorrow.
@@ -44,8 +49,23 @@ impl Link {
         Self {
             name: engine.identity().name,
             places: Semaphore::new(engine.places().max(1)),
+            pace: engine.requests_per_minute().map(Pace::per_minute),
             breaker: Breaker::default(),
             engine,
+        }
+    }
+
+    /// Whether there is any use in asking, as far as this process and all others know.
+    ///
+    /// # Errors
+    /// Why not, and until when.
+    pub async fn look(&self, account: &str, shared: &Shared) -> Result<(), LinkError> {
+        self.breaker.look().map_err(LinkError::LeftAlone)?;
+        self.pace.as_ref().map_or(Ok(()), Pace::look).map_err(too_early)?;
+        let (engine, spending) = (self.pause(), self.pause_of_spending(account));
+        match shared.parking.look(&[&engine, &spending]).await {
+            Some(parked) => Err(LinkError::Parked(parked)),
+            None => Ok(()),
         }
     }
 
@@ -57,31 +77,54 @@ impl Link {
         &self,
         piece: &Piece,
         task: &Task,
-        ledger: &Ledger,
+        shared: &Shared,
     ) -> Result<Heard, LinkError> {
         // Closed only when the process ends.
         let _place = self.places.acquire().await;
+        self.breaker.look().map_err(LinkError::LeftAlone)?;
+        if let Some(pace) = &self.pace {
+            pace.turn().await.map_err(too_early)?;
+        }
         self.breaker.admit().map_err(LinkError::LeftAlone)?;
         let per_minute = self.engine.microusd_per_minute().unwrap_or(0);
         let cost = price::cost_microusd(per_minute, piece.length_ms());
         let purse = format!("{}:{}", self.name, task.account);
         let limit = self.engine.microusd_per_day().filter(|_| cost > 0);
         if let Some(limit) = limit
-            && !ledger.spend(&purse, cost, limit).await
+            && !shared.ledger.spend(&purse, cost, limit).await
         {
             self.count("spent_for_today");
-            return Err(LinkError::SpentForToday { wait: until_tomorrow() });
+            let wait = until_tomorrow();
+            let by = self.pause_of_spending(&task.account);
+            shared.parking.park(&by, wait, "the account's daily limit is spent").await;
+            return Err(LinkError::SpentForToday { wait });
         }
         let heard = self.engine.transcribe(piece, task.language.as_deref()).await;
         if heard.is_err() && limit.is_some() {
-            ledger.refund(&purse, cost).await;
+            shared.ledger.refund(&purse, cost).await;
         }
         let outcome = heard.as_ref().map_or_else(EngineError::code, |_| "ok");
         self.count(outcome);
         if self.breaker.note(heard.as_ref().map(|_| ())) {
             tracing::error!(engine = %self.name, code = outcome, "engine left alone for now");
+            // What only a person can mend, every process would run into.
+            if let Err(error @ (EngineError::QuotaExhausted | EngineError::Credentials { .. })) =
+                &heard
+            {
+                shared.parking.park(&self.pause(), PARKED, &error.to_string()).await;
+            }
         }
         heard.map_err(LinkError::Failed)
+    }
+
+    /// The name of the pause that parks the engine.
+    pub fn pause(&self) -> String {
+        format!("engine:{}", self.name)
+    }
+
+    /// The name of the pause that parks the engine for one account.
+    pub fn pause_of_spending(&self, account: &str) -> String {
+        format!("spending:{}:{account}", self.name)
     }
 
     fn count(&self, outcome: &'static str) {
@@ -90,4 +133,9 @@ impl Link {
         )
         .increment(1);
     }
+}
+
+fn too_early(wait: Duration) -> LinkError {
+    let because = EngineError::RateLimited { after: Some(wait) };
+    LinkError::LeftAlone(LeftAlone { wait, because })
 }

@@ -2,6 +2,7 @@
 
 mod breaker;
 mod link;
+mod pace;
 mod pass;
 mod task;
 
@@ -15,6 +16,7 @@ pub use self::task::Task;
 use crate::{
     engines::{Engine, EngineError},
     ledger::Ledger,
+    parking::{Parked, Parking},
     setback::{Setback, Treatment},
 };
 
@@ -22,7 +24,15 @@ use crate::{
 #[derive(Clone)]
 pub struct Chain {
     links: Arc<[Link]>,
+    shared: Shared,
+}
+
+/// What all engines of a chain share.
+#[derive(Clone)]
+struct Shared {
     ledger: Ledger,
+    parking: Parking,
+    languages: Arc<[String]>,
 }
 
 /// What the chain made of a recording.
@@ -40,7 +50,37 @@ pub struct Transcription {
 impl Chain {
     /// A chain of at least one engine, which keeps what was paid for in the ledger.
     pub fn new(engines: Vec<Arc<dyn Engine>>, ledger: Ledger) -> Self {
-        Self { links: engines.into_iter().map(Link::new).collect(), ledger }
+        let (parking, languages) = (Parking::default(), Arc::default());
+        let shared = Shared { ledger, parking, languages };
+        Self { links: engines.into_iter().map(Link::new).collect(), shared }
+    }
+
+    /// The same, which leaves alone what any process has parked, and parks for all of them.
+    pub fn parked_with(mut self, parking: Parking) -> Self {
+        self.shared.parking = parking;
+        self
+    }
+
+    /// The same for calls in these languages; in any where there are none.
+    pub fn in_languages(mut self, languages: &[String]) -> Self {
+        self.shared.languages = languages.into();
+        self
+    }
+
+    /// Whether any engine may be asked for this account, so that nobody fetches a recording for
+    /// nothing.
+    ///
+    /// # Errors
+    /// What keeps the first of them.
+    pub async fn look(&self, account: &str) -> Result<(), Setback> {
+        let mut first = None;
+        for link in self.links.iter() {
+            match link.look(account, &self.shared).await {
+                Ok(()) => return Ok(()),
+                Err(error) => first = first.or(Some(setback(link, account, error))),
+            }
+        }
+        first.map_or(Ok(()), Err)
     }
 
     /// The engines' names, in order.
@@ -50,7 +90,7 @@ impl Chain {
 
     /// Lets go of what was kept of a work that is about to settle.
     pub async fn release(&self, work: &str) {
-        self.ledger.release(work).await;
+        self.shared.ledger.release(work).await;
     }
 
     /// Transcribes a recording with the first engine that gives something to be believed; failing
@@ -63,7 +103,7 @@ impl Chain {
         let mut setbacks: Vec<Setback> = Vec::new();
         let mut paid = Some(0);
         for link in self.links.iter() {
-            match pass::through(link, task, &self.ledger).await {
+            match pass::through(link, task, &self.shared).await {
                 Ok(mut given) => {
                     paid = sum(paid, given.cost_microusd);
                     given.cost_microusd = paid;
@@ -78,7 +118,7 @@ impl Chain {
                 }
                 Err(error) => {
                     debug!(engine = %link.name, ?error, "an engine of the chain failed");
-                    setbacks.push(setback(&link.name, &task.account, error));
+                    setbacks.push(setback(link, &task.account, error));
                 }
             }
         }
@@ -103,18 +143,23 @@ fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     Some(one?.saturating_add(other?))
 }
 
-fn setback(engine: &str, account: &str, error: LinkError) -> Setback {
+fn setback(link: &Link, account: &str, error: LinkError) -> Setback {
+    let engine = &link.name;
     match error {
         LinkError::SpentForToday { wait } => {
-            let by = format!("spending:{engine}:{account}");
+            let by = link.pause_of_spending(account);
             let message = format!("{engine}: the account's daily limit is spent");
             Setback::new(Treatment::Park { by, wait }, "daily_limit_spent", message)
+        }
+        LinkError::Parked(Parked { wait, reason }) => {
+            let message = format!("{engine} is parked: {reason}");
+            Setback::new(Treatment::Wait(wait), "engine_parked", message)
         }
         LinkError::Failed(error) => Setback::from_engine(engine, &error),
         LinkError::LeftAlone(alone) => {
             let treatment = match alone.because {
                 EngineError::QuotaExhausted | EngineError::Credentials { .. } => {
-                    Treatment::Park { by: format!("engine:{engine}"), wait: alone.wait }
+                    Treatment::Park { by: link.pause(), wait: alone.wait }
                 }
                 _ => Treatment::Wait(alone.wait),
             };

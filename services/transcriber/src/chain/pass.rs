@@ -12,14 +12,13 @@ use domain::{Segment, Speaker, Transcript};
 use futures_util::{StreamExt, stream};
 
 use super::{
-    Task, Transcription,
+    Shared, Task, Transcription,
     link::{Link, LinkError},
 };
 use crate::{
     audio::{Channel, Recording, Stretch, cut},
     engines::{EngineError, Heard, Piece},
-    ledger::Ledger,
-    plausibility::{self, Doubt},
+    plausibility::{self, Doubt, Spoken},
     price,
 };
 
@@ -41,7 +40,7 @@ struct Answer {
 pub async fn through(
     link: &Link,
     task: &Task,
-    ledger: &Ledger,
+    shared: &Shared,
 ) -> Result<Transcription, LinkError> {
     let rule = link.engine.cut_rule();
     let Task { recording, speakers, language, .. } = task;
@@ -52,7 +51,12 @@ pub async fn through(
         .flat_map(|(index, channel)| cut(channel, rule).into_iter().map(move |at| (index, at)))
         .collect();
     let audio_ms = work.iter().map(|(_, at)| at.length_ms()).sum();
-    let kept = ledger.heard(&task.work).await;
+    let kept = shared.ledger.heard(&task.work).await;
+    let is_kept =
+        |(channel, at): &(usize, Stretch)| kept.contains_key(&name_of(link, task, *channel, *at));
+    if !work.iter().all(is_kept) {
+        link.look(&task.account, shared).await?;
+    }
     // When a piece fails, none is begun any more, and those under way are paid for: they end.
     let failed = AtomicBool::new(false);
     let answers: Vec<Option<Result<Answer, LinkError>>> = stream::iter(work)
@@ -62,7 +66,7 @@ pub async fn through(
                 if failed.load(Ordering::Relaxed) {
                     return None;
                 }
-                let answer = piece(link, task, ledger, kept, (channel, at)).await;
+                let answer = piece(link, task, shared, kept, (channel, at)).await;
                 failed.fetch_or(answer.is_err(), Ordering::Relaxed);
                 Some(answer)
             }
@@ -72,7 +76,8 @@ pub async fn through(
         .await;
     let answers = answers.into_iter().flatten().collect::<Result<Vec<Answer>, _>>()?;
     let language = language.as_deref();
-    let (segments, doubts) = judged(&answers, &recording.channels, speakers, language);
+    let spoken_in = Spoken { language, allowed: &shared.languages };
+    let (segments, doubts) = judged(&answers, &recording.channels, speakers, spoken_in);
     let per_minute = link.engine.microusd_per_minute();
     Ok(Transcription {
         transcript: Transcript {
@@ -89,7 +94,7 @@ pub async fn through(
 async fn piece(
     link: &Link,
     task: &Task,
-    ledger: &Ledger,
+    shared: &Shared,
     kept: &HashMap<String, Heard>,
     (channel, at): (usize, Stretch),
 ) -> Result<Answer, LinkError> {
@@ -97,9 +102,10 @@ async fn piece(
     if let Some(heard) = kept.get(&name) {
         return Ok(Answer { channel, at, heard: heard.clone() });
     }
-    let piece = read(task.recording.clone(), channel, at).await.map_err(LinkError::Failed)?;
-    let heard = link.ask(&piece, task, ledger).await?;
-    ledger.keep(&task.work, &name, &heard).await;
+    let read = read(task.recording.clone(), channel, at).await.map_err(LinkError::Failed)?;
+    let piece = Piece { languages: shared.languages.clone(), ..read };
+    let heard = link.ask(&piece, task, shared).await?;
+    shared.ledger.keep(&task.work, &name, &heard).await;
     Ok(Answer { channel, at, heard })
 }
 
@@ -112,11 +118,15 @@ fn name_of(link: &Link, task: &Task, channel: usize, at: Stretch) -> String {
 
 async fn read(recording: Arc<Recording>, index: usize, at: Stretch) -> Result<Piece, EngineError> {
     let failed = |what: String| EngineError::Program(format!("temporary audio file: {what}"));
-    tokio::task::spawn_blocking(move || recording.channels[index].read(at))
-        .await
-        .map_err(|error| failed(error.to_string()))?
-        .map(|samples| Piece { at, samples })
-        .map_err(|error| failed(error.to_string()))
+    tokio::task::spawn_blocking(move || {
+        let channel = &recording.channels[index];
+        let is_mixed = recording.channels.len() == 1;
+        let speech = channel.stretches().iter().filter_map(|speech| speech.within(at)).collect();
+        channel.read(at).map(|samples| Piece { speech, is_mixed, ..Piece::new(at, samples) })
+    })
+    .await
+    .map_err(|error| failed(error.to_string()))?
+    .map_err(|error| failed(error.to_string()))
 }
 
 /// The language of most of the text.
@@ -136,18 +146,22 @@ fn judged(
     answers: &[Answer],
     channels: &[Channel],
     speakers: &[Speaker],
-    language: Option<&str>,
+    spoken_in: Spoken<'_>,
 ) -> (Vec<Segment>, Vec<Doubt>) {
     let mut doubts = Vec::new();
     let mut all = Vec::new();
     for (index, channel) in channels.iter().enumerate() {
         let speaker = speakers.get(index).copied().unwrap_or(Speaker::Unknown);
         let own = answers.iter().filter(|answer| answer.channel == index);
-        let heard: Vec<_> = own.flat_map(|answer| placed(answer, channel.length_ms())).collect();
-        let judged = plausibility::judge(heard, channel.stretches(), language);
+        // Nobody can say that the first voice of one piece is the first of another.
+        let is_one_piece = channels.len() == 1 && own.clone().count() == 1;
+        let heard: Vec<_> =
+            own.clone().flat_map(|answer| placed(answer, channel.length_ms())).collect();
+        doubts.extend(own.filter_map(|answer| spoken_in.doubt(&answer.heard)));
+        let judged = plausibility::judge(heard, channel.stretches(), spoken_in);
         doubts.extend(judged.doubts);
         all.extend(judged.kept.into_iter().map(|heard| Segment {
-            speaker,
+            speaker: heard.voice.filter(|_| is_one_piece).map_or(speaker, Speaker::voice),
             start_ms: heard.start_ms,
             end_ms: heard.end_ms,
             text: heard.text,

@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use super::*;
 use crate::{
     audio::{Channel, CutRule, Recording, Stretch},
-    engines::{Heard, Piece},
+    engines::{Heard, HeardSegment, Piece},
 };
 
 /// Answers as it is told, then always the same.
@@ -24,6 +24,9 @@ struct Scripted {
     at_once: AtomicUsize,
     most_at_once: AtomicUsize,
     places: usize,
+    per_minute: Option<u32>,
+    /// Language and voices it says it heard.
+    told: (Option<&'static str>, &'static [usize]),
 }
 
 impl Scripted {
@@ -36,6 +39,8 @@ impl Scripted {
             at_once: AtomicUsize::new(0),
             most_at_once: AtomicUsize::new(0),
             places: 2,
+            per_minute: None,
+            told: (None, &[]),
         })
     }
 
@@ -61,6 +66,10 @@ impl Engine for Scripted {
         self.places
     }
 
+    fn requests_per_minute(&self) -> Option<u32> {
+        self.per_minute
+    }
+
     fn transcribe<'a>(
         &'a self,
         piece: &'a Piece,
@@ -74,7 +83,18 @@ impl Engine for Scripted {
             let answer = self.answers.lock().unwrap().pop_front();
             let answer = answer.unwrap_or_else(|| self.then.clone());
             self.at_once.fetch_sub(1, Ordering::SeqCst);
-            answer.map(|text| Heard::whole(piece, text, None))
+            answer.map(|text| {
+                let mut heard = Heard::whole(piece, text, None);
+                heard.language = self.told.0.map(str::to_owned);
+                let voices = self.told.1.iter().map(|voice| Some(*voice));
+                let segments = heard.segments.clone();
+                let told = voices.flat_map(|voice| {
+                    segments.iter().cloned().map(move |segment| HeardSegment { voice, ..segment })
+                });
+                heard.segments =
+                    if self.told.1.is_empty() { segments.clone() } else { told.collect() };
+                heard
+            })
         })
     }
 }
@@ -203,4 +223,75 @@ async fn no_more_pieces_are_at_an_engine_than_it_has_places() {
     }
     assert_eq!(engine.asked(), 20);
     assert_eq!(engine.most_at_once.load(Ordering::SeqCst), 2);
+}
+
+/// A scripted engine that is not shared yet.
+fn own(engine: Arc<Scripted>) -> Scripted {
+    Arc::into_inner(engine).unwrap()
+}
+
+/// Who speaks in the segments of what an engine that tells two voices apart hears.
+async fn voices_in(channels: Vec<Channel>, speakers: Vec<domain::Speaker>) -> Vec<domain::Speaker> {
+    let told = (None, &[1, 2][..]);
+    let engine = Arc::new(Scripted { told, ..own(Scripted::new("voices", Ok(SAID))) });
+    let recording = Arc::into_inner(recording()).unwrap();
+    let recording = Arc::new(Recording { channels, ..recording });
+    let task = Task { recording, speakers, ..task() };
+    let given = chain(vec![engine]).transcribe(&task).await.unwrap();
+    given.transcript.segments.iter().map(|segment| segment.speaker).collect()
+}
+
+#[tokio::test]
+async fn voices_are_labelled_in_a_mono_recording_of_one_piece_and_nowhere_else() {
+    use domain::Speaker::{Agent, Caller, Unknown, Voice};
+    let speech = |start_ms| Stretch { start_ms, end_ms: start_ms + 4_000 };
+    let one = || Channel::of(10_000, vec![speech(2_000)]);
+    assert_eq!(voices_in(vec![one()], vec![Unknown]).await, [Voice(1), Voice(2)]);
+    let two = Channel::of(60_000, vec![speech(2_000), speech(50_000)]);
+    let apart = voices_in(vec![two], vec![Unknown]).await;
+    assert!(apart.iter().all(|speaker| *speaker == Unknown), "{apart:?}");
+    let labelled = voices_in(vec![one(), one()], vec![Caller, Agent]).await;
+    assert!(labelled.iter().all(|speaker| [Caller, Agent].contains(speaker)), "{labelled:?}");
+}
+
+#[tokio::test]
+async fn a_language_that_is_not_allowed_is_tried_on_the_next_engine() {
+    let told = (Some("fr"), &[][..]);
+    let first = Arc::new(Scripted { told, ..own(Scripted::new("first", Ok(SAID))) });
+    let second = Scripted::new("second", Ok(SAID));
+    let chain = chain(vec![first.clone(), second]).in_languages(&["he".into(), "en".into()]);
+    assert_eq!(ask(&chain).await.unwrap().transcript.engine.name, "second");
+    let alone = Chain::new(vec![first], Ledger::off()).in_languages(&["en".into()]);
+    assert_eq!(ask(&alone).await.unwrap().flags, ["language_not_allowed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_keep_the_engine_s_pace_whoever_asks() {
+    let per_minute = Some(60);
+    let engine = Arc::new(Scripted { per_minute, ..own(Scripted::new("paced", Ok(SAID))) });
+    let chain = chain(vec![engine.clone()]);
+    let start = tokio::time::Instant::now();
+    for given in futures_util::future::join_all((0..5).map(|_| ask(&chain))).await {
+        given.unwrap();
+    }
+    assert_eq!(engine.asked(), 5);
+    assert!(start.elapsed() >= Duration::from_secs(4), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_too_far_away_is_waited_for_in_the_queue_or_taken_by_the_next_engine() {
+    let per_minute = Some(1);
+    let scripted = || Scripted { per_minute, ..own(Scripted::new("rare", Ok(SAID))) };
+    let alone = chain(vec![Arc::new(scripted())]);
+    let asked = futures_util::future::join_all((0..4).map(|_| ask(&alone))).await;
+    let waits: Vec<_> = asked.into_iter().filter_map(Result::err).collect();
+    assert!(!waits.is_empty());
+    for setback in waits {
+        assert_eq!(setback.failure.code, "engine_rate_limited");
+        assert!(matches!(setback.treatment, Treatment::Wait(wait) if wait.as_secs() > 30));
+    }
+    let helped = chain(vec![Arc::new(scripted()), Scripted::new("ready", Ok(SAID))]);
+    let asked = futures_util::future::join_all((0..4).map(|_| ask(&helped))).await;
+    let names = asked.into_iter().map(|given| given.unwrap().transcript.engine.name);
+    assert!(names.into_iter().any(|name| name == "ready"));
 }

@@ -15,7 +15,7 @@ pub struct CommandSettings {
     /// The program and its arguments, split as a shell splits words, without a shell: `{audio}`
     /// becomes the path of a WAV file (16 kHz, mono, 16 bits) and `{language}` the language, or
     /// `auto`. It prints the text. Default none: the engine is off.
-    #[serde(deserialize_with = "empty_is_none")]
+    #[serde(deserialize_with = "empty_is_none", serialize_with = "program_alone")]
     pub template: Option<String>,
     /// Name recorded with its transcripts. Default `command`.
     pub name: String,
@@ -44,6 +44,16 @@ impl Default for CommandSettings {
             usd_per_minute: 0.0,
         }
     }
+}
+
+/// Arguments can be secrets: a template is printed as its program and `***`.
+fn program_alone<S: serde::Serializer>(
+    template: &Option<String>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    let words = template.as_deref().and_then(shlex::split).unwrap_or_default();
+    let shown = words.first().map(|program| format!("{program} ***"));
+    shown.or(template.as_ref().map(|_| "***".into())).serialize(to)
 }
 
 /// Runs a program for each piece.
@@ -75,7 +85,7 @@ impl Command {
     }
 
     async fn run(&self, piece: &Piece, language: Option<&str>) -> Result<Heard, EngineError> {
-        let audio = temporary_wav(piece)?;
+        let audio = temporary_wav(&piece.samples)?;
         let path = audio.path().to_string_lossy();
         let arguments: Vec<OsString> = self
             .arguments
@@ -122,12 +132,12 @@ impl Engine for Command {
     }
 }
 
-/// A piece as a file that goes with the value.
-pub(super) fn temporary_wav(piece: &Piece) -> Result<tempfile::NamedTempFile, EngineError> {
+/// Sound as a file that goes with the value.
+pub(super) fn temporary_wav(samples: &[i16]) -> Result<tempfile::NamedTempFile, EngineError> {
     let failed = |error: std::io::Error| EngineError::Program(format!("temporary file: {error}"));
     let mut file =
         tempfile::Builder::new().prefix("callscribe-").suffix(".wav").tempfile().map_err(failed)?;
-    file.write_all(&wav(&piece.samples)).map_err(failed)?;
+    file.write_all(&wav(samples)).map_err(failed)?;
     Ok(file)
 }
 
@@ -142,7 +152,7 @@ mod tests {
     }
 
     fn piece() -> Piece {
-        Piece { at: Stretch { start_ms: 0, end_ms: 1000 }, samples: vec![0; 16_000] }
+        Piece::new(Stretch { start_ms: 0, end_ms: 1000 }, vec![0; 16_000])
     }
 
     #[tokio::test]

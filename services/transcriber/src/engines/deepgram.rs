@@ -1,6 +1,6 @@
 //! Deepgram's `POST /v1/listen`.
 
-use chassis::config::masked_option;
+use chassis::config::{masked_option, masked_url};
 use futures_util::future::BoxFuture;
 use reqwest::{StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
-    Engine, EngineError, Heard, HeardSegment, Piece,
+    Engine, EngineError, Heard, HeardSegment, Piece, Voices,
     http::{self, Answered},
     wav,
 };
@@ -22,15 +22,23 @@ pub struct DeepgramSettings {
     #[serde(deserialize_with = "empty_is_none", serialize_with = "masked_option")]
     pub api_key: Option<SecretString>,
     /// Base of the API. Default `https://api.deepgram.com`.
+    #[serde(serialize_with = "masked_url")]
     pub base_url: String,
     /// The model. Default `nova-3`.
     pub model: String,
+    /// Have the voices of a recording with one channel told apart, which Deepgram charges for. They
+    /// are labelled `speaker_1`, `speaker_2`, where the whole recording is one piece: nobody can say
+    /// that the first voice of one piece is the first of another. Default `false`.
+    pub diarize: bool,
     /// Time limit for one piece, in seconds. Default 120.
     pub timeout_seconds: u64,
     /// Longest piece, in seconds. Default 600.
     pub longest_piece_seconds: u64,
     /// Pieces at Deepgram at once, from all slots of the process. Default 8.
     pub max_concurrent: usize,
+    /// Requests a minute, from all slots of the process; a call that would wait long for its turn
+    /// goes back to the queue or to the next engine. Default none: no limit.
+    pub max_per_minute: Option<u32>,
     /// Price of a minute of audio in US dollars. Default none: no cost is recorded.
     pub usd_per_minute: Option<f64>,
     /// What an account may spend in a day (UTC), in US dollars, by the price above; calls beyond it
@@ -44,9 +52,11 @@ impl Default for DeepgramSettings {
             api_key: None,
             base_url: "https://api.deepgram.com".into(),
             model: "nova-3".into(),
+            diarize: false,
             timeout_seconds: 120,
             longest_piece_seconds: 600,
             max_concurrent: 8,
+            max_per_minute: None,
             usd_per_minute: None,
             usd_per_day: None,
         }
@@ -81,22 +91,27 @@ impl Deepgram {
             .append_pair("model", &self.settings.model)
             .append_pair("utterances", "true")
             .append_pair("punctuate", "true");
+        if self.settings.diarize && piece.is_mixed {
+            url.query_pairs_mut().append_pair("diarize", "true");
+        }
         match language {
-            Some(language) => url.query_pairs_mut().append_pair("language", language),
-            None => url.query_pairs_mut().append_pair("detect_language", "true"),
-        };
+            Some(language) => drop(url.query_pairs_mut().append_pair("language", language)),
+            None if piece.languages.is_empty() => {
+                url.query_pairs_mut().append_pair("detect_language", "true");
+            }
+            // One parameter for each of those that it chooses among.
+            None => {
+                let among = piece.languages.iter().map(|one| ("detect_language", one));
+                url.query_pairs_mut().extend_pairs(among);
+            }
+        }
         let request = self
             .http
             .post(url)
             .header(header::AUTHORIZATION, format!("Token {}", self.key.expose_secret()))
             .header(header::CONTENT_TYPE, "audio/wav")
             .body(wav(&piece.samples));
-        let answered = self.http.send(request).await?;
-        if !answered.status.is_success() {
-            return Err(refusal(&answered));
-        }
-        let answer: Answer = answered.json()?;
-        Ok(answer.into_heard(piece))
+        Ok(self.http.ask::<Answer>(request, refusal).await?.into_heard(piece))
     }
 }
 
@@ -121,6 +136,10 @@ impl Engine for Deepgram {
 
     fn places(&self) -> usize {
         self.settings.max_concurrent
+    }
+
+    fn requests_per_minute(&self) -> Option<u32> {
+        self.settings.max_per_minute
     }
 
     fn transcribe<'a>(
@@ -167,6 +186,8 @@ struct Utterance {
     transcript: String,
     #[serde(default)]
     confidence: Option<f32>,
+    #[serde(default)]
+    speaker: Option<u32>,
 }
 
 impl Answer {
@@ -175,12 +196,13 @@ impl Answer {
         let channel = channels.into_iter().next();
         let detected = channel.as_ref().and_then(|channel| channel.detected_language.as_deref());
         let language = detected.and_then(language::code);
+        let mut voices = Voices::default();
         let timed: Vec<HeardSegment> = utterances
             .into_iter()
             .filter(|utterance| !utterance.transcript.trim().is_empty())
-            .map(|utterance| {
-                HeardSegment::timed(piece, utterance.start, utterance.end, &utterance.transcript)
-                    .with_confidence(utterance.confidence)
+            .map(|Utterance { start, end, transcript, confidence, speaker }| HeardSegment {
+                voice: speaker.map(|name| voices.number(name)),
+                ..HeardSegment::timed(piece, start, end, &transcript).with_confidence(confidence)
             })
             .collect();
         let segments = if timed.is_empty() {
@@ -222,7 +244,7 @@ mod tests {
     use crate::audio::Stretch;
 
     fn piece() -> Piece {
-        Piece { at: Stretch { start_ms: 0, end_ms: 2000 }, samples: vec![7; 32_000] }
+        Piece::new(Stretch { start_ms: 0, end_ms: 2000 }, vec![7; 32_000])
     }
 
     async fn engine(server: &MockServer) -> Deepgram {
@@ -265,6 +287,40 @@ mod tests {
             assert_eq!((heard.segments[1].start_ms, heard.segments[1].end_ms), (1000, 1900));
             assert_eq!(heard.segments[0].confidence, Some(0.95));
             assert_eq!(heard.language.as_deref(), Some("he"));
+        }
+    }
+
+    #[tokio::test]
+    async fn voices_are_told_apart_when_that_is_wanted_and_everybody_is_on_the_channel() {
+        let server = MockServer::start().await;
+        let respond = |request: &Request| {
+            let asked: Vec<(String, String)> =
+                request.url.query_pairs().map(|(a, b)| (a.into(), b.into())).collect();
+            let has = |name: &str, value: &str| asked.contains(&(name.into(), value.into()));
+            assert!(has("detect_language", "he") && has("detect_language", "en"), "{asked:?}");
+            assert!(!has("detect_language", "true"), "{asked:?}");
+            let said = |start: f64, text: &str, speaker: u32| {
+                let mut said =
+                    serde_json::json!({ "start": start, "end": start + 0.5, "transcript": text });
+                if has("diarize", "true") {
+                    said["speaker"] = speaker.into();
+                }
+                said
+            };
+            let utterances = [said(0.0, "hello", 1), said(0.6, "hi", 0), said(1.2, "bye", 1)];
+            let answer =
+                serde_json::json!({ "results": { "channels": [], "utterances": utterances } });
+            ResponseTemplate::new(200).set_body_json(answer)
+        };
+        Mock::given(method("POST")).respond_with(respond).mount(&server).await;
+        let Deepgram { settings, .. } = engine(&server).await;
+        let engine = Deepgram::new(&DeepgramSettings { diarize: true, ..settings }).unwrap();
+        for (is_mixed, expected) in [(true, [Some(1), Some(2), Some(1)]), (false, [None; 3])] {
+            let languages = ["he".to_owned(), "en".to_owned()].into();
+            let piece = Piece { is_mixed, languages, ..piece() };
+            let heard = engine.transcribe(&piece, None).await.unwrap();
+            let voices: Vec<_> = heard.segments.iter().map(|segment| segment.voice).collect();
+            assert_eq!(voices, expected);
         }
     }
 

@@ -64,6 +64,20 @@ impl Client {
         self.http.post(url)
     }
 
+    /// Sends a request and reads its answer as JSON; `refusal` tells what another status than
+    /// success means at this provider, where [`Answered::refusal`] does not.
+    ///
+    /// # Errors
+    /// When there is no answer, one that cannot be read, or a refusal.
+    pub async fn ask<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+        refusal: fn(&Answered) -> EngineError,
+    ) -> Result<T, EngineError> {
+        let answered = self.send(request).await?;
+        if answered.status.is_success() { answered.json() } else { Err(refusal(&answered)) }
+    }
+
     /// Sends a request and reads the whole answer.
     ///
     /// # Errors

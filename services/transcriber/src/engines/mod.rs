@@ -18,7 +18,7 @@ pub use deepgram::{Deepgram, DeepgramSettings};
 pub use error::EngineError;
 pub use google::{Google, GoogleSettings};
 pub use openai::{Openai, OpenaiSettings};
-pub use piece::{Heard, HeardSegment, Piece, wav};
+pub use piece::{Heard, HeardSegment, Piece, Voices, wav};
 pub use pocketsphinx::{PocketSphinx, PocketSphinxSettings};
 #[cfg(feature = "whisper")]
 pub use whisper::{Model as WhisperModel, Whisper};
@@ -46,6 +46,12 @@ pub trait Engine: Send + Sync + 'static {
 
     /// How many pieces it takes at once, from all slots of the process together.
     fn places(&self) -> usize;
+
+    /// How many requests it takes a minute, from all slots of the process together; `None` without
+    /// a limit.
+    fn requests_per_minute(&self) -> Option<u32> {
+        None
+    }
 
     /// Transcribes one piece. `language` is the one the audio is in, where that is known.
     fn transcribe<'a>(

@@ -3,7 +3,7 @@
 //! Source: the endpoint's OpenAPI description, `POST /v1/audio/transcriptions`; it forbids unknown
 //! fields, and which fields exist depends on the model.
 
-use chassis::config::masked_option;
+use chassis::config::{masked_option, masked_url_option};
 use futures_util::future::BoxFuture;
 use reqwest::{StatusCode, multipart};
 use secrecy::{ExposeSecret, SecretString};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
-    Engine, EngineError, Heard, HeardSegment, Piece,
+    Engine, EngineError, Heard, HeardSegment, Piece, Voices,
     http::{self, Answered},
     wav,
 };
@@ -23,7 +23,7 @@ use crate::{audio::CutRule, language, settings::empty_is_none};
 pub struct OpenaiSettings {
     /// Base of the API, with its version: `https://api.openai.com/v1`, or a server of your own
     /// such as `http://127.0.0.1:8000/v1`. Default none: the engine is off unless a key is set.
-    #[serde(deserialize_with = "empty_is_none")]
+    #[serde(deserialize_with = "empty_is_none", serialize_with = "masked_url_option")]
     pub base_url: Option<String>,
     /// The key. Default none; OpenAI itself needs one, a server of your own may not.
     #[serde(deserialize_with = "empty_is_none", serialize_with = "masked_option")]
@@ -40,6 +40,9 @@ pub struct OpenaiSettings {
     pub longest_piece_seconds: u64,
     /// Pieces at the endpoint at once, from all slots of the process. Default 8.
     pub max_concurrent: usize,
+    /// Requests a minute, from all slots of the process; a call that would wait long for its turn
+    /// goes back to the queue or to the next engine. Default none: no limit.
+    pub max_per_minute: Option<u32>,
     /// Price of a minute of audio in US dollars. Default none: no cost is recorded.
     pub usd_per_minute: Option<f64>,
     /// What an account may spend in a day (UTC), in US dollars, by the price above; calls beyond it
@@ -57,6 +60,7 @@ impl Default for OpenaiSettings {
             timeout_seconds: 120,
             longest_piece_seconds: 300,
             max_concurrent: 8,
+            max_per_minute: None,
             usd_per_minute: None,
             usd_per_day: None,
         }
@@ -156,12 +160,7 @@ impl Openai {
         if let Some(key) = &self.settings.api_key {
             request = request.bearer_auth(key.expose_secret());
         }
-        let answered = self.http.send(request).await?;
-        if !answered.status.is_success() {
-            return Err(refusal(&answered));
-        }
-        let answer: Answer = answered.json()?;
-        Ok(answer.into_heard(piece))
+        Ok(self.http.ask::<Answer>(request, refusal).await?.into_heard(piece))
     }
 }
 
@@ -194,6 +193,10 @@ impl Engine for Openai {
         self.settings.max_concurrent
     }
 
+    fn requests_per_minute(&self) -> Option<u32> {
+        self.settings.max_per_minute
+    }
+
     fn transcribe<'a>(
         &'a self,
         piece: &'a Piece,
@@ -222,6 +225,8 @@ struct AnswerSegment {
     avg_logprob: Option<f64>,
     #[serde(default)]
     no_speech_prob: Option<f64>,
+    #[serde(default)]
+    speaker: Option<String>,
 }
 
 impl Answer {
@@ -229,7 +234,8 @@ impl Answer {
         let language = self.language.as_deref().and_then(language::code);
         let segments = match self.segments {
             Some(segments) if !segments.is_empty() => {
-                segments.into_iter().filter_map(|segment| segment.into_heard(piece)).collect()
+                let mut voices = Voices::default();
+                segments.into_iter().filter_map(|one| one.into_heard(piece, &mut voices)).collect()
             }
             _ => Heard::whole(piece, &self.text, None).segments,
         };
@@ -238,9 +244,10 @@ impl Answer {
 }
 
 impl AnswerSegment {
-    fn into_heard(self, piece: &Piece) -> Option<HeardSegment> {
+    fn into_heard(self, piece: &Piece, voices: &mut Voices) -> Option<HeardSegment> {
         let confidence = self.avg_logprob.map(|p| p.exp().clamp(0.0, 1.0) as f32);
         (!self.text.trim().is_empty()).then(|| HeardSegment {
+            voice: self.speaker.map(|name| voices.number(name)),
             no_speech: self.no_speech_prob.map(|p| p.clamp(0.0, 1.0) as f32),
             ..HeardSegment::timed(piece, self.start, self.end, &self.text)
                 .with_confidence(confidence)

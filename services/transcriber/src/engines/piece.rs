@@ -1,5 +1,7 @@
 //! What goes into an engine and what comes out.
 
+use std::sync::Arc;
+
 use crate::audio::{SAMPLE_RATE_HZ, SAMPLES_PER_MS, Stretch};
 
 /// A piece of one channel: 16 kHz, mono.
@@ -9,9 +11,20 @@ pub struct Piece {
     pub at: Stretch,
     /// Its samples.
     pub samples: Vec<i16>,
+    /// Where in it somebody speaks, in milliseconds from its own beginning.
+    pub speech: Vec<Stretch>,
+    /// Whether everybody is on its channel, so that an engine that tells voices apart is of use.
+    pub is_mixed: bool,
+    /// Languages it can be in, for engines that choose; empty where it can be any.
+    pub languages: Arc<[String]>,
 }
 
 impl Piece {
+    /// A piece of which no more is known.
+    pub fn new(at: Stretch, samples: Vec<i16>) -> Self {
+        Self { at, samples, speech: Vec::new(), is_mixed: false, languages: Arc::default() }
+    }
+
     /// Its length in milliseconds.
     pub fn length_ms(&self) -> u64 {
         self.samples.len() as u64 / SAMPLES_PER_MS
@@ -40,6 +53,10 @@ pub struct HeardSegment {
     pub confidence: Option<f32>,
     /// How sure the engine is that nobody spoke, between 0 and 1, where it says so.
     pub no_speech: Option<f32>,
+    /// Which of the voices that the engine told apart in this piece, counted from 1 in the order in
+    /// which they were heard; absent where it told none apart.
+    #[serde(default)]
+    pub voice: Option<usize>,
 }
 
 impl HeardSegment {
@@ -53,6 +70,7 @@ impl HeardSegment {
             text: text.trim().to_owned(),
             confidence: None,
             no_speech: None,
+            voice: None,
         }
     }
 
@@ -73,9 +91,29 @@ impl Heard {
             text: text.to_owned(),
             confidence,
             no_speech: None,
+            voice: None,
         };
         let segments = if text.is_empty() { Vec::new() } else { vec![segment] };
         Self { segments, language: None }
+    }
+}
+
+/// Numbers voices by the order in which they are heard, whatever an engine calls them.
+#[derive(Debug, Default)]
+pub struct Voices(Vec<String>);
+
+impl Voices {
+    /// The number of the voice that the engine calls so, counted from 1.
+    pub fn number(&mut self, name: impl ToString) -> usize {
+        let name = name.to_string();
+        let known = self.0.iter().position(|known| *known == name);
+        known.map_or_else(
+            || {
+                self.0.push(name);
+                self.0.len()
+            },
+            |at| at + 1,
+        )
     }
 }
 

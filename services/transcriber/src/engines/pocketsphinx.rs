@@ -114,8 +114,8 @@ impl PocketSphinx {
         if language.is_some_and(|language| !language.starts_with("en")) {
             return Err(EngineError::UnsupportedLanguage);
         }
-        let condensed = condense(piece.clone()).await?;
-        let audio = temporary_wav(&condensed.audio)?;
+        let condensed = Condensed::new(piece);
+        let audio = temporary_wav(&condensed.samples)?;
         let words = match self.dialect {
             Dialect::Batch => {
                 let list = list_of(audio.path())?;
@@ -174,12 +174,6 @@ impl Engine for PocketSphinx {
     ) -> BoxFuture<'a, Result<Heard, EngineError>> {
         Box::pin(self.run(piece, language))
     }
-}
-
-async fn condense(piece: Piece) -> Result<Condensed, EngineError> {
-    tokio::task::spawn_blocking(move || Condensed::new(&piece))
-        .await
-        .map_err(|error| EngineError::Program(format!("temporary audio file: {error}")))?
 }
 
 fn model_folder(configured: Option<&Path>) -> Result<Option<PathBuf>, String> {

@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use chassis::config::{masked_option, masked_url_option};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::catalogue::Language;
+use crate::settings::empty_is_none;
 
 /// The `[transcriber.extract]` section.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -14,9 +16,11 @@ use super::catalogue::Language;
 pub struct ExtractSettings {
     /// A catalogue of services and cities (TOML) that replaces the built-in one. Checked at
     /// start; an error names its line.
+    #[serde(deserialize_with = "empty_is_none")]
     pub catalogue: Option<PathBuf>,
     /// The language of the values, `en` or `he`. Without it, the language of each call: מנעולן
     /// for a Hebrew one.
+    #[serde(deserialize_with = "empty_is_none")]
     pub values: Option<Language>,
     /// A language model beside the rules; off without a URL.
     pub llm: LlmSettings,
@@ -28,9 +32,10 @@ pub struct ExtractSettings {
 pub struct LlmSettings {
     /// The API's base, such as `https://api.openai.com/v1`; `chat/completions` is added. Without
     /// it no transcript leaves the transcriber for extraction.
+    #[serde(deserialize_with = "empty_is_none", serialize_with = "masked_url_option")]
     pub url: Option<Url>,
     /// Sent as a bearer token where it is set.
-    #[serde(serialize_with = "chassis::config::masked_option")]
+    #[serde(deserialize_with = "empty_is_none", serialize_with = "masked_option")]
     pub api_key: Option<SecretString>,
     /// The model's name at that endpoint. Default `gpt-4o-mini`.
     pub model: String,

@@ -1,9 +1,48 @@
 //! Files made to break a decoder: an error at worst, never a panic.
 
+use std::path::Path;
+
 use callscribe_transcriber::audio::{AudioLimits, SpeechDetector, read};
 use proptest::prelude::*;
 
 use crate::media::{CODINGS, shared, tone, wav};
+
+#[path = "../../fuzz/targets.rs"]
+mod targets;
+
+/// How many inputs are made of the fuzzer's corpus.
+const INPUTS: usize = 1_000;
+
+#[test]
+fn whatever_a_fixed_seed_makes_of_the_corpus_is_refused_or_fits_together() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/decode");
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let corpus: Vec<_> = files.into_iter().map(|file| std::fs::read(file).unwrap()).collect();
+    assert!(corpus.len() > 20);
+    corpus.iter().for_each(|input| targets::decode(input));
+    let mut rng = fastrand::Rng::with_seed(5);
+    for _ in 0..INPUTS {
+        let mut input = rng.choice(&corpus).unwrap().clone();
+        for _ in 0..rng.usize(1..6) {
+            let (at, head) = (rng.usize(..=input.len()), 48.min(input.len()));
+            match rng.u8(..5) {
+                0 => input.truncate(at),
+                1 => input
+                    .splice(at..at, std::iter::repeat_n(rng.u8(..), rng.usize(..9)))
+                    .for_each(drop),
+                // Headers are where the meaning is.
+                2 | 3 if head > 0 => input[at % head] = rng.u8(..),
+                _ => {
+                    let other = rng.choice(&corpus).unwrap();
+                    input.extend_from_slice(&other[rng.usize(..=other.len())..]);
+                }
+            }
+        }
+        targets::decode(&input);
+    }
+}
 
 fn survives(bytes: &[u8]) {
     let folder = tempfile::tempdir().unwrap();

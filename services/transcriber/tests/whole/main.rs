@@ -8,8 +8,10 @@
 )]
 
 mod audio;
+mod fetch;
 mod hostile;
 mod media;
+mod paid;
 mod pocketsphinx;
 mod service;
 mod stage;

@@ -129,3 +129,18 @@ pub fn samples(path: &Path) -> Vec<f32> {
 pub fn speech() -> Option<Vec<f32>> {
     shared("jfk.wav").map(|path| samples(&path))
 }
+
+/// So many seconds at 16 kHz of something that the detector takes for speech.
+pub fn voice(seconds: usize) -> Vec<f32> {
+    (0..seconds * 16_000)
+        .map(|n| {
+            let t = n as f32 / 16_000.0;
+            let pitch = 120.0 + 30.0 * (t * 2.0).sin();
+            let open = 0.6 + 0.4 * (t * 9.0).sin();
+            let voice: f32 = (1..20)
+                .map(|k| (t * pitch * k as f32 * std::f32::consts::TAU).sin() / k as f32)
+                .sum();
+            voice * open * 0.18
+        })
+        .collect()
+}

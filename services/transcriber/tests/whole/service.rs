@@ -312,3 +312,96 @@ async fn what_goes_beyond_the_daily_limit_waits_and_is_not_paid() {
     assert_eq!(stage.engine.received_requests().await.unwrap().len(), 1);
     stage.stop().await;
 }
+
+#[tokio::test]
+async fn an_account_that_another_process_parked_is_left_alone_until_the_pause_ends() {
+    let mut stage = Stage::start().await;
+    let by = format!("account:{}", account());
+    stage.calls.pause(&by, None, "its token is wrong").await.unwrap();
+    stage.inbound(1);
+    stage.transcribe(1).await;
+    stage.resolve(2).await;
+    for _ in 0..2 {
+        let events = stage.until(|event| matches!(event.kind, EventKind::Failed { .. })).await;
+        let EventKind::Failed { code, message, is_final: false, .. } = &events.last().unwrap().kind
+        else {
+            panic!("{events:?}")
+        };
+        assert_eq!(code, "account_parked");
+        assert!(message.contains("its token is wrong"), "{message}");
+    }
+    assert_eq!(stage.twilio.api_requests(), 0);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_of_a_newer_version_is_neither_lost_nor_given_up() {
+    let mut stage = Stage::start().await;
+    let body = format!(
+        r#"{{"job":"summarise","account_sid":"{}","call_sid":"{}","recording_sid":"{}"}}"#,
+        account(),
+        call(1),
+        recording(1)
+    );
+    stage.calls.enqueue(queue::Entry::new(call(1).as_str(), body)).await.unwrap();
+    let events = stage.until(|event| matches!(event.kind, EventKind::Failed { .. })).await;
+    let failed = events.last().unwrap();
+    assert_eq!(failed.recording_sid, Some(recording(1)));
+    let EventKind::Failed { code, is_final: false, .. } = &failed.kind else {
+        panic!("{failed:?}")
+    };
+    assert_eq!(code, "job_not_understood");
+    let stats = stage.calls.stats().await.unwrap();
+    assert_eq!((stats.scheduled, stats.dead), (1, 0));
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn media_lost_outside_twilio_is_a_failure_that_says_where_to_look() {
+    let mut stage = Stage::with(|config| config.transcriber.not_ready_seconds = 0).await;
+    let header = wav(Coding::Pcm16, 8_000, &[vec![]]);
+    let outside = stage.twilio.storage_base().replace("127.0.0.1", "localhost");
+    let (there, lost) = (format!("{outside}/{}", recording(1)), format!("{outside}/lost"));
+    for (number, external) in [(1, there), (2, lost)] {
+        stage.inbound(number);
+        let media = DoubleRecording::new(recording(number), call(number), header.clone());
+        stage.twilio.add_recording(DoubleRecording { external: Some(external), ..media });
+        stage.transcribe(number).await;
+    }
+    let mut ends = Vec::new();
+    for _ in 0..2 {
+        let events = stage.until_terminal().await;
+        let end = events.into_iter().find(|event| event.kind.is_terminal()).unwrap();
+        ends.push((end.recording_sid.unwrap(), end.kind));
+    }
+    ends.sort_by(|a, b| a.0.cmp(&b.0));
+    assert!(matches!(&ends[0].1, EventKind::NoSpeech { .. }), "{ends:?}");
+    assert!(
+        matches!(&ends[1].1, EventKind::Failed { code, .. } if code == "external_media"),
+        "{ends:?}"
+    );
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_in_a_language_that_is_not_allowed_is_kept_and_flagged() {
+    let Some(speech) = speech() else { return };
+    let mut stage = Stage::with(|config| {
+        config.transcriber.languages = vec!["he".into(), "en".into()];
+    })
+    .await;
+    let text = "мне нужен слесарь в хайфе у меня закрылась дверь и я не могу войти";
+    let answer = serde_json::json!({ "text": text, "language": "russian" });
+    let answer = ResponseTemplate::new(200).set_body_json(answer);
+    Mock::given(method("POST")).respond_with(answer).mount(&stage.engine).await;
+    stage.inbound(1);
+    let media = wav(Coding::Pcm16, 16_000, &[speech]);
+    stage.twilio.add_recording(DoubleRecording::new(recording(1), call(1), media));
+    stage.transcribe(1).await;
+    let events = stage.until_terminal().await;
+    let EventKind::Transcribed(done) = outcome(&events) else { panic!("{events:?}") };
+    assert_eq!(done.flags, ["language_not_allowed"]);
+    assert_eq!(done.transcript.language.as_deref(), Some("ru"));
+    assert!(done.extraction.service.is_none() && done.extraction.city.is_none());
+    stage.stop().await;
+}

@@ -74,6 +74,16 @@ impl Drop for Redis {
     }
 }
 
+/// Waits until Redis answers.
+pub async fn up(link: &Link) {
+    let answers = async {
+        while link.ping().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, answers).await.expect("redis answers");
+}
+
 /// Passes on every event of the `results` queue.
 struct Listening(mpsc::UnboundedSender<CallEvent>);
 
@@ -108,6 +118,7 @@ impl Stage {
     }
 
     /// The same with other engines.
+    #[cfg(feature = "whisper")]
     pub async fn with_engines(engines: Vec<Arc<dyn Engine>>) -> Self {
         Self::build(|_| {}, |_| engines).await
     }
@@ -126,12 +137,7 @@ impl Stage {
         config.transcriber.engines.openai.usd_per_minute = Some(0.006);
         change(&mut config);
         let link = Link::open(&config.redis).await.unwrap();
-        let until_up = async {
-            while link.ping().await.is_err() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, until_up).await.expect("redis answers");
+        up(&link).await;
         let stop = CancellationToken::new();
         let (sender, events) = mpsc::unbounded_channel();
         let results = queues::results(link.clone());

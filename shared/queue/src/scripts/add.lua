@@ -1,11 +1,16 @@
 -- Shared by the scripts that add entries. Reads entries from ARGV and adds them.
--- An entry is: base key, head, key, body, then what the letters of its head announce, in this order:
---   b  it waits in the bulk lane                (no argument)
+-- An entry is: head, then what its letters announce, in this order, and its body:
+--   k  key (without: that of the entry which emits this one)
+--      body
 --   t  traceparent
---   o  de-duplication key, window in ms
---   d  delay in ms, id among the scheduled ones
---   e  number of emitted entries, then those entries
-local ARGV, call = ARGV, redis.call
+--   o  de-duplication key
+--   d  id among the scheduled ones
+--   then the entries it emits.
+-- A head is, with blanks between: letters (b: it waits in the bulk lane; - where there are none),
+-- window of the de-duplication in ms, delay in ms, number of emitted entries, base key.
+-- Most entries of a call have the same heads, so each is taken apart once.
+-- What an entry has from the start is not written: attempt 1, redrive 0, born when its id says.
+local ARGV, call, try = ARGV, redis.call, redis.pcall
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_text = string.format('%.0f', now)
@@ -21,45 +26,61 @@ local function count_emission(base)
   emitted[at] = emitted[at] + 1
 end
 
--- Returns the next index and what became of the entry: its id, '' (scheduled) or false (not added).
-local function add(i, wanted, is_emission)
-  local base, head, key, body = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-  i = i + 4
-  if head == '' then
-    if not wanted then return i, false end
-    if is_emission then count_emission(base) end
-    return i, call('XADD', base, '*', 'key', key, 'body', body, 'attempt', '1', 'redrive', '0',
-      'born', now_text)
+local heads = {}
+local function read_head(text)
+  local letters, window, delay, children, base =
+    string.match(text, '^(%S+) (%d+) (%d+) (%d+) (.+)$')
+  local function has(letter) return string.find(letters, letter, 1, true) ~= nil end
+  local bulk = has('b')
+  local head = {
+    base = base, bulk = bulk, stream = bulk and (base .. ':bulk') or base,
+    key = has('k'), trace = has('t'), once = has('o'), delayed = has('d'),
+    children = tonumber(children),
+    forgotten = string.format('%.0f', now + window), due = string.format('%.0f', now + delay),
+  }
+  heads[text] = head
+  return head
+end
+
+local function schedule(head, key, body, trace, uid)
+  return try('ZADD', head.base .. ':retry', head.due, cjson.encode({
+    id = uid, lane = head.bulk and 'bulk' or 'live', key = key, body = body, attempt = '1',
+    redrive = '0', born = now_text, traceparent = trace }))
+end
+
+local function append(head, key, body, trace)
+  if trace then
+    return try('XADD', head.stream, '*', 'key', key, 'body', body, 'traceparent', trace)
   end
-  local trace, once, window, delay, uid
-  local children = 0
-  local bulk = string.find(head, 'b', 1, true)
-  if string.find(head, 't', 1, true) then trace = ARGV[i]; i = i + 1 end
-  if string.find(head, 'o', 1, true) then once, window = ARGV[i], ARGV[i + 1]; i = i + 2 end
-  if string.find(head, 'd', 1, true) then delay, uid = tonumber(ARGV[i]), ARGV[i + 1]; i = i + 2 end
-  if string.find(head, 'e', 1, true) then children = tonumber(ARGV[i]); i = i + 1 end
+  return try('XADD', head.stream, '*', 'key', key, 'body', body)
+end
+
+-- Returns the next index and what became of the entry: its id, '' (scheduled) or false (not added).
+local function add(i, wanted, is_emission, key)
+  local head = heads[ARGV[i]] or read_head(ARGV[i])
+  i = i + 1
+  if head.key then key = ARGV[i]; i = i + 1 end
+  local body, trace, once, uid = ARGV[i], nil, nil, nil
+  i = i + 1
+  if head.trace then trace = ARGV[i]; i = i + 1 end
+  if head.once then once = ARGV[i]; i = i + 1 end
+  if head.delayed then uid = ARGV[i]; i = i + 1 end
 
   local added = false
-  if wanted and not (once and call('EXISTS', once) == 1) then
-    if delay then
-      call('ZADD', base .. ':retry', string.format('%.0f', now + delay), cjson.encode({
-        id = uid, lane = bulk and 'bulk' or 'live', key = key, body = body, attempt = '1',
-        redrive = '0', born = now_text, traceparent = trace }))
-      added = ''
+  if wanted and (not once or call('SET', once, '1', 'NX', 'PXAT', head.forgotten)) then
+    if head.delayed then
+      added = schedule(head, key, body, trace, uid)
     else
-      local stream = bulk and (base .. ':bulk') or base
-      if trace then
-        added = call('XADD', stream, '*', 'key', key, 'body', body, 'attempt', '1',
-          'redrive', '0', 'born', now_text, 'traceparent', trace)
-      else
-        added = call('XADD', stream, '*', 'key', key, 'body', body, 'attempt', '1',
-          'redrive', '0', 'born', now_text)
-      end
+      added = append(head, key, body, trace)
     end
-    -- After the XADD: the key must never outlive an entry that was not added.
-    if once then call('SET', once, added, 'PX', window) end
-    if is_emission then count_emission(base) end
+    if type(added) == 'table' and added.err then
+      -- The key must never outlive an entry that was not added.
+      if once then call('DEL', once) end
+      error(added)
+    end
+    if head.delayed then added = '' end
+    if is_emission then count_emission(head.base) end
   end
-  for _ = 1, children do i = add(i, added ~= false, true) end
+  for _ = 1, head.children do i = add(i, added ~= false, true, key) end
   return i, added
 end

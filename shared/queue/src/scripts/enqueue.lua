@@ -1,8 +1,14 @@
 #!lua
 -- Enqueues entries. Without allow-oom: a full Redis refuses new work before anything is written.
 -- ARGV: number of entries, then the entries (see add.lua).
--- Returns { for each its id, '' (scheduled) or nil (duplicate), what was emitted (see add.lua) }.
+-- Returns { what became of each, what was emitted (see add.lua) }; the first is one text with a
+--   word for each entry, its id, + (scheduled) or - (not added), since a text is cheaper to read
+--   than a list.
 local results = {}
 local i = 2
-for n = 1, tonumber(ARGV[1]) do i, results[n] = add(i, true) end
-return { results, emitted }
+for n = 1, tonumber(ARGV[1]) do
+  local added
+  i, added = add(i, true)
+  results[n] = added == false and '-' or added == '' and '+' or added
+end
+return { table.concat(results, ' '), emitted }

@@ -15,6 +15,8 @@ mod consuming;
 mod contents;
 mod dead;
 mod enqueueing;
+mod handlers;
+mod losses;
 mod model;
 mod observing;
 mod outages;

@@ -309,7 +309,7 @@ impl World {
               for _, entry in ipairs(redis.call('XRANGE', key, '-', '+')) do
                 local fields = {}
                 for i = 1, #entry[2], 2 do fields[entry[2][i]] = entry[2][i + 1] end
-                found[#found + 1] = { name, fields.key, fields.attempt }
+                found[#found + 1] = { name, fields.key, fields.attempt or '1' }
               end
             end
             for _, member in ipairs(redis.call('ZRANGE', '{test}:calls:retry', 0, -1)) do

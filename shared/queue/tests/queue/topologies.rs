@@ -85,6 +85,13 @@ async fn a_wrong_address_is_named_without_its_password() {
     assert!(Link::open(&missing).await.unwrap_err().to_string().contains("/nowhere/ca.pem"));
 }
 
+/// A command of one's own, beside the queue.
+async fn counted(queue: &Queue) -> i64 {
+    let mut command = redis::cmd("INCR");
+    command.arg(queue.link().key("beside"));
+    queue.link().query(&command).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_sentinel_failover_is_survived_without_a_restart() {
     let mut master = Node::start(&["--requirepass", "pw", "--masterauth", "pw"]);
@@ -137,6 +144,7 @@ async fn a_sentinel_failover_is_survived_without_a_restart() {
     seen.reaches(2).await;
     running.stop().await;
     assert_eq!(seen.all(), ["before", "after"]);
+    assert_eq!(counted(&queue).await, 1);
 }
 
 #[tokio::test]
@@ -160,6 +168,7 @@ async fn a_cluster_serves_the_queue_and_a_slot_on_its_way_is_followed() {
             cluster.migrate("{test}").await;
         }
     }
+    assert_eq!(counted(&queue).await, 1);
     seen.reaches(expected).await;
     let (owner, _) = cluster.owner_and_other("{test}").await;
     eventually("all handed over once", async || {

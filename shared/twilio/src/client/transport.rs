@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use domain::AccountSid;
-use reqwest::{Method, Response, StatusCode, header, redirect};
+use reqwest::{Method, Response, StatusCode, header, header::HeaderMap, redirect};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, de::DeserializeOwned};
 use url::Url;
@@ -137,7 +137,7 @@ impl Transport {
         credentials: &Credentials,
         url: Url,
     ) -> Result<Response, TwilioError> {
-        self.send_with(method, credentials, url, header::HeaderMap::new()).await
+        self.send_with(method, credentials, url, HeaderMap::new()).await
     }
 
     /// Sends one request with credentials and further headers and returns whatever comes.
@@ -146,7 +146,7 @@ impl Transport {
         method: Method,
         credentials: &Credentials,
         url: Url,
-        headers: header::HeaderMap,
+        headers: HeaderMap,
     ) -> Result<Response, TwilioError> {
         self.pace.turn().await;
         let password = credentials.password.expose_secret();
@@ -154,11 +154,11 @@ impl Transport {
         Ok(request.basic_auth(&credentials.user, Some(password)).send().await?)
     }
 
-    /// Follows a redirect without credentials, wherever it leads.
+    /// Asks without credentials, and follows wherever that leads.
     pub(crate) async fn follow(
         &self,
         url: Url,
-        headers: header::HeaderMap,
+        headers: HeaderMap,
     ) -> Result<Response, TwilioError> {
         Ok(self.anonymous.get(url).headers(headers).send().await?)
     }

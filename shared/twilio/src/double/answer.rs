@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use chrono::DateTime;
 use domain::AccountSid;
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use warp::{
+    Reply,
     http::{HeaderValue, StatusCode, header},
     reply::Response,
 };
@@ -22,23 +24,48 @@ pub(super) fn json(value: &Value) -> Response {
     with(StatusCode::OK, "application/json", value.to_string())
 }
 
-/// Media, or the part of it that a header `Range` asks for.
-pub(super) fn media(bytes: Bytes, content_type: &'static str, range: Option<&str>) -> Response {
-    let Some((first, last)) = range.and_then(|range| part(range, bytes.len())) else {
-        return with(StatusCode::OK, content_type, bytes);
-    };
+/// Media, or the part of it that a header `Range` asks for, and how many bytes are sent: all of them,
+/// unless the connection breaks before.
+pub(super) fn media(
+    bytes: &Bytes,
+    content_type: &'static str,
+    range: Option<&str>,
+    breaks_after: Option<usize>,
+) -> (Response, usize) {
     let whole = bytes.len();
-    let (mut response, told) = if first < whole {
-        let part = bytes.slice(first..=last);
-        let told = format!("bytes {first}-{last}/{whole}");
-        (with(StatusCode::PARTIAL_CONTENT, content_type, part), told)
-    } else {
-        (status(StatusCode::RANGE_NOT_SATISFIABLE), format!("bytes */{whole}"))
+    let (answer, part, told) = match range.and_then(|range| part(range, whole)) {
+        None => (StatusCode::OK, bytes.clone(), None),
+        Some((first, last)) if first < whole => {
+            let told = format!("bytes {first}-{last}/{whole}");
+            (StatusCode::PARTIAL_CONTENT, bytes.slice(first..=last), Some(told))
+        }
+        Some(_) => {
+            (StatusCode::RANGE_NOT_SATISFIABLE, Bytes::new(), Some(format!("bytes */{whole}")))
+        }
     };
-    if let Ok(told) = HeaderValue::from_str(&told) {
-        response.headers_mut().insert(header::CONTENT_RANGE, told);
+    let breaks_after = breaks_after.filter(|after| *after < part.len());
+    let sent = breaks_after.unwrap_or(part.len());
+    let mut response = with(answer, content_type, part.clone());
+    if breaks_after.is_some() {
+        response = breaking(response, &part, sent);
     }
-    response
+    let told = told.and_then(|told| HeaderValue::from_str(&told).ok());
+    response.headers_mut().extend(told.map(|told| (header::CONTENT_RANGE, told)));
+    (response, sent)
+}
+
+/// The same answer, whose connection ends after so many bytes.
+fn breaking(response: Response, bytes: &Bytes, after: usize) -> Response {
+    let (mut head, _) = response.into_parts();
+    head.headers.insert(header::CONTENT_LENGTH, bytes.len().into());
+    let sent = stream::iter([Ok(bytes.slice(..after))]);
+    let lost = stream::once(async {
+        // What was sent leaves before the connection does.
+        tokio::task::yield_now().await;
+        Err(std::io::Error::other("the connection is lost"))
+    });
+    let body = warp::reply::stream(sent.chain(lost)).into_response().into_body();
+    Response::from_parts(head, body)
 }
 
 /// First and last byte of `bytes=0-99`, `bytes=100-` or `bytes=-100`.
@@ -138,7 +165,7 @@ pub(super) fn recording(account: &AccountSid, recording: &DoubleRecording) -> Va
         "error_code": null,
         "price": null,
         "encryption_details": details,
-        "media_url": format!("https://api.twilio.com{path}"),
+        "media_url": recording.external.clone().unwrap_or(format!("https://api.twilio.com{path}")),
         "uri": format!("{path}.json"),
     })
 }

@@ -95,7 +95,7 @@ pub(super) fn media(
 ) -> Option<Response> {
     let recording = state.recordings.iter_mut().find(|known| known.sid.as_str() == sid)?;
     *state.media_requests.entry(recording.sid.clone()).or_default() += 1;
-    if recording.status != crate::RecordingStatus::Completed {
+    if recording.status != crate::RecordingStatus::Completed || recording.external.is_some() {
         return None;
     }
     if recording.not_ready_times > 0 {
@@ -108,17 +108,16 @@ pub(super) fn media(
     if recording.redirected {
         return Some(answer::redirect(storage, sid));
     }
-    let range = asked.range.as_deref().filter(|_| recording.gives_parts);
-    let response = if asked.path.ends_with(".mp3") {
+    let (bytes, content_type) = if asked.path.ends_with(".mp3") {
         if recording.encrypted {
             return Some(answer::no_mp3_of_encrypted());
         }
-        answer::media(recording.mp3.clone()?, "audio/mpeg", range)
+        (recording.mp3.clone()?, "audio/mpeg")
     } else {
         let both = asked.parameter("RequestedChannels") == Some("2");
         let mixed = recording.mixed.clone().filter(|_| !both);
-        answer::media(mixed.unwrap_or_else(|| recording.media.clone()), "audio/x-wav", range)
+        (mixed.unwrap_or_else(|| recording.media.clone()), "audio/x-wav")
     };
-    *state.media_served.entry(recording.sid.clone()).or_default() += 1;
-    Some(response)
+    let sid = recording.sid.clone();
+    Some(state.hand_out(&sid, &bytes, content_type, asked.range.as_deref()))
 }

@@ -5,6 +5,12 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use bytes::Bytes;
 use domain::{CallSid, RecordingSid};
 
+use warp::{
+    http::{HeaderValue, StatusCode, header},
+    reply::Response,
+};
+
+use super::answer;
 use crate::RecordingStatus;
 
 /// A call at the double.
@@ -73,6 +79,10 @@ pub struct DoubleRecording {
     pub encrypted: bool,
     /// Whether downloads are redirected to the storage host.
     pub redirected: bool,
+    /// The next downloads lose their connection after so many bytes each. Default: none.
+    pub breaks_after: VecDeque<usize>,
+    /// Address of its media outside Twilio, where the account keeps it; Twilio has none then.
+    pub external: Option<String>,
     /// Whether a part of its media may be asked for. Default: yes.
     pub gives_parts: bool,
 }
@@ -94,6 +104,8 @@ impl DoubleRecording {
             not_ready_times: 0,
             encrypted: false,
             redirected: false,
+            breaks_after: VecDeque::new(),
+            external: None,
             gives_parts: true,
         }
     }
@@ -127,11 +139,36 @@ pub(super) struct State {
     pub(super) api_requests: usize,
     pub(super) media_requests: HashMap<RecordingSid, usize>,
     pub(super) media_served: HashMap<RecordingSid, usize>,
+    pub(super) media_bytes: HashMap<RecordingSid, usize>,
     pub(super) storage_saw_credentials: bool,
 }
 
 impl State {
     pub(super) fn recording(&self, sid: &str) -> Option<&DoubleRecording> {
         self.recordings.iter().find(|recording| recording.sid.as_str() == sid)
+    }
+
+    /// The media itself, or the part that is asked for where it gives parts; a download that is to
+    /// break off does.
+    pub(super) fn hand_out(
+        &mut self,
+        sid: &RecordingSid,
+        bytes: &Bytes,
+        content_type: &'static str,
+        range: Option<&str>,
+    ) -> Response {
+        let Some(recording) = self.recordings.iter_mut().find(|known| known.sid == *sid) else {
+            return answer::status(StatusCode::NOT_FOUND);
+        };
+        let range = range.filter(|_| recording.gives_parts);
+        let breaks_after = recording.breaks_after.pop_front();
+        let (mut response, sent) = answer::media(bytes, content_type, range, breaks_after);
+        if recording.gives_parts {
+            let parts = HeaderValue::from_static("bytes");
+            response.headers_mut().insert(header::ACCEPT_RANGES, parts);
+        }
+        *self.media_served.entry(sid.clone()).or_default() += 1;
+        *self.media_bytes.entry(sid.clone()).or_default() += sent;
+        response
     }
 }

@@ -57,9 +57,8 @@ pub(super) async fn storage(shared: Arc<Shared>) -> std::io::Result<(SocketAddr,
         } else {
             match state.recording(asked.path.trim_start_matches('/')).cloned() {
                 Some(recording) => {
-                    *state.media_served.entry(recording.sid).or_default() += 1;
-                    let range = asked.range.filter(|_| recording.gives_parts);
-                    answer::media(recording.media, "audio/x-wav", range.as_deref())
+                    let range = asked.range.as_deref();
+                    state.hand_out(&recording.sid, &recording.media, "audio/x-wav", range)
                 }
                 None => answer::status(StatusCode::NOT_FOUND),
             }

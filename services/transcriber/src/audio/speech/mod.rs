@@ -48,6 +48,14 @@ impl Stretch {
         self.end_ms.saturating_sub(self.start_ms)
     }
 
+    /// The part of it inside another, counted from the beginning of that one.
+    pub fn within(&self, other: Stretch) -> Option<Stretch> {
+        let start_ms = self.start_ms.max(other.start_ms);
+        let end_ms = self.end_ms.min(other.end_ms);
+        let moved = |ms: u64| ms - other.start_ms;
+        (start_ms < end_ms).then(|| Stretch { start_ms: moved(start_ms), end_ms: moved(end_ms) })
+    }
+
     /// How many milliseconds it shares with another.
     pub fn overlap_ms(&self, other: &Stretch) -> u64 {
         let (start, end) = (self.start_ms.max(other.start_ms), self.end_ms.min(other.end_ms));

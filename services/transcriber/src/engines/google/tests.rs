@@ -12,7 +12,7 @@ use super::*;
 use crate::audio::Stretch;
 
 fn piece() -> Piece {
-    Piece { at: Stretch { start_ms: 0, end_ms: 4000 }, samples: vec![7; 64_000] }
+    Piece::new(Stretch { start_ms: 0, end_ms: 4000 }, vec![7; 64_000])
 }
 
 fn key_file(server: &MockServer) -> NamedTempFile {

@@ -11,7 +11,7 @@ use super::*;
 use crate::audio::Stretch;
 
 fn piece() -> Piece {
-    Piece { at: Stretch { start_ms: 0, end_ms: 2000 }, samples: vec![7; 32_000] }
+    Piece::new(Stretch { start_ms: 0, end_ms: 2000 }, vec![7; 32_000])
 }
 
 async fn engine(server: &MockServer, model: &str) -> Openai {
@@ -110,7 +110,35 @@ async fn the_diarizing_model_gets_no_prompt_and_a_chunking_strategy() {
     strict(&server, "gpt-4o-transcribe-diarize", "diarized_json", answer).await;
     let engine = engine(&server, "gpt-4o-transcribe-diarize").await;
     let heard = engine.transcribe(&piece(), None).await.unwrap();
-    assert_eq!(heard.segments.len(), 2);
+    let voices: Vec<_> = heard.segments.iter().map(|segment| segment.voice).collect();
+    assert_eq!(voices, [Some(1), Some(2)]);
+}
+
+#[tokio::test]
+async fn no_words_are_put_into_the_engine_s_mouth_unless_somebody_asks_for_it() {
+    let server = MockServer::start().await;
+    strict(&server, "whisper-1", "verbose_json", r#"{"text":"hello"}"#).await;
+    let engine = engine(&server, "whisper-1").await;
+    let settings = OpenaiSettings { prompt: OpenaiSettings::default().prompt, ..engine.settings };
+    Openai::new(&settings).unwrap().transcribe(&piece(), None).await.unwrap();
+    let sent = fields(&server.received_requests().await.unwrap()[0]);
+    assert!(sent.iter().all(|(name, _)| name != "prompt" && name != "language"), "{sent:?}");
+}
+
+#[tokio::test]
+async fn the_longest_piece_stays_below_what_the_endpoint_takes() {
+    chassis::install_tls();
+    for model in ["whisper-1", "gpt-4o-transcribe"] {
+        let settings = OpenaiSettings {
+            model: model.into(),
+            longest_piece_seconds: 100_000,
+            ..Default::default()
+        };
+        let longest_ms = Openai::new(&settings).unwrap().cut_rule().longest_ms;
+        let samples = usize::try_from(longest_ms * crate::audio::SAMPLES_PER_MS).unwrap();
+        // The form around the file takes a few hundred bytes.
+        assert!(wav(&vec![0; samples]).len() + 2_000 < 25_000_000, "{model}");
+    }
 }
 
 #[tokio::test]

@@ -3,11 +3,9 @@
 //! PocketSphinx normalises over everything it is given, so long silences in it spoil the words.
 //! Where it removes silence by itself, it counts time without it, and no word's time is known.
 
-use std::path::Path;
-
 use crate::{
-    audio::{AudioLimits, CutRule, SpeechDetector, Stretch, cut, read},
-    engines::{EngineError, Piece, command::temporary_wav},
+    audio::{CutRule, SAMPLES_PER_MS, Stretch, around},
+    engines::Piece,
 };
 
 /// Silences from this length on are left out, up to the margin that every stretch keeps.
@@ -17,36 +15,27 @@ const LONGEST_SILENCE_MS: u64 = 700;
 #[derive(Debug)]
 pub(super) struct Condensed {
     /// The sound.
-    pub(super) audio: Piece,
+    pub(super) samples: Vec<i16>,
     stretches: Vec<Stretch>,
 }
 
 impl Condensed {
-    /// Condenses a piece; one in which no speech is found stays whole. Blocks.
-    pub(super) fn new(piece: &Piece) -> Result<Self, EngineError> {
-        let failed = |what: String| EngineError::Program(format!("temporary audio file: {what}"));
-        let file = temporary_wav(piece)?;
-        let folder = file.path().parent().unwrap_or(Path::new("/"));
-        let limits = AudioLimits {
-            max_seconds: piece.length_ms() / 1000 + 1,
-            speech: SpeechDetector::default(),
-        };
-        let recording =
-            read(file.path(), folder, limits).map_err(|error| failed(error.to_string()))?;
+    /// Condenses a piece; one in which no speech is known stays whole.
+    pub(super) fn new(piece: &Piece) -> Self {
         let rule = CutRule { longest_ms: u64::MAX, at_silence_ms: Some(LONGEST_SILENCE_MS) };
-        let mut stretches = Vec::new();
-        let mut samples = Vec::new();
-        if let Some(channel) = recording.channels.first() {
-            for at in cut(channel, rule) {
-                samples.extend(channel.read(at).map_err(|error| failed(error.to_string()))?);
-                stretches.push(at);
-            }
-        }
+        let mut stretches = around(&piece.speech, piece.length_ms(), rule);
         if stretches.is_empty() {
             stretches.push(Stretch { start_ms: 0, end_ms: piece.length_ms() });
-            samples.clone_from(&piece.samples);
         }
-        Ok(Self { audio: Piece { at: piece.at, samples }, stretches })
+        let sample = |ms: u64| {
+            usize::try_from(ms * SAMPLES_PER_MS).map_or(0, |n| n.min(piece.samples.len()))
+        };
+        let samples = stretches
+            .iter()
+            .flat_map(|at| &piece.samples[sample(at.start_ms)..sample(at.end_ms)])
+            .copied()
+            .collect();
+        Self { samples, stretches }
     }
 
     /// Where in the piece something lies that was found in the condensed sound.
@@ -72,11 +61,14 @@ impl Condensed {
 mod tests {
     use super::*;
 
+    fn at(start_ms: u64, end_ms: u64) -> Stretch {
+        Stretch { start_ms, end_ms }
+    }
+
     #[test]
     fn times_are_moved_by_the_silence_left_out_before_them() {
-        let at = |start_ms, end_ms| Stretch { start_ms, end_ms };
-        let audio = Piece { at: at(0, 9000), samples: Vec::new() };
-        let condensed = Condensed { audio, stretches: vec![at(0, 1000), at(3000, 4000)] };
+        let condensed =
+            Condensed { samples: Vec::new(), stretches: vec![at(0, 1000), at(3000, 4000)] };
         assert_eq!(condensed.in_piece(at(200, 900)), at(200, 900));
         assert_eq!(condensed.in_piece(at(1200, 1500)), at(3200, 3500));
         // A word the engine draws over the seam belongs to the side that holds more of it.
@@ -85,11 +77,21 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_without_speech_stays_whole() {
-        let at = Stretch { start_ms: 500, end_ms: 1500 };
-        let condensed = Condensed::new(&Piece { at, samples: vec![0; 16_000] }).unwrap();
-        assert_eq!(condensed.audio.samples.len(), 16_000);
-        let word = Stretch { start_ms: 100, end_ms: 200 };
-        assert_eq!(condensed.in_piece(word), word);
+    fn a_piece_of_which_no_speech_is_known_stays_whole() {
+        let condensed = Condensed::new(&Piece::new(at(500, 1500), vec![0; 16_000]));
+        assert_eq!(condensed.samples.len(), 16_000);
+        assert_eq!(condensed.in_piece(at(100, 200)), at(100, 200));
+    }
+
+    #[test]
+    fn long_silences_are_left_out_and_short_ones_stay() {
+        let samples: Vec<i16> = (0..160_000).map(|n| (n / 16) as i16).collect();
+        let speech = vec![at(1_000, 2_000), at(2_500, 3_000), at(8_000, 9_000)];
+        let piece = Piece { speech, ..Piece::new(at(0, 10_000), samples) };
+        let condensed = Condensed::new(&piece);
+        assert_eq!(condensed.stretches, [at(750, 3_250), at(7_750, 9_250)]);
+        assert_eq!(condensed.samples.len(), (2_500 + 1_500) * 16);
+        // Each sample is its millisecond: nothing but the silence is gone.
+        assert_eq!((condensed.samples[0], condensed.samples[2_500 * 16]), (750, 7_750));
     }
 }

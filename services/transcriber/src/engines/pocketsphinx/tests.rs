@@ -6,7 +6,7 @@ use super::*;
 
 fn piece() -> Piece {
     let at = crate::audio::Stretch { start_ms: 5000, end_ms: 6000 };
-    Piece { at, samples: vec![0; 16_000] }
+    Piece::new(at, vec![0; 16_000])
 }
 
 /// An engine whose program is a shell script of this name, with a model beside it.

@@ -102,6 +102,7 @@ fn segment(words: &[Word]) -> HeardSegment {
         text: texts.join(" "),
         confidence: sum.map(|sum| sum / words.len() as f32),
         no_speech: None,
+        voice: None,
     }
 }
 
@@ -127,7 +128,7 @@ mod tests {
     fn whole(length_ms: u64) -> Condensed {
         let at = Stretch { start_ms: 0, end_ms: length_ms };
         let samples = vec![0; usize::try_from(length_ms).unwrap() * 16];
-        Condensed::new(&Piece { at, samples }).unwrap()
+        Condensed::new(&Piece::new(at, samples))
     }
 
     fn told(segments: &[HeardSegment]) -> Vec<(u64, u64, &str, Option<f32>)> {

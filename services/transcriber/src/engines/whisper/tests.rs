@@ -28,7 +28,7 @@ fn engine(change: impl FnOnce(&mut WhisperSettings)) -> Option<Whisper> {
 
 fn piece(length_ms: u64) -> Piece {
     let samples = (0..length_ms * 16).map(|at| ((at as f64 * 0.05).sin() * 8e3) as i16).collect();
-    Piece { at: Stretch { start_ms: 0, end_ms: length_ms }, samples }
+    Piece::new(Stretch { start_ms: 0, end_ms: length_ms }, samples)
 }
 
 fn refused(settings: &WhisperSettings) -> String {

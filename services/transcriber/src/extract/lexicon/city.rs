@@ -93,7 +93,7 @@ impl<'s, 'c> Place<'s, 'c> {
         let weight = self.scene.catalogue.entries[self.mention.entry].weight;
         let speaker = match self.passage.speaker {
             Speaker::Caller => 0.6,
-            Speaker::Unknown => 0.5,
+            Speaker::Unknown | Speaker::Voice(_) => 0.5,
             Speaker::Agent => -1.5,
         };
         speaker + weight

@@ -110,7 +110,7 @@ impl<'c> Scene<'c> {
     /// Where nobody told who speaks, a segment that greets, asks for the city or sends someone
     /// is the company's. One single segment holds both sides and stays unknown.
     fn guess_roles(&mut self) {
-        let unknown = |p: &Passage| p.speaker == Speaker::Unknown;
+        let unknown = |p: &Passage| matches!(p.speaker, Speaker::Unknown | Speaker::Voice(_));
         if self.passages.len() < 2 || !self.passages.iter().all(unknown) {
             return;
         }

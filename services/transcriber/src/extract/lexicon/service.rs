@@ -62,7 +62,7 @@ impl Wish<'_, '_> {
         };
         let speaker = match self.passage.speaker {
             Speaker::Caller => 0.5,
-            Speaker::Unknown => 0.4,
+            Speaker::Unknown | Speaker::Voice(_) => 0.4,
             Speaker::Agent => -2.0,
         };
         let weight = if self.strength == Strength::Hint { 0.0 } else { entry.weight };
