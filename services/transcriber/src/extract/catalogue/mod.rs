@@ -35,6 +35,8 @@ pub enum Kind {
 pub enum Strength {
     /// Could be said for other reasons too: "leak".
     Hint,
+    /// What the service works on: "fridge".
+    Thing,
     /// Describes what only this service mends: "locked out of my apartment".
     Sign,
     /// Asks for it in other words: "change the locks".

@@ -57,7 +57,7 @@ pub fn choose(scene: &Scene<'_>, kind: Kind) -> Option<Choice> {
     let (best, score, mention) = *ranked.first()?;
     let second = ranked.get(1).map_or(0.0, |(_, score, _)| score.max(0.0));
     let mut confidence = confidence(score, score - second);
-    if scene.phrase(&scene.mentions[mention]).strength == Strength::Hint {
+    if scene.phrase(&scene.mentions[mention]).strength < Strength::Sign {
         confidence = confidence.min(HINTED);
     }
     (confidence >= FLOOR).then_some(Choice { entry: best, mention, confidence })

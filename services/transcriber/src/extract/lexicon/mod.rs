@@ -39,9 +39,17 @@ impl Lexicon {
     /// # Errors
     /// When the built-in cue phrases cannot be read.
     pub fn new(catalogue: Arc<Catalogue>) -> Result<Self, CueError> {
+        Self::with_cues(catalogue, cue::BUILT_IN)
+    }
+
+    /// Compiles a catalogue with cue phrases other than the built-in ones, for tuning.
+    ///
+    /// # Errors
+    /// When the cue phrases are wrong.
+    pub fn with_cues(catalogue: Arc<Catalogue>, cues: &str) -> Result<Self, CueError> {
         let mut builder = MatcherBuilder::new();
         // Cues first: their words are never read as a misspelt name.
-        add_cues(&mut builder, Target::Cue)?;
+        add_cues(cues, &mut builder, Target::Cue)?;
         for (number, entry) in catalogue.entries.iter().enumerate() {
             for (index, phrase) in entry.phrases.iter().enumerate() {
                 let target = Target::Phrase(id(number), id(index));

@@ -58,6 +58,7 @@ impl Wish<'_, '_> {
             Strength::Name => 1.7,
             Strength::Said => 1.5,
             Strength::Sign => 1.3,
+            Strength::Thing => 0.0,
             Strength::Hint => 0.15,
         };
         let speaker = match self.passage.speaker {
@@ -65,7 +66,7 @@ impl Wish<'_, '_> {
             Speaker::Unknown => 0.4,
             Speaker::Agent => -2.0,
         };
-        let weight = if self.strength == Strength::Hint { 0.0 } else { entry.weight };
+        let weight = if self.strength < Strength::Sign { 0.0 } else { entry.weight };
         strength + speaker + weight - 0.3 * f32::from(self.mention.distance)
     }
 
@@ -76,13 +77,31 @@ impl Wish<'_, '_> {
             Strength::Name => 1.3,
             Strength::Said => 0.9,
             Strength::Sign => 0.6,
-            Strength::Hint => 0.3,
+            Strength::Thing | Strength::Hint => 0.3,
         };
         stance.weigh(needed, bonus);
         stance.weigh(phrase.doubtful && !needed, -1.5);
         stance.weigh(self.before(Cue::Serve, 4) && self.strength == Strength::Name, 0.4);
+        if self.strength == Strength::Thing {
+            self.weigh_thing(stance);
+        }
         let asked = self.scene.previous(self.mention.segment);
         stance.weigh(!self.agent && asked.is_some_and(|p| p.has(Cue::AskService)), 0.5);
+    }
+
+    /// A thing says what is wanted by what is wrong with it or to be done to it.
+    fn weigh_thing(&self, stance: &mut Stance) {
+        let place = &self.mention.tokens;
+        let near = |cue, before, after| {
+            self.passage.before(cue, place.start, before, Break::Sentence).is_some()
+                || self.passage.after(cue, place.end, after, Break::Sentence).is_some()
+        };
+        let aside = self.beside(Cue::Aside, 0) || self.mention.prefix.within;
+        let fault = near(Cue::Fault, 4, 5);
+        stance.weigh(fault, 1.1);
+        stance.weigh(!fault && near(Cue::Fault, 10, 10), 0.5);
+        stance.weigh(near(Cue::Mend, 4, 3), 1.1);
+        stance.weigh(aside, -0.9);
     }
 
     /// Tradesmen of the past, of others, and those who never came.

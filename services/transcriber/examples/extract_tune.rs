@@ -1,0 +1,35 @@
+//! Scores the rules with the phrases and weights on disk, so that data can be tuned without a
+//! compiler: `cargo run --example extract_tune -- FILE…`.
+
+use std::{fs::File, io::BufReader, path::Path, sync::Arc};
+
+use callscribe_transcriber::extract::{Lexicon, catalogue::Catalogue, evaluate};
+
+fn main() -> anyhow::Result<()> {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+    let mut source = String::new();
+    for file in ["services.toml", "cities-israel.toml", "cities-us.toml"] {
+        source += &std::fs::read_to_string(data.join(file))?;
+        source += "\n";
+    }
+    let catalogue = Catalogue::parse("data", &source)?;
+    let cues = std::fs::read_to_string(data.join("cues.toml"))?;
+    let lexicon = Lexicon::with_cues(Arc::new(catalogue), &cues)?;
+    let misses = std::env::args().any(|a| a == "--misses");
+    let mut calls = Vec::new();
+    for file in std::env::args().skip(1).filter(|a| !a.starts_with("--")) {
+        let opened = File::open(&file)?;
+        calls.extend(evaluate::read(&file, BufReader::new(opened))?);
+    }
+    let report = evaluate::evaluate(lexicon.catalogue(), &calls, |call| {
+        lexicon.extract(&call.transcript(), None)
+    });
+    if misses {
+        for m in &report.misses {
+            println!("{}", serde_json::to_string(m)?);
+        }
+    } else {
+        println!("{}", evaluate::render(&report, false));
+    }
+    Ok(())
+}
