@@ -14,7 +14,8 @@ fn main() -> anyhow::Result<()> {
     }
     let catalogue = Catalogue::parse("data", &source)?;
     let cues = std::fs::read_to_string(data.join("cues.toml"))?;
-    let lexicon = Lexicon::with_cues(Arc::new(catalogue), &cues)?;
+    let weights = std::fs::read_to_string(data.join("weights.toml"))?;
+    let lexicon = Lexicon::with_cues(Arc::new(catalogue), &cues)?.with_weights(&weights)?;
     let misses = std::env::args().any(|a| a == "--misses");
     let mut calls = Vec::new();
     for file in std::env::args().skip(1).filter(|a| !a.starts_with("--")) {

@@ -6,6 +6,7 @@ use super::{
     cue::Cue,
     scene::{Mention, Passage, Scene},
     stance::Stance,
+    weights::CityWeights,
 };
 use crate::extract::{
     catalogue::Kind,
@@ -18,9 +19,9 @@ const ANSWER: usize = 14;
 const CLAUSE: usize = 8;
 
 /// Weighs one mention.
-pub fn judge(scene: &Scene<'_>, number: usize) -> Stance {
+pub fn judge(scene: &Scene<'_>, weights: &CityWeights, number: usize) -> Stance {
     let mention = &scene.mentions[number];
-    let place = Place::new(scene, mention);
+    let place = Place::new(scene, weights, mention);
     let mut stance = Stance::new(number, place.prior());
     place.weigh_spelling(&mut stance);
     place.weigh_place(&mut stance);
@@ -42,10 +43,11 @@ struct Place<'s, 'c> {
     from: bool,
     to: bool,
     answers: bool,
+    weights: &'s CityWeights,
 }
 
 impl<'s, 'c> Place<'s, 'c> {
-    fn new(scene: &'s Scene<'c>, mention: &'s Mention) -> Self {
+    fn new(scene: &'s Scene<'c>, weights: &'s CityWeights, mention: &'s Mention) -> Self {
         let passage = scene.passage(mention);
         let (start, end) = (mention.tokens.start, mention.tokens.end);
         let inside = passage.before(Cue::Inside, start, 0, Break::Comma).is_some();
@@ -64,6 +66,7 @@ impl<'s, 'c> Place<'s, 'c> {
             from: mention.prefix.from || said_before("from"),
             to: mention.prefix.to || said_before("to"),
             answers: false,
+            weights,
         };
         place.answers = place.answers();
         place
@@ -92,9 +95,9 @@ impl<'s, 'c> Place<'s, 'c> {
     fn prior(&self) -> f32 {
         let weight = self.scene.catalogue.entries[self.mention.entry].weight;
         let speaker = match self.passage.speaker {
-            Speaker::Caller => 0.6,
-            Speaker::Unknown => 0.5,
-            Speaker::Agent => -1.5,
+            Speaker::Caller => self.weights.caller,
+            Speaker::Unknown => self.weights.unknown,
+            Speaker::Agent => self.weights.agent,
         };
         speaker + weight
     }
@@ -153,65 +156,65 @@ impl<'s, 'c> Place<'s, 'c> {
     fn weigh_spelling(&self, stance: &mut Stance) {
         let phrase = self.scene.phrase(self.mention);
         let placed = self.is_placed();
-        stance.weigh(self.mention.distance == 1, -0.3);
-        stance.weigh(self.mention.distance == 2, -0.6);
-        stance.weigh(self.mention.distance > 0 && !placed, -1.5);
-        stance.weigh(phrase.landmark, -0.6);
-        stance.weigh(phrase.doubtful && !placed, -3.0);
+        stance.weigh(self.mention.distance == 1, self.weights.by_sound);
+        stance.weigh(self.mention.distance == 2, self.weights.misspelt);
+        stance.weigh(self.mention.distance > 0 && !placed, self.weights.misspelt_unplaced);
+        stance.weigh(phrase.landmark, self.weights.landmark);
+        stance.weigh(phrase.doubtful && !placed, self.weights.doubtful);
     }
 
     fn weigh_place(&self, stance: &mut Stance) {
-        stance.weigh(self.within, 1.4);
-        stance.weigh(!self.within && self.beside(Cue::Near, 1), 1.1);
+        stance.weigh(self.within, self.weights.within);
+        stance.weigh(!self.within && self.beside(Cue::Near, 1), self.weights.near);
         let aside = self.contrasted() || self.before(Cue::Work, 4);
-        stance.weigh(self.is_address() && !self.agent, 1.2);
+        stance.weigh(self.is_address() && !self.agent, self.weights.address);
         // What a caller says last is often the place, with or without a comma before it.
         let last = self.end == self.passage.text.tokens.len() && !self.is_address();
-        stance.weigh(last && !self.agent, 0.7);
-        stance.weigh(self.answers, if aside { 0.8 } else { 2.4 });
+        stance.weigh(last && !self.agent, self.weights.last);
+        stance.weigh(self.answers, if aside { self.weights.answer_aside } else { self.weights.answer });
         let told = self.is_placed()
             || [Cue::Site, Cue::Live, Cue::Serve].iter().any(|cue| self.before(*cue, CLAUSE));
-        stance.weigh(!told && !self.answers, -0.8);
-        stance.weigh(self.region() > 0, 0.8);
-        stance.weigh(self.before(Cue::Site, CLAUSE), 1.0);
-        stance.weigh(self.before(Cue::Live, CLAUSE), 0.9);
-        stance.weigh(self.before(Cue::Serve, CLAUSE), 1.0);
-        stance.weigh(self.before(Cue::Need, 12), 0.7);
-        stance.weigh(self.before(Cue::But, CLAUSE), 0.8);
-        stance.weigh(self.before(Cue::KinNeeds, CLAUSE), 0.8);
+        stance.weigh(!told && !self.answers, self.weights.untold);
+        stance.weigh(self.region() > 0, self.weights.region);
+        stance.weigh(self.before(Cue::Site, CLAUSE), self.weights.site);
+        stance.weigh(self.before(Cue::Live, CLAUSE), self.weights.live);
+        stance.weigh(self.before(Cue::Serve, CLAUSE), self.weights.serve);
+        stance.weigh(self.before(Cue::Need, 12), self.weights.need);
+        stance.weigh(self.before(Cue::But, CLAUSE), self.weights.but);
+        stance.weigh(self.before(Cue::KinNeeds, CLAUSE), self.weights.kin_needs);
         let replies = !self.agent && self.scene.previous(self.mention.segment).is_some();
-        stance.weigh(replies && self.passage.text.tokens.len() <= 4, 1.0);
+        stance.weigh(replies && self.passage.text.tokens.len() <= 4, self.weights.reply);
         let sums_up = self.passage.has(Cue::Recap) || self.passage.has(Cue::Dispatch);
-        stance.weigh(self.agent && sums_up, 1.2);
+        stance.weigh(self.agent && sums_up, self.weights.summed_up);
     }
 
     /// To and from.
     fn weigh_way(&self, stance: &mut Stance) {
         let wanted = self.before(Cue::Need, 12) || self.before(Cue::Serve, CLAUSE);
         let moved = self.before(Cue::Moved, 6);
-        stance.weigh(self.to && wanted, 0.8);
-        stance.weigh(self.is_destination(), 1.0);
-        stance.weigh(self.to && moved, 1.4);
-        stance.weigh(self.from && moved, -2.0);
+        stance.weigh(self.to && wanted, self.weights.to_wanted);
+        stance.weigh(self.is_destination(), self.weights.destination);
+        stance.weigh(self.to && moved, self.weights.to_moved);
+        stance.weigh(self.from && moved, self.weights.from_moved);
         let introduced = self.before(Cue::Me, 1) || self.before(Cue::Named, 3);
-        stance.weigh(self.from && !moved && introduced, 1.4);
-        stance.weigh(self.before(Cue::Origin, 3) && !self.answers, -1.4);
+        stance.weigh(self.from && !moved && introduced, self.weights.from_introduced);
+        stance.weigh(self.before(Cue::Origin, 3) && !self.answers, self.weights.origin);
     }
 
     fn weigh_others(&self, stance: &mut Stance) {
         let moved_here = self.to && self.before(Cue::Moved, 6);
-        stance.weigh(self.lately(Cue::Past, CLAUSE) && !moved_here, -2.2);
+        stance.weigh(self.lately(Cue::Past, CLAUSE) && !moved_here, self.weights.past);
         let beneficiary = self.scene.acts_for_another();
         let kin = self.lately(Cue::Kin, CLAUSE) && !self.before(Cue::KinNeeds, CLAUSE);
-        stance.weigh(kin, if beneficiary { -0.5 } else { -1.8 });
+        stance.weigh(kin, if beneficiary { self.weights.kin_beneficiary } else { self.weights.kin });
         // In "the flat is old, it is in Hadera" Hebrew says "she".
         let third = self.beside(Cue::Third, 1) && !self.before(Cue::Site, CLAUSE);
-        stance.weigh(third, if beneficiary { 1.4 } else { -1.5 });
-        stance.weigh(beneficiary && self.before(Cue::Me, 1), -1.6);
-        stance.weigh(self.lately(Cue::Recommend, CLAUSE) || self.after(Cue::Recommend, 3), -2.2);
-        stance.weigh(self.before(Cue::Work, 4), -2.2);
-        stance.weigh(self.agent && self.passage.has(Cue::Own), -2.0);
-        stance.weigh(self.contrasted(), -1.4);
+        stance.weigh(third, if beneficiary { self.weights.third_beneficiary } else { self.weights.third });
+        stance.weigh(beneficiary && self.before(Cue::Me, 1), self.weights.me_for_another);
+        stance.weigh(self.lately(Cue::Recommend, CLAUSE) || self.after(Cue::Recommend, 3), self.weights.recommended);
+        stance.weigh(self.before(Cue::Work, 4), self.weights.work);
+        stance.weigh(self.agent && self.passage.has(Cue::Own), self.weights.own);
+        stance.weigh(self.contrasted(), self.weights.contrasted);
     }
 
     /// "I live in Holon but the apartment is in Bat Yam": what follows the "but" counts.
@@ -268,7 +271,7 @@ impl<'s, 'c> Place<'s, 'c> {
         let taken_back = next.is_some_and(|next| !self.is_contrast(next));
         stance.deny(taken_back);
         let both_sides = self.passage.speaker == Speaker::Unknown && self.beside(Cue::Guess, 1);
-        stance.weigh(both_sides && !self.passage.has(Cue::Yes), -0.8);
+        stance.weigh(both_sides && !self.passage.has(Cue::Yes), self.weights.guessed);
     }
 
     /// "בחולון לא בבת ים": without a pause the Hebrew "no" is a "not", and denies the next city.

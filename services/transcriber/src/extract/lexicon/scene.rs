@@ -17,6 +17,9 @@ const SPAN: usize = 32;
 /// More than three hours of talk; what comes after says nothing new. Bounds the time.
 const MAX_WORDS: usize = 30_000;
 
+/// A segment of no more words is a greeting.
+const OPENING: usize = 4;
+
 /// What a pattern of the lexicon stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
@@ -69,6 +72,10 @@ pub struct Scene<'c> {
     pub passages: Vec<Passage>,
     /// What was found, in order.
     pub mentions: Vec<Mention>,
+    /// The segment in which the caller says something of substance for the first time.
+    pub opening: Option<usize>,
+    /// Services that the company names in its greeting.
+    pub greeted: Vec<usize>,
     for_another: bool,
 }
 
@@ -79,8 +86,14 @@ impl<'c> Scene<'c> {
         matcher: &Matcher<Target>,
         transcript: &Transcript,
     ) -> Self {
-        let mut scene =
-            Self { catalogue, passages: Vec::new(), mentions: Vec::new(), for_another: false };
+        let mut scene = Self {
+            catalogue,
+            passages: Vec::new(),
+            mentions: Vec::new(),
+            opening: None,
+            greeted: Vec::new(),
+            for_another: false,
+        };
         let mut left = MAX_WORDS;
         for (segment, spoken) in transcript.segments.iter().enumerate() {
             let mut text = Text::new(&spoken.text);
@@ -88,14 +101,44 @@ impl<'c> Scene<'c> {
             left -= text.tokens.len();
             let (mut mentions, cues) = scene.sort(segment, matcher.find(&text));
             scene.settle_regions(&text, &mut mentions);
+            scene.drop_parts_of_cities(&mut mentions);
             scene.mentions.extend(mentions);
             scene.passages.push(Passage::new(spoken.speaker, text, cues));
         }
         scene.guess_roles();
+        scene.opening = scene
+            .passages
+            .iter()
+            .position(|p| p.speaker != Speaker::Agent && p.text.tokens.len() > OPENING);
+        scene.greeted = scene.greeted();
         let asks_for = |p: &Passage| p.speaker != Speaker::Agent && p.has(Cue::KinNeeds);
         scene.for_another = scene.passages.iter().any(asks_for)
             || scene.mentions.iter().any(|m| scene.befalls_kin(m));
         scene
+    }
+
+    /// באר יעקב is no well.
+    fn drop_parts_of_cities(&self, mentions: &mut Vec<Mention>) {
+        let cities: Vec<Range<usize>> = mentions
+            .iter()
+            .filter(|m| m.kind == Kind::City && m.distance == 0)
+            .map(|m| m.tokens.clone())
+            .collect();
+        mentions.retain(|m| {
+            let within = |city: &Range<usize>| {
+                city.start <= m.tokens.start && m.tokens.end <= city.end
+            };
+            let weak = m.kind == Kind::Service && self.phrase(m).strength < Strength::Said;
+            !(weak && cities.iter().any(within))
+        });
+    }
+
+    fn greeted(&self) -> Vec<usize> {
+        let first = self.mentions.iter().take_while(|m| m.segment == 0);
+        let greets = |m: &&Mention| {
+            m.kind == Kind::Service && self.passage(m).speaker == Speaker::Agent
+        };
+        first.filter(greets).map(|m| m.entry).collect()
     }
 
     /// "My mother is locked out": what happened, happened to someone else.
@@ -245,6 +288,12 @@ impl<'c> Scene<'c> {
     /// The phrase a mention was recognised by.
     pub fn phrase(&self, mention: &Mention) -> &'c Phrase {
         &self.catalogue.entries[mention.entry].phrases[mention.phrase]
+    }
+
+    /// The first word of a mention.
+    pub fn first_word(&self, mention: &Mention) -> &str {
+        let text = &self.passage(mention).text;
+        text.tokens.get(mention.tokens.start).map_or("", |token| text.word(token))
     }
 
     /// The segment of a mention.
