@@ -3,7 +3,7 @@
 
 use std::{fs::File, io::BufReader, path::Path, sync::Arc};
 
-use callscribe_transcriber::extract::{Lexicon, catalogue::Catalogue, evaluate};
+use callscribe_transcriber::extract::{Lexicon, catalogue::{Catalogue, Kind}, evaluate};
 
 fn main() -> anyhow::Result<()> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
@@ -27,7 +27,15 @@ fn main() -> anyhow::Result<()> {
     });
     if misses {
         for m in &report.misses {
-            println!("{}", serde_json::to_string(m)?);
+            let mut line = serde_json::to_value(m)?;
+            if let Some(call) = calls.iter().find(|call| call.id == m.id) {
+                let kind = if m.field == "city" { Kind::City } else { Kind::Service };
+                let heard = lexicon.hear(&call.transcript());
+                let found = lexicon.judge(&heard, kind);
+                let top = found.iter().take(4).map(|(e, s)| format!("{} {s:.1}", e.id));
+                line["top"] = top.collect::<Vec<_>>().into();
+            }
+            println!("{line}");
         }
     } else {
         println!("{}", evaluate::render(&report, false));

@@ -28,6 +28,8 @@ pub enum Kind {
     Service,
     /// Where.
     City,
+    /// A state, which fills no field.
+    Region,
 }
 
 /// How firmly a phrase says its entry.

@@ -108,7 +108,10 @@ impl<'s, 'c> Place<'s, 'c> {
         let asked = self.scene.previous(segment).is_some_and(|p| {
             let guessed = p.has(Cue::Tag) || p.asks();
             p.speaker == Speaker::Agent
-                && (p.has(Cue::AskCity) || p.has(Cue::Guess) || guessed && self.guessed().is_some())
+                && (p.has(Cue::AskCity)
+                    || p.has(Cue::Guess)
+                    || guessed && self.guessed().is_some()
+                    || (guessed || self.guessed().is_some()) && self.start < 3)
         });
         let first =
             !self.scene.mentions[..self.number()].iter().rev().take(4).any(|m| {
@@ -118,6 +121,11 @@ impl<'s, 'c> Place<'s, 'c> {
             .iter()
             .any(|cue| self.passage.before(*cue, self.start, 4, Break::Question).is_some());
         self.passage.speaker == Speaker::Caller && asked && self.start < ANSWER && (first || turned)
+    }
+
+    /// Nobody names another city in the whole call.
+    fn is_only_city(&self) -> bool {
+        self.scene.only_city == Some(self.mention.entry)
     }
 
     /// Words that only a place has around it.
@@ -158,6 +166,8 @@ impl<'s, 'c> Place<'s, 'c> {
         let placed = self.is_placed();
         stance.weigh(self.mention.distance == 1, self.weights.by_sound);
         stance.weigh(self.mention.distance == 2, self.weights.misspelt);
+        stance.weigh(self.mention.distance == 3, self.weights.by_ear);
+        stance.exclude(self.mention.distance == 3 && !placed && !self.answers);
         stance.weigh(self.mention.distance > 0 && !placed, self.weights.misspelt_unplaced);
         stance.weigh(phrase.landmark, self.weights.landmark);
         stance.weigh(phrase.doubtful && !placed, self.weights.doubtful);
@@ -175,6 +185,7 @@ impl<'s, 'c> Place<'s, 'c> {
         let told = self.is_placed()
             || [Cue::Site, Cue::Live, Cue::Serve].iter().any(|cue| self.before(*cue, CLAUSE));
         stance.weigh(!told && !self.answers, self.weights.untold);
+        stance.weigh(self.is_only_city(), self.weights.alone);
         stance.weigh(self.region() > 0, self.weights.region);
         stance.weigh(self.before(Cue::Site, CLAUSE), self.weights.site);
         stance.weigh(self.before(Cue::Live, CLAUSE), self.weights.live);
@@ -198,7 +209,9 @@ impl<'s, 'c> Place<'s, 'c> {
         stance.weigh(self.from && moved, self.weights.from_moved);
         let introduced = self.before(Cue::Me, 1) || self.before(Cue::Named, 3);
         stance.weigh(self.from && !moved && introduced, self.weights.from_introduced);
-        stance.weigh(self.before(Cue::Origin, 3) && !self.answers, self.weights.origin);
+        let underway = self.before(Cue::Origin, 3);
+        stance.weigh(underway && !self.answers, self.weights.origin);
+        stance.weigh(underway && self.to, self.weights.to_origin);
     }
 
     fn weigh_others(&self, stance: &mut Stance) {
@@ -215,7 +228,44 @@ impl<'s, 'c> Place<'s, 'c> {
         stance.weigh(self.before(Cue::Work, 4), self.weights.work);
         stance.weigh(self.agent && self.passage.has(Cue::Own), self.weights.own);
         stance.weigh(self.contrasted(), self.weights.contrasted);
+        stance.weigh(self.lately(Cue::Elsewhere, CLAUSE), self.weights.elsewhere);
+        stance.weigh(self.is_landmark_of_another(), self.weights.near_another);
+        stance.weigh(self.is_numbered_street(), self.weights.street_number);
+        // "You are in Jaffa, right?" asks where the company is.
+        let asks = !self.agent && self.beside(Cue::Guess, 1) && !self.answers;
+        stance.weigh(asks && self.passage.speaker == Speaker::Caller, self.weights.caller_guess);
+        stance.weigh(self.is_followed_by_site(), self.weights.before_site);
     }
+
+    /// "In Gan Yavne near Ashdod": the second only says where the first is.
+    fn is_landmark_of_another(&self) -> bool {
+        let near = self.beside(Cue::Near, 1);
+        let mut earlier = self.scene.mentions[..self.number()].iter().rev().take(6);
+        near && earlier.any(|m| {
+            m.kind == Kind::City
+                && m.entry != self.mention.entry
+                && m.segment == self.mention.segment
+                && self.start - m.tokens.end.min(self.start) <= 4
+        })
+    }
+
+    /// "ירושלים 22, קריית ים": a street and its number before the city.
+    fn is_numbered_street(&self) -> bool {
+        let text = &self.passage.text;
+        let number = text.tokens.get(self.end).is_some_and(|token| {
+            let word = text.word(token);
+            word.len() <= 3 && word.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        number && self.next_city(4).is_some()
+    }
+
+    /// "I'm from Hadera, the flat is in Jisr": the next city is where the work is.
+    fn is_followed_by_site(&self) -> bool {
+        let Some(next) = self.next_city(10).filter(|_| !self.before(Cue::Site, CLAUSE)) else {
+            return false;
+        };
+        let between = self.passage.cues_in(self.end..next);
+        between.iter().any(|(cue, span)| *cue == Cue::Site && span.end <= next)    }
 
     /// "I live in Holon but the apartment is in Bat Yam": what follows the "but" counts.
     fn contrasted(&self) -> bool {

@@ -100,6 +100,8 @@ pub enum Cue {
     Fault,
     /// What is done to things: "replace", "installed", "לתקן".
     Mend,
+    /// What happened somewhere else: "bought it in", "the owner is in".
+    Elsewhere,
     /// Before a thing that is only where something else is: "behind the".
     Aside,
 }

@@ -90,7 +90,7 @@ fn wants_nothing(scene: &Scene<'_>) -> bool {
 
 fn judge_all(scene: &Scene<'_>, weights: &Weights, kind: Kind) -> Vec<Stance> {
     let judge = |number| match kind {
-        Kind::City => city::judge(scene, &weights.city, number),
+        Kind::City | Kind::Region => city::judge(scene, &weights.city, number),
         Kind::Service => service::judge(scene, &weights.service, number),
     };
     let own = |(number, mention): (usize, &Mention)| (mention.kind == kind).then(|| judge(number));
@@ -107,6 +107,10 @@ fn answer(scene: &Scene<'_>, weights: &DecideWeights, stances: &mut [Stance]) {
         let Some(reply) = scene.next(mention.segment) else { continue };
         // "Okay, so a plumber. Are you still in Haifa?" "No.": the last question is answered.
         let answered = mention.kind == Kind::City || !names_city(scene, mention.segment);
+        if mention.settled {
+            stance.weigh(true, weights.confirmed_city);
+            continue;
+        }
         if stance.excluded {
             continue;
         }
@@ -119,7 +123,7 @@ fn answer(scene: &Scene<'_>, weights: &DecideWeights, stances: &mut [Stance]) {
         let denied = reply.opens_with(Cue::No, 1);
         stance.deny(denied);
         let confirmed = match mention.kind {
-            Kind::City => weights.confirmed_city,
+            Kind::City | Kind::Region => weights.confirmed_city,
             Kind::Service => weights.confirmed_service,
         };
         stance.weigh(!denied && reply.opens_with(Cue::Yes, 2), confirmed);
@@ -166,7 +170,7 @@ fn is_firm(scene: &Scene<'_>, stance: &Stance, correction: usize) -> bool {
     let at_once = mention.tokens.start - correction <= 5;
     let least = match mention.kind {
         Kind::City if at_once => -1.0,
-        Kind::City => 0.0,
+        Kind::City | Kind::Region => 0.0,
         Kind::Service => 1.0,
     };
     let named = scene.phrase(mention).strength > Strength::Hint;

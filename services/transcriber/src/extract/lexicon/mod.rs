@@ -57,6 +57,9 @@ impl Lexicon {
         let mut builder = MatcherBuilder::new();
         // Cues first: their words are never read as a misspelt name.
         add_cues(cues, &mut builder, Target::Cue)?;
+        for word in EXPECTING {
+            builder.expect_after(word);
+        }
         for (number, entry) in catalogue.entries.iter().enumerate() {
             for (index, phrase) in entry.phrases.iter().enumerate() {
                 let target = Target::Phrase(id(number), id(index));
@@ -114,6 +117,13 @@ impl Lexicon {
         &self.catalogue
     }
 }
+
+/// After these words a place may follow.
+const EXPECTING: [&str; 28] = [
+    "in", "at", "from", "to", "near", "of", "its", "is", "im", "were", "here", "no", "for", "city",
+    "yeah", "yes", "thats", "באזור", "ליד", "עיר", "העיר", "לא", "זה", "פה", "כנ", "אני", "איפה",
+    "גרה",
+];
 
 /// A doubtful name may be misspelt only if it is long enough to be no other word.
 fn is_long(entry: &Entry, phrase: &Phrase) -> bool {

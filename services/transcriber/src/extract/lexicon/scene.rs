@@ -44,8 +44,12 @@ pub struct Mention {
     pub tokens: Range<usize>,
     /// Hebrew prefixes before it.
     pub prefix: Prefix,
-    /// 0 as written, 1 by sound, 2 one letter off.
+    /// 0 as written, 1 by sound, 2 one letter off, 3 the same consonants at best.
     pub distance: u8,
+    /// Cities of the same name in other regions.
+    pub rivals: Vec<usize>,
+    /// Whether the other side said which of them it is.
+    pub settled: bool,
     /// Whether its words stand side by side.
     pub contiguous: bool,
 }
@@ -72,6 +76,8 @@ pub struct Scene<'c> {
     pub passages: Vec<Passage>,
     /// What was found, in order.
     pub mentions: Vec<Mention>,
+    /// The one city that is named, where no other is.
+    pub only_city: Option<usize>,
     /// The segment in which the caller says something of substance for the first time.
     pub opening: Option<usize>,
     /// Services that the company names in its greeting.
@@ -90,6 +96,7 @@ impl<'c> Scene<'c> {
             catalogue,
             passages: Vec::new(),
             mentions: Vec::new(),
+            only_city: None,
             opening: None,
             greeted: Vec::new(),
             for_another: false,
@@ -111,6 +118,10 @@ impl<'c> Scene<'c> {
             .iter()
             .position(|p| p.speaker != Speaker::Agent && p.text.tokens.len() > OPENING);
         scene.greeted = scene.greeted();
+        scene.settle_by_reply();
+        let mut cities = scene.mentions.iter().filter(|m| m.kind == Kind::City && m.distance < 2);
+        let first = cities.next().map(|m| m.entry);
+        scene.only_city = first.filter(|entry| cities.all(|m| m.entry == *entry));
         let asks_for = |p: &Passage| p.speaker != Speaker::Agent && p.has(Cue::KinNeeds);
         scene.for_another = scene.passages.iter().any(asks_for)
             || scene.mentions.iter().any(|m| scene.befalls_kin(m));
@@ -179,7 +190,11 @@ impl<'c> Scene<'c> {
             if mention.kind == Kind::City && last.tokens == mention.tokens {
                 let better = self.region_after(text, &mention) > self.region_after(text, last);
                 if better {
-                    *last = mention;
+                    let worse = std::mem::replace(last, mention);
+                    last.rivals = worse.rivals;
+                    last.rivals.push(worse.entry);
+                } else {
+                    last.rivals.push(mention.entry);
                 }
                 continue;
             }
@@ -191,6 +206,51 @@ impl<'c> Scene<'c> {
             }
         }
         *mentions = settled;
+    }
+
+    /// "Rochester, Minnesota?" "New York, dear." "Arlington Texas?" "No, Virginia.": the reply
+    /// tells cities of one name apart, and is no city itself.
+    fn settle_by_reply(&mut self) {
+        for number in 0..self.mentions.len() {
+            let mention = &self.mentions[number];
+            let Some(rival) = mention.rivals.iter().copied().find(|rival| {
+                let replies = mention.segment + 1..mention.segment + 3;
+                replies.into_iter().any(|segment| self.says_region(segment, *rival))
+            }) else {
+                continue;
+            };
+            let (segment, own) = (mention.segment, mention.entry);
+            if self.says_region(segment + 1, own) {
+                continue;
+            }
+            let region = self.catalogue.entries[rival].region.clone();
+            for later in &mut self.mentions[number + 1..] {
+                if later.segment > segment + 2 {
+                    break;
+                }
+                let entry = &self.catalogue.entries[later.entry];
+                if later.kind == Kind::City && region.iter().any(|name| entry.is_called(name)) {
+                    later.kind = Kind::Region;
+                }
+            }
+            let mention = &mut self.mentions[number];
+            mention.rivals.push(own);
+            mention.rivals.retain(|known| *known != rival);
+            mention.entry = rival;
+            mention.settled = true;
+        }
+    }
+
+    /// Whether a state's full name is among the first words of a segment.
+    fn says_region(&self, segment: usize, entry: usize) -> bool {
+        let Some(passage) = self.passages.get(segment) else { return false };
+        let first: Vec<&str> =
+            passage.text.tokens.iter().take(6).map(|t| passage.text.word(t)).collect();
+        let region = &self.catalogue.entries[entry].region;
+        region.iter().filter(|name| name.len() > 2).any(|name| {
+            let words: Vec<&str> = name.split(' ').collect();
+            first.windows(words.len()).any(|window| window == words)
+        })
     }
 
     /// How many words after a city name its region; 0 where it is not said.
@@ -223,6 +283,10 @@ impl<'c> Scene<'c> {
                     let Some(kind) = self.catalogue.entries.get(entry).map(|e| e.kind) else {
                         continue;
                     };
+                    // "The", "like": no name of a place follows.
+                    if kind == Kind::City && hit.prefix.common {
+                        continue;
+                    }
                     mentions.push(Mention {
                         entry,
                         phrase,
@@ -231,6 +295,8 @@ impl<'c> Scene<'c> {
                         tokens: hit.tokens,
                         prefix: hit.prefix,
                         distance: hit.distance,
+                        rivals: Vec::new(),
+                        settled: false,
                         contiguous: hit.contiguous,
                     });
                 }
@@ -268,6 +334,7 @@ impl<'c> Scene<'c> {
             // Cities of one name share a span; their regions decide later.
             Kind::City if outer == inner => known.distance < mention.distance,
             Kind::City => overlap && (outer.len(), inner.start) > (inner.len(), outer.start),
+            Kind::Region => false,
             Kind::Service => {
                 let (own, other) = (self.phrase(known).strength, self.phrase(mention).strength);
                 let other_trade = known.entry != mention.entry && own >= Strength::Sign;

@@ -100,6 +100,14 @@ pub struct CityWeights {
     pub own: f32,
     pub contrasted: f32,
     pub guessed: f32,
+    pub by_ear: f32,
+    pub near_another: f32,
+    pub street_number: f32,
+    pub elsewhere: f32,
+    pub caller_guess: f32,
+    pub before_site: f32,
+    pub to_origin: f32,
+    pub alone: f32,
 }
 
 /// What is said elsewhere in the call.
@@ -138,7 +146,7 @@ impl Confidence {
     pub fn of(&self, kind: Kind) -> &[(f32, f32)] {
         match kind {
             Kind::Service => &self.service,
-            Kind::City => &self.city,
+            Kind::City | Kind::Region => &self.city,
         }
     }
 }

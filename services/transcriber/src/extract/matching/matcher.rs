@@ -4,7 +4,7 @@ use std::{collections::HashMap, ops::Range};
 
 use foldhash::fast::FixedState;
 
-use super::super::text::{Break, Script, Text};
+use super::super::text::{Break, Script, Text, Token};
 use super::{Pattern, Prefix, Reading, Slot, Vocabulary, WordId};
 
 /// A phrase that was found.
@@ -16,7 +16,8 @@ pub struct Hit<T> {
     pub tokens: Range<usize>,
     /// The Hebrew prefixes before its first word.
     pub prefix: Prefix,
-    /// How far the spelling is from the catalogue's: 0 exact, 1 by sound, 2 one letter off.
+    /// How far the spelling is from the catalogue's: 0 exact, 1 by sound, 2 one letter off, 3 the
+    /// same consonants at best.
     pub distance: u8,
     /// Whether its words stand side by side.
     pub contiguous: bool,
@@ -75,6 +76,11 @@ impl<T: Clone + PartialEq> MatcherBuilder<T> {
         self.patterns.push(Compiled { target, slots, forgiving });
     }
 
+    /// After this word a name may follow that was heard badly.
+    pub fn expect_after(&mut self, word: &str) {
+        self.vocabulary.expect_after(word);
+    }
+
     /// Both words of a name of two, which may be misspelt as one.
     pub fn halves(&mut self, pattern: &Pattern) {
         for word in pattern.slots.iter().flat_map(|slot| &slot.words) {
@@ -110,7 +116,14 @@ struct Read {
     all: Vec<Reading>,
     words: Vec<Range<usize>>,
     pairs: Vec<Range<usize>>,
+    /// Names heard badly: the first word, how many there are, and what they are read as.
+    ears: Vec<(usize, usize, Reading)>,
 }
+
+/// Words that may make up one badly heard name.
+const EARS: usize = 4;
+/// Letters one by one spell a name if there are as many.
+const SPELT: usize = 4;
 
 impl<T: Clone + PartialEq> Matcher<T> {
     /// Finds every phrase. Of one target's hits that begin at the same word the longest is given.
@@ -124,6 +137,10 @@ impl<T: Clone + PartialEq> Matcher<T> {
             }
             for reading in &read.all[read.pairs[at].clone()] {
                 self.find_at(text, &read, at, at + 2, *reading, from, &mut hits);
+            }
+            let first = read.ears.partition_point(|(start, ..)| *start < at);
+            for (_, count, reading) in read.ears[first..].iter().take_while(|e| e.0 == at) {
+                self.find_at(text, &read, at, at + count, *reading, from, &mut hits);
             }
         }
         hits
@@ -215,6 +232,7 @@ impl<T: Clone + PartialEq> Matcher<T> {
             all: Vec::with_capacity(count),
             words: Vec::with_capacity(count),
             pairs: Vec::with_capacity(count),
+            ears: Vec::new(),
         };
         let mut pair = String::new();
         // People repeat themselves: each word is looked up once.
@@ -237,13 +255,56 @@ impl<T: Clone + PartialEq> Matcher<T> {
                 pair.clear();
                 pair.push_str(text.word(token));
                 pair.push_str(text.word(next));
+                let plain = [token, next].map(|t| self.vocabulary.is_ordinary(text.word(t)));
                 let halves = [at, at + 1].map(|at| read.words[at].clone());
-                let known = halves.into_iter().any(|r| self.vocabulary.has_half(&read.all[r]));
+                let known = halves.into_iter().any(|r| self.vocabulary.has_half(&read.all[r]))
+                    && !plain.contains(&true);
                 self.vocabulary.read_pair(&pair, known, &mut read.all);
             }
             read.pairs.push(start..read.all.len());
         }
+        self.read_by_ear(text, &mut read);
         read
+    }
+
+    /// Names that were heard badly, where a name is expected: at the beginning, and after words
+    /// such as "in".
+    fn read_by_ear(&self, text: &Text, read: &mut Read) {
+        let mut heard = String::new();
+        let mut readings = Vec::new();
+        for (at, token) in text.tokens.iter().enumerate() {
+            let before = at.checked_sub(1).map(|before| &read.all[read.words[before].clone()]);
+            let expected = at < 2
+                || token.before >= Break::Comma
+                || before.is_some_and(|known| self.vocabulary.expects(known))
+                || text.word(token).starts_with(['ב', 'ל', 'מ']);
+            let letter = |token: &Token| token.chars.len() == 1 && token.script == Script::Latin;
+            let spelt = text.tokens[at..].iter().take(24).take_while(|t| letter(t)).count();
+            if !expected && spelt < SPELT {
+                continue;
+            }
+            heard.clear();
+            let mut unknown = false;
+            let most = if spelt >= SPELT { spelt } else { EARS };
+            for (count, next) in text.tokens[at..].iter().take(most).enumerate() {
+                let word = text.word(next);
+                let apart = count > 0 && next.before >= Break::Comma;
+                let other = next.script != token.script || next.script == Script::Other;
+                if apart || other || self.vocabulary.is_ordinary(word) {
+                    break;
+                }
+                unknown |= read.words[at + count].is_empty();
+                heard.push_str(word);
+                readings.clear();
+                if spelt >= SPELT && count + 1 == spelt {
+                    self.vocabulary.read(&heard, &mut readings);
+                } else if unknown {
+                    self.vocabulary.read_by_ear(&heard, &mut readings);
+                }
+                let found = readings.iter().map(|reading| (at, count + 1, *reading));
+                read.ears.extend(found);
+            }
+        }
     }
 }
 
