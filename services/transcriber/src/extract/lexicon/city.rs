@@ -120,12 +120,24 @@ impl<'s, 'c> Place<'s, 'c> {
         let turned = [Cue::But, Cue::Correct, Cue::No]
             .iter()
             .any(|cue| self.passage.before(*cue, self.start, 4, Break::Question).is_some());
+        // On one channel the question is in the same segment.
+        let both = self.passage.speaker == Speaker::Unknown;
+        if both && self.asked_just_before() {
+            return true;
+        }
         self.passage.speaker == Speaker::Caller && asked && self.start < ANSWER && (first || turned)
     }
 
     /// Nobody names another city in the whole call.
     fn is_only_city(&self) -> bool {
         self.scene.only_city == Some(self.mention.entry)
+    }
+
+    fn asked_just_before(&self) -> bool {
+        let asked = self.passage.cues_in(self.start.saturating_sub(8)..self.start);
+        asked.iter().any(|(cue, span)| {
+            *cue == Cue::AskCity && span.end <= self.start && self.start - span.end <= 3
+        })
     }
 
     /// Words that only a place has around it.
@@ -228,9 +240,12 @@ impl<'s, 'c> Place<'s, 'c> {
         stance.weigh(self.before(Cue::Work, 4), self.weights.work);
         stance.weigh(self.agent && self.passage.has(Cue::Own), self.weights.own);
         stance.weigh(self.contrasted(), self.weights.contrasted);
-        stance.weigh(self.lately(Cue::Elsewhere, CLAUSE), self.weights.elsewhere);
+        let elsewhere = self.lately(Cue::Elsewhere, CLAUSE) || self.after(Cue::Elsewhere, 1);
+        stance.weigh(elsewhere, self.weights.elsewhere);
+        stance.beside = elsewhere || kin || self.lately(Cue::Past, CLAUSE);
+        stance.weigh(self.is_origin_of_move(), self.weights.from_to);
         stance.weigh(self.is_landmark_of_another(), self.weights.near_another);
-        stance.weigh(self.is_numbered_street(), self.weights.street_number);
+        stance.exclude(self.is_numbered_street());
         // "You are in Jaffa, right?" asks where the company is.
         let asks = !self.agent && self.beside(Cue::Guess, 1) && !self.answers;
         stance.weigh(asks && self.passage.speaker == Speaker::Caller, self.weights.caller_guess);
@@ -246,6 +261,17 @@ impl<'s, 'c> Place<'s, 'c> {
                 && m.entry != self.mention.entry
                 && m.segment == self.mention.segment
                 && self.start - m.tokens.end.min(self.start) <= 4
+        })
+    }
+
+    /// "From Herzliya to Kfar Saba": one of the two is enough.
+    fn is_origin_of_move(&self) -> bool {
+        let next = self.next_city(8).filter(|_| self.from);
+        next.is_some_and(|next| {
+            let mut joints = self.passage.text.tokens.get(self.end..next).into_iter().flatten();
+            let token = self.passage.text.tokens.get(next);
+            joints.any(|token| self.passage.text.word(token) == "to")
+                || token.is_some_and(|token| self.passage.text.word(token).starts_with('ל'))
         })
     }
 
@@ -314,7 +340,9 @@ impl<'s, 'c> Place<'s, 'c> {
     }
 
     fn exclude_denied(&self, stance: &mut Stance) {
-        stance.deny(self.is_negated());
+        let negated = self.is_negated();
+        stance.deny(negated && !self.agent);
+        stance.exclude(negated);
         // "Haifa, no, Acre"; "are you in Charleston no I'm in Savannah".
         let no = self.passage.after(Cue::No, self.end, 1, Break::Question);
         let next = self.next_city(8).filter(|_| !self.agent && no.is_some());

@@ -174,7 +174,7 @@ fn is_firm(scene: &Scene<'_>, stance: &Stance, correction: usize) -> bool {
         Kind::Service => 1.0,
     };
     let named = scene.phrase(mention).strength > Strength::Hint;
-    !stance.excluded && stance.score > least && named
+    !stance.excluded && !stance.beside && stance.score > least && named
 }
 
 /// Where the correction that brings this name begins.

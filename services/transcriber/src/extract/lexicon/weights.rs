@@ -102,7 +102,7 @@ pub struct CityWeights {
     pub guessed: f32,
     pub by_ear: f32,
     pub near_another: f32,
-    pub street_number: f32,
+    pub from_to: f32,
     pub elsewhere: f32,
     pub caller_guess: f32,
     pub before_site: f32,
