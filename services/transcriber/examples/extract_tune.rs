@@ -22,6 +22,22 @@ fn main() -> anyhow::Result<()> {
         let opened = File::open(&file)?;
         calls.extend(evaluate::read(&file, BufReader::new(opened))?);
     }
+    if std::env::args().any(|a| a == "--posteriors") {
+        for call in &calls {
+            let heard = lexicon.hear(&call.transcript());
+            for (kind, expected) in
+                [(Kind::Service, &call.expect.service), (Kind::City, &call.expect.city)]
+            {
+                let found = lexicon.judge(&heard, kind);
+                let Some((entry, score)) = found.first() else { continue };
+                let rest: f32 = found.iter().map(|(_, s)| (s - score).exp()).sum();
+                let right = expected.iter().flatten().any(|name| entry.is_called(name));
+                let posterior = 1.0 / (rest + (-score).exp());
+                println!("{kind:?} {} {posterior:.3} {right}", call.language);
+            }
+        }
+        return Ok(());
+    }
     let report = evaluate::evaluate(lexicon.catalogue(), &calls, |call| {
         lexicon.extract(&call.transcript(), None)
     });

@@ -198,6 +198,7 @@ impl<'s, 'c> Place<'s, 'c> {
             || [Cue::Site, Cue::Live, Cue::Serve].iter().any(|cue| self.before(*cue, CLAUSE));
         stance.weigh(!told && !self.answers, self.weights.untold);
         stance.weigh(self.is_only_city(), self.weights.alone);
+        stance.weigh(!self.scene.asks_for_service(), self.weights.no_service);
         stance.weigh(self.region() > 0, self.weights.region);
         stance.weigh(self.before(Cue::Site, CLAUSE), self.weights.site);
         stance.weigh(self.before(Cue::Live, CLAUSE), self.weights.live);
@@ -336,7 +337,12 @@ impl<'s, 'c> Place<'s, 'c> {
     /// "Are you in Haifa?", "לקריית גת, נכון?".
     fn is_guess(&self) -> bool {
         self.beside(Cue::Guess, 1)
-            || self.passage.after(Cue::Tag, self.end, 1, Break::Sentence).is_some()
+            || self.passage.after(Cue::Tag, self.end, 1, Break::Sentence).is_some_and(|distance| {
+                // "Right?" ends what is said; the "no" of "Haifa, we are not" does not.
+                let tokens = &self.passage.text.tokens;
+                let next = tokens.get(self.end + distance + 1);
+                next.is_none_or(|token| token.before >= Break::Sentence)
+            })
     }
 
     fn exclude_denied(&self, stance: &mut Stance) {

@@ -83,6 +83,7 @@ pub struct Scene<'c> {
     /// Services that the company names in its greeting.
     pub greeted: Vec<usize>,
     for_another: bool,
+    asks_for_service: bool,
 }
 
 impl<'c> Scene<'c> {
@@ -100,6 +101,7 @@ impl<'c> Scene<'c> {
             opening: None,
             greeted: Vec::new(),
             for_another: false,
+            asks_for_service: false,
         };
         let mut left = MAX_WORDS;
         for (segment, spoken) in transcript.segments.iter().enumerate() {
@@ -118,6 +120,10 @@ impl<'c> Scene<'c> {
             .iter()
             .position(|p| p.speaker != Speaker::Agent && p.text.tokens.len() > OPENING);
         scene.greeted = scene.greeted();
+        scene.asks_for_service = scene.mentions.iter().any(|m| {
+            let own = scene.passage(m).speaker != Speaker::Agent;
+            own && m.kind == Kind::Service && scene.phrase(m).strength >= Strength::Thing
+        });
         scene.settle_by_reply();
         let mut cities = scene.mentions.iter().filter(|m| m.kind == Kind::City && m.distance < 2);
         let first = cities.next().map(|m| m.entry);
@@ -345,6 +351,11 @@ impl<'c> Scene<'c> {
                 inside && outer != inner && (whole || part)
             }
         }
+    }
+
+    /// Whether the caller named a service, or something that one mends.
+    pub fn asks_for_service(&self) -> bool {
+        self.asks_for_service
     }
 
     /// Whether the caller wants the work for someone else: "for my mother".

@@ -108,6 +108,8 @@ pub struct CityWeights {
     pub before_site: f32,
     pub to_origin: f32,
     pub alone: f32,
+    /// No service was asked for, as far as anyone can tell.
+    pub no_service: f32,
 }
 
 /// What is said elsewhere in the call.
