@@ -155,7 +155,10 @@ impl<'c> Scene<'c> {
         let greets = |m: &&Mention| {
             m.kind == Kind::Service && self.passage(m).speaker == Speaker::Agent
         };
-        first.filter(greets).map(|m| m.entry).collect()
+        let mut greeted: Vec<usize> = first.filter(greets).map(|m| m.entry).collect();
+        greeted.sort_unstable();
+        greeted.dedup();
+        greeted
     }
 
     /// "My mother is locked out": what happened, happened to someone else.

@@ -30,7 +30,17 @@ pub struct Matcher<T> {
     patterns: Vec<Compiled<T>>,
     /// For each word, the patterns that begin with it.
     heads: Vec<Vec<u32>>,
+    /// For each word, the patterns that go on with it, a bit each.
+    seconds: Vec<Box<[u64]>>,
+    /// The patterns that need no certain second word.
+    free: Box<[u64]>,
 }
+
+/// Words in which the second word of a phrase stands, if anywhere: as many as `*` stands for, and
+/// that one.
+const WINDOW: usize = 5;
+/// Fewer phrases are tried at once.
+const FEW: usize = 6;
 
 #[derive(Debug, Clone)]
 struct Compiled<T> {
@@ -98,6 +108,26 @@ impl<T: Clone + PartialEq> MatcherBuilder<T> {
     /// Ready to match.
     pub fn build(self) -> Matcher<T> {
         let mut heads: Vec<Vec<u32>> = Vec::new();
+        let blank = vec![0_u64; self.patterns.len().div_ceil(64)].into_boxed_slice();
+        let mut seconds: Vec<Box<[u64]>> = Vec::new();
+        let mut free = blank.clone();
+        for (index, pattern) in self.patterns.iter().enumerate() {
+            let (block, bit) = (index / 64, 1 << (index % 64));
+            let Some(second) = pattern.slots.get(1).filter(|slot| !slot.optional) else {
+                free[block] |= bit;
+                continue;
+            };
+            for word in &second.words {
+                let at = word.0 as usize;
+                if seconds.len() <= at {
+                    seconds.resize_with(at + 1, Box::default);
+                }
+                if seconds[at].is_empty() {
+                    seconds[at] = blank.clone();
+                }
+                seconds[at][block] |= bit;
+            }
+        }
         for (index, pattern) in self.patterns.iter().enumerate() {
             for word in &pattern.slots[0].words {
                 let at = word.0 as usize;
@@ -107,7 +137,8 @@ impl<T: Clone + PartialEq> MatcherBuilder<T> {
                 heads[at].push(u32::try_from(index).unwrap_or(u32::MAX));
             }
         }
-        Matcher { vocabulary: self.vocabulary, patterns: self.patterns, heads }
+        let patterns = self.patterns;
+        Matcher { vocabulary: self.vocabulary, patterns, heads, seconds, free }
     }
 }
 
@@ -120,6 +151,22 @@ struct Read {
     ears: Vec<(usize, usize, Reading)>,
 }
 
+/// What may still follow.
+struct Ahead {
+    /// The word from which it was looked for.
+    next: usize,
+    /// The patterns that can go on there, a bit each.
+    possible: Box<[u64]>,
+}
+
+/// Where a phrase begins, where it goes on, and which hits begin there too.
+#[derive(Clone, Copy)]
+struct Place {
+    at: usize,
+    next: usize,
+    from: usize,
+}
+
 /// Words that may make up one badly heard name.
 const EARS: usize = 4;
 /// Letters one by one spell a name if there are as many.
@@ -130,35 +177,63 @@ impl<T: Clone + PartialEq> Matcher<T> {
     pub fn find(&self, text: &Text) -> Vec<Hit<T>> {
         let read = self.read(text);
         let mut hits = Vec::new();
+        let mut ahead = Ahead { next: usize::MAX, possible: self.free.clone() };
         for at in 0..text.tokens.len() {
             let from = hits.len();
             for reading in &read.all[read.words[at].clone()] {
-                self.find_at(text, &read, at, at + 1, *reading, from, &mut hits);
+                let place = Place { at, next: at + 1, from };
+                self.find_at(text, &read, &mut ahead, place, *reading, &mut hits);
             }
             for reading in &read.all[read.pairs[at].clone()] {
-                self.find_at(text, &read, at, at + 2, *reading, from, &mut hits);
+                let place = Place { at, next: at + 2, from };
+                self.find_at(text, &read, &mut ahead, place, *reading, &mut hits);
             }
             let first = read.ears.partition_point(|(start, ..)| *start < at);
             for (_, count, reading) in read.ears[first..].iter().take_while(|e| e.0 == at) {
-                self.find_at(text, &read, at, at + count, *reading, from, &mut hits);
+                let place = Place { at, next: at + count, from };
+                self.find_at(text, &read, &mut ahead, place, *reading, &mut hits);
             }
         }
         hits
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one step of the innermost loop")]
+    /// Marks the patterns whose second word is among the next words.
+    fn look_ahead(&self, read: &Read, ahead: &mut Ahead, next: usize) {
+        if ahead.next == next {
+            return;
+        }
+        ahead.next = next;
+        ahead.possible.copy_from_slice(&self.free);
+        for words in read.words.iter().skip(next).take(WINDOW) {
+            for reading in &read.all[words.clone()] {
+                let Some(second) = self.seconds.get(reading.word.0 as usize) else { continue };
+                for (possible, second) in ahead.possible.iter_mut().zip(second) {
+                    *possible |= second;
+                }
+            }
+        }
+    }
+
     fn find_at(
         &self,
         text: &Text,
         read: &Read,
-        at: usize,
-        next: usize,
+        ahead: &mut Ahead,
+        place: Place,
         reading: Reading,
-        from: usize,
         hits: &mut Vec<Hit<T>>,
     ) {
         let Some(heads) = self.heads.get(reading.word.0 as usize) else { return };
+        let Place { at, next, from } = place;
+        let many = heads.len() > FEW;
+        if many {
+            self.look_ahead(read, ahead, next);
+        }
         for &index in heads {
+            let possible = |index: usize| ahead.possible[index / 64] & (1 << (index % 64)) != 0;
+            if many && !possible(index as usize) {
+                continue;
+            }
             let pattern = &self.patterns[index as usize];
             let first = &pattern.slots[0];
             let allowed = (first.prefixable || !reading.prefix.any)
