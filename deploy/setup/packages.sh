@@ -15,7 +15,9 @@ have_pocketsphinx() {
 missing=
 have redis-server || have valkey-server || missing="$missing redis"
 have_pocketsphinx || missing="$missing pocketsphinx"
-have cc || missing="$missing compiler"
+{ have cc && have c++; } || missing="$missing compiler"
+have cmake || missing="$missing cmake"
+have curl || missing="$missing curl"
 if [ "$purpose" = test ]; then
     have_postgres || missing="$missing postgres"
 fi
@@ -36,8 +38,11 @@ packages_of() {
         apt-get:pocketsphinx) echo pocketsphinx pocketsphinx-en-us ;;
         dnf:pocketsphinx) echo pocketsphinx pocketsphinx-models ;;
         *:pocketsphinx) echo cmu-pocketsphinx ;;
-        apt-get:compiler) echo gcc libc6-dev ;;
+        apt-get:compiler) echo g++ libc6-dev ;;
+        dnf:compiler) echo gcc-c++ ;;
         *:compiler) echo gcc ;;
+        *:cmake) echo cmake ;;
+        *:curl) echo curl ;;
         apt-get:postgres) echo postgresql ;;
         dnf:postgres) echo postgresql-server ;;
         *:postgres) echo postgresql ;;

@@ -104,6 +104,11 @@ impl CallscribeProcess {
         read("stdout") + &read("stderr")
     }
 
+    /// Its number among the processes.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, name: &str) {
         signal(self.child.id(), name);

@@ -85,6 +85,18 @@ impl DataFolder {
         self.path.join("callscribe.log")
     }
 
+    /// The Whisper model to use: the newest of those in the folder `models`.
+    pub fn newest_model(&self) -> Option<PathBuf> {
+        let entries = fs::read_dir(self.path.join("models")).ok()?;
+        let models = entries.filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let is_model = path.extension().is_some_and(|ending| ending == "bin");
+            let changed = path.metadata().ok()?.modified().ok()?;
+            is_model.then_some((changed, path))
+        });
+        models.max().map(|(_, path)| path)
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -104,6 +116,25 @@ mod tests {
         assert!(error.contains("another callscribe runs"), "{error}");
         drop(first);
         data.lock().unwrap();
+    }
+
+    #[test]
+    fn the_model_that_came_last_is_the_one_to_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::open(folder.path()).unwrap();
+        assert_eq!(data.newest_model(), None);
+        let models = data.path().join("models");
+        fs::create_dir(&models).unwrap();
+        let hour = std::time::Duration::from_secs(3600);
+        let put = |name: &str, hours_ago: u32| {
+            let file = File::create(models.join(name)).unwrap();
+            file.set_modified(std::time::SystemTime::now() - hour * hours_ago).unwrap();
+        };
+        put("ggml-small.bin.part", 0);
+        assert_eq!(data.newest_model(), None);
+        put("ggml-small.bin", 2);
+        put("ggml-base.bin", 3);
+        assert_eq!(data.newest_model(), Some(models.join("ggml-small.bin")));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub mod api;
 pub mod erasure;
 pub mod health;
+pub mod import;
 pub mod outbound;
 pub mod projection;
 pub mod reconcile;

@@ -38,7 +38,15 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let results = chassis::queues::results(link.clone());
     let calls = chassis::queues::calls(link.clone());
     let reconciling = reconcile(&config.twilio, &settings, &store, &calls, process.stop())?;
-    let state = api::Api::new(store.clone(), &link, settings.clone());
+    let client = config.twilio.is_configured().then(|| twilio::Client::new(&config.twilio));
+    let client = client.transpose()?;
+    let state = api::Api::new(
+        store.clone(),
+        &link,
+        settings.clone(),
+        client.clone(),
+        process.stop().clone(),
+    );
     let telling = outbound::run(
         store.clone(),
         outbound::queue(link.clone()),
@@ -50,8 +58,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let consuming = consume(results, store.clone(), &settings, health.clone(), process.stop());
     let watching = health.watch(store.clone(), LOOK, process.stop().clone());
     let looking = chassis::queues::watch_redis(link, redis, LOOK, process.stop().clone());
-    let client = config.twilio.is_configured().then(|| twilio::Client::new(&config.twilio));
-    let retention = Retention::new(store.clone(), client.transpose()?, settings.clone());
+    let retention = Retention::new(store.clone(), client, settings.clone());
     let tidying = retention.run(process.stop().clone());
     let lookouts = async {
         tokio::join!(serving, watching, looking, reconciling, tidying);

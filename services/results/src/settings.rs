@@ -14,7 +14,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    outbound::WebhookSettings, reconcile::ReconcileSettings, retention::RetentionSettings, store,
+    api::{Token, WrongToken},
+    outbound::WebhookSettings,
+    reconcile::ReconcileSettings,
+    retention::RetentionSettings,
+    store,
 };
 
 /// The configuration of this service, as a process of its own reads it.
@@ -102,12 +106,17 @@ pub struct DatabaseSettings {
 pub struct ApiSettings {
     /// Address and port. Default `127.0.0.1:8081`.
     pub listen: SocketAddr,
-    /// Bearer tokens that are accepted, several with commas (for a change of token). Without one
-    /// the API listens on loopback only. Default none.
+    /// Bearer tokens that are accepted, several with commas (for a change of token): each is the
+    /// token itself or `sha256:` and the SHA-256 of it in hexadecimal digits, behind `read=`,
+    /// `write=` or `admin=`; without one of these it allows everything. Without a token the API
+    /// listens on loopback only. Default none.
     #[serde(serialize_with = "masked_option")]
     pub tokens: Option<SecretString>,
     /// Connections at once. Default 1024.
     pub max_connections: usize,
+    /// Requests a minute that are answered for each token, and for each address without one; 0 is
+    /// any number. Default 6000.
+    pub requests_per_minute: u32,
     /// PEM file with the certificate chain; TLS is on when this and `tls_key` are set.
     pub tls_certificate: Option<PathBuf>,
     /// PEM file with the private key.
@@ -159,6 +168,7 @@ impl Default for ApiSettings {
             listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
             tokens: None,
             max_connections: 1024,
+            requests_per_minute: 6000,
             tls_certificate: None,
             tls_key: None,
             allowed_hosts: Vec::new(),
@@ -178,9 +188,13 @@ impl ApiSettings {
     }
 
     /// The tokens, one by one.
-    pub fn token_list(&self) -> Vec<&str> {
+    ///
+    /// # Errors
+    /// When one of them cannot be used.
+    pub fn token_list(&self) -> Result<Vec<Token>, WrongToken> {
         let tokens = self.tokens.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
-        tokens.split(',').map(str::trim).filter(|token| !token.is_empty()).collect()
+        let tokens = tokens.split(',').map(str::trim).filter(|token| !token.is_empty());
+        tokens.map(Token::parse).collect()
     }
 }
 
@@ -207,10 +221,9 @@ impl ResultsSettings {
         }
         self.webhooks.validate()?;
         self.retention.validate()?;
-        if self.api.token_list().iter().any(|token| token.len() < 16) {
-            return Err("results.api.tokens holds a token of fewer than 16 characters".into());
-        }
-        if self.api.token_list().is_empty() && !self.api.listen.ip().is_loopback() {
+        let tokens =
+            self.api.token_list().map_err(|error| format!("results.api.tokens {error}"))?;
+        if tokens.is_empty() && !self.api.listen.ip().is_loopback() {
             return Err(format!(
                 "results.api.listen is {}; without results.api.tokens only a loopback address such \
                  as 127.0.0.1:8081 is allowed",

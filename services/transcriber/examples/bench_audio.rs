@@ -12,7 +12,7 @@ use std::{
 };
 
 use audioadapter_buffers::direct::SequentialSlice;
-use callscribe_transcriber::audio::{AudioLimits, SpeechSettings, read};
+use callscribe_transcriber::audio::{AudioLimits, SpeechDetector, read};
 use rubato::{Fft, FixedSync, Resampler};
 use serde_json::json;
 
@@ -43,7 +43,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn limits() -> AudioLimits {
-    AudioLimits { max_seconds: 20_000, speech: SpeechSettings::default() }
+    AudioLimits { max_seconds: 20_000, speech: SpeechDetector::default() }
 }
 
 fn an_hour(folder: &Path) -> anyhow::Result<f64> {

@@ -14,7 +14,7 @@ use std::{
 use anyhow::Context;
 use callscribe_transcriber::{
     Config,
-    audio::{AudioLimits, CutRule, SpeechSettings, read},
+    audio::{AudioLimits, CutRule, SpeechDetector, read},
     engines::{Engine, EngineError, Heard, Piece, wav},
     run_with,
 };
@@ -223,7 +223,7 @@ async fn overhead_ms() -> anyhow::Result<(f64, f64)> {
     let mut alone = Vec::new();
     for _ in 0..SINGLE_CALLS {
         let start = Instant::now();
-        let limits = AudioLimits { max_seconds: 100, speech: SpeechSettings::default() };
+        let limits = AudioLimits { max_seconds: 100, speech: SpeechDetector::default() };
         read(&path, folder.path(), limits)?;
         alone.push(start.elapsed().as_secs_f64() * 1000.0);
     }

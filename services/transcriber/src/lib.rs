@@ -7,6 +7,8 @@ pub mod chain;
 pub mod engines;
 pub mod extract;
 pub mod fetch;
+#[cfg(feature = "whisper")]
+mod ggml;
 mod language;
 pub mod ledger;
 mod patience;

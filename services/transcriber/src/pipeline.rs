@@ -17,7 +17,7 @@ use tracing::{Instrument, info, info_span};
 use twilio::{Client, RecordingStatus, TwilioError};
 
 use crate::{
-    audio::{self, AudioError, AudioLimits, Recording},
+    audio::{self, AudioError, AudioLimits, Recording, SpeechDetector},
     chain::{Chain, Task, Transcription},
     extract::Extractor,
     fetch::{FetchError, FetchLimits, Fetched, fetch},
@@ -91,6 +91,7 @@ impl Pipeline {
     pub fn new(
         settings: &TranscriberSettings,
         twilio: Client,
+        speech: SpeechDetector,
         chain: Chain,
         extractor: Extractor,
     ) -> Self {
@@ -102,7 +103,7 @@ impl Pipeline {
                 max_bytes: settings.max_media_bytes,
                 timeout: Duration::from_secs(settings.media_timeout_seconds),
             },
-            audio: AudioLimits { max_seconds: settings.max_seconds, speech: settings.speech },
+            audio: AudioLimits { max_seconds: settings.max_seconds, speech },
             folder: settings.folder(),
             language: settings.language.clone(),
             first_channel: settings.first_channel,
@@ -239,7 +240,7 @@ impl Pipeline {
     }
 
     async fn read(&self, media: Fetched) -> Result<Arc<Recording>, Setback> {
-        let (folder, limits) = (self.folder.clone(), self.audio);
+        let (folder, limits) = (self.folder.clone(), self.audio.clone());
         let reading =
             tokio::task::spawn_blocking(move || audio::read(&media.file, &folder, limits));
         // A decoder that panics on a hostile file costs this recording, not the process.

@@ -10,6 +10,7 @@ use twilio::Client;
 
 use crate::{
     Config, TranscriberSettings,
+    audio::SpeechDetector,
     chain::Chain,
     engines::{self, Engine},
     extract::Extractor,
@@ -26,7 +27,10 @@ const LOOK: Duration = Duration::from_secs(1);
 /// # Errors
 /// When a setting is wrong or there is no speech engine; Redis being away is no error.
 pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
-    let engines = engines::chosen(&config.transcriber.engines).map_err(anyhow::Error::msg)?;
+    let settings = config.transcriber.engines.clone();
+    // A model takes seconds to load.
+    let chosen = tokio::task::spawn_blocking(move || engines::chosen(&settings));
+    let engines = chosen.await.context("speech engines")?.map_err(anyhow::Error::msg)?;
     run_with(config, process, engines).await
 }
 
@@ -44,9 +48,10 @@ pub async fn run_with(
     let names = chain.names().join(", ");
     let link = Link::open(&config.redis).await.context("Redis")?;
     let twilio = Client::new(&config.twilio).context("Twilio")?;
+    let speech = SpeechDetector::new(&settings.speech).map_err(anyhow::Error::msg)?;
     let extractor = Extractor::from_settings(&settings.extract)?;
     let worker = Worker {
-        pipeline: Pipeline::new(settings, twilio.clone(), chain, extractor),
+        pipeline: Pipeline::new(settings, twilio.clone(), speech, chain, extractor),
         twilio,
         results: queues::results(link.clone()),
         not_ready: Duration::from_secs(settings.not_ready_seconds),

@@ -108,7 +108,7 @@ impl Setback {
 impl From<AudioError> for Setback {
     fn from(error: AudioError) -> Self {
         let treatment = match error {
-            AudioError::Io(_) => Treatment::Retry,
+            AudioError::Io(_) | AudioError::Detector(_) => Treatment::Retry,
             _ => Treatment::GiveUp,
         };
         Self::new(treatment, error.code(), error.to_string())

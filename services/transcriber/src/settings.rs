@@ -120,11 +120,7 @@ impl TranscriberSettings {
                 "transcriber.language is {language:?}; it is a code such as en or he"
             ));
         }
-        let threshold = self.speech.threshold;
-        if !(0.0..=1.0).contains(&threshold) {
-            return Err(format!("transcriber.speech.threshold is {threshold}; allowed are 0 to 1"));
-        }
-        Ok(())
+        self.speech.validate()
     }
 }
 

@@ -90,6 +90,10 @@ impl Default for HttpSettings {
     }
 }
 
+/// Whom a request comes from, among its extensions: the other end of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
+
 /// A bound server that does not answer yet.
 pub struct Server {
     listener: TcpListener,
@@ -143,8 +147,8 @@ impl Server {
                 accepted = self.listener.accept() => accepted,
                 () = stop.cancelled() => break,
             };
-            let stream = match stream {
-                Ok((stream, _)) => stream,
+            let (stream, address) = match stream {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file descriptors, most likely: wait for some to be closed.
                     tracing::warn!(%error, "cannot accept a connection");
@@ -156,6 +160,7 @@ impl Server {
                 service: service.clone(),
                 watcher: graceful.watcher(),
                 settings: settings.clone(),
+                peer: Peer(address.ip()),
             };
             let (tls, abort) = (self.tls.clone(), abort.clone());
             tokio::spawn(async move {
@@ -179,6 +184,7 @@ struct Connection<S> {
     service: S,
     watcher: Watcher,
     settings: Arc<HttpSettings>,
+    peer: Peer,
 }
 
 impl<S> Connection<S>
@@ -200,8 +206,11 @@ where
 
     async fn converse(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let patience = Duration::from_secs(self.settings.request_timeout_seconds);
-        let service = self.service;
-        let answer = service_fn(move |request| answer(service.clone(), request, patience));
+        let (service, peer) = (self.service, self.peer);
+        let answer = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            answer(service.clone(), request, patience)
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(Duration::from_secs(self.settings.header_timeout_seconds))

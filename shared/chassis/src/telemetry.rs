@@ -21,8 +21,8 @@ use tracing_subscriber::{
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TelemetrySettings {
-    /// Which log lines are written, as `tracing` filters: `info`, `info,queue=debug`.
-    /// Default `info`.
+    /// Which log lines are written, as `tracing` filters: `info`, `info,queue=debug`. Of what
+    /// whisper.cpp tells, only errors, unless `whisper_rs=debug` asks for more. Default `info`.
     pub log: String,
     /// `text`, `json`, or `auto`: text on a terminal, JSON otherwise. Default `auto`.
     pub log_format: LogFormat,
@@ -75,9 +75,7 @@ const BUCKETS_SECONDS: [f64; 16] = [
 /// # Errors
 /// When the filter is malformed, the endpoint is no URL, or telemetry was started before.
 pub fn start(settings: &TelemetrySettings, service: &'static str) -> anyhow::Result<Telemetry> {
-    let filter = EnvFilter::try_new(&settings.log).with_context(|| {
-        format!("telemetry.log is {:?}; allowed are filters such as info,queue=debug", settings.log)
-    })?;
+    let filter = log_filter(&settings.log)?;
     let traces = trace_provider(settings, service)?;
     let to_otlp = traces.as_ref().map(|provider| {
         tracing_opentelemetry::layer()
@@ -87,7 +85,7 @@ pub fn start(settings: &TelemetrySettings, service: &'static str) -> anyhow::Res
     });
     tracing_subscriber::registry()
         .with(log_layer(settings)?.with_filter(filter))
-        .with(to_otlp.with_filter(EnvFilter::new("info,hyper=off,reqwest=off")))
+        .with(to_otlp.with_filter(EnvFilter::new("info,hyper=off,reqwest=off,whisper_rs=off")))
         .try_init()
         .context("telemetry was started before")?;
     let metrics = PrometheusBuilder::new()
@@ -110,6 +108,13 @@ impl Telemetry {
             tracing::warn!(%error, "the last traces could not be sent");
         }
     }
+}
+
+/// whisper.cpp tells much that only matters to whoever asks for it by name (`whisper_rs=debug`).
+fn log_filter(log: &str) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(format!("whisper_rs=error,{log}")).with_context(|| {
+        format!("telemetry.log is {log:?}; allowed are filters such as info,queue=debug")
+    })
 }
 
 fn log_layer<S>(settings: &TelemetrySettings) -> anyhow::Result<Box<dyn Layer<S> + Send + Sync>>

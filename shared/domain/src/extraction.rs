@@ -8,6 +8,7 @@ use crate::Speaker;
 
 /// The fields found in one transcript. A field without evidence is absent, never guessed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Extraction {
     /// What the caller wants.
     pub service: Option<Field>,
@@ -23,6 +24,7 @@ pub struct Extraction {
 
 /// Whether two extractors found the same; `None` for a field that neither found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Agreement {
     /// The same service.
     pub service: Option<bool>,
@@ -32,6 +34,7 @@ pub struct Agreement {
 
 /// One value, how sure we are of it, and where it was said.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Field {
     /// The catalogue's identifier, an English slug such as `locksmith` or `tel-aviv`.
     pub id: String,
@@ -47,6 +50,7 @@ pub struct Field {
 
 /// A quotation from the transcript that supports a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Evidence {
     /// The words around the value, exactly as they stand in the segment.
     pub quote: String,

@@ -7,6 +7,7 @@ mod event;
 mod extraction;
 mod job;
 mod phone;
+mod redact;
 mod sid;
 mod transcript;
 
@@ -16,5 +17,6 @@ pub use event::{
 pub use extraction::{Agreement, Evidence, Extraction, Field};
 pub use job::{CallJob, JobSource};
 pub use phone::{E164, PhoneError, mask_phone};
+pub use redact::{RedactError, RedactSettings, Redactor};
 pub use sid::{AccountSid, CallSid, RecordingSid, SidError};
 pub use transcript::{Engine, Segment, Speaker, Transcript};

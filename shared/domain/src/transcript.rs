@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a speech engine heard in one recording.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Transcript {
     /// Segments in order of their start.
     pub segments: Vec<Segment>,
@@ -15,6 +16,7 @@ pub struct Transcript {
 
 /// The engine a transcript came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Engine {
     /// The engine's configured name, such as `openai` or `pocketsphinx`.
     pub name: String,
@@ -26,6 +28,7 @@ pub struct Engine {
 
 /// A stretch of speech by one speaker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Segment {
     /// Who spoke, where the channels or the engine tell.
     pub speaker: Speaker,
@@ -41,6 +44,7 @@ pub struct Segment {
 
 /// Who spoke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Speaker {
     /// The person outside the company.

@@ -65,6 +65,14 @@ pub enum Selection {
     Reason(String),
 }
 
+/// Where dead letters go. Not a closure: the future of an `AsyncFn` that was passed in cannot be
+/// told to be `Send`, and handlers of an HTTP server must be.
+#[derive(Debug, Clone, Copy)]
+enum Move {
+    Redrive,
+    Discard,
+}
+
 impl Queue {
     /// Up to `limit` dead letters, oldest first, beginning after the id `after`.
     ///
@@ -94,7 +102,7 @@ impl Queue {
     /// # Errors
     /// When Redis does not take them; some may have been put back.
     pub async fn redrive(&self, which: &Selection) -> Result<u64, QueueError> {
-        let moved = self.each_page(which, async |letters| self.redrive_page(letters).await).await?;
+        let moved = self.each_page(which, Move::Redrive).await?;
         metric::transition(self.name(), "redriven", "", moved as usize);
         Ok(moved)
     }
@@ -104,22 +112,18 @@ impl Queue {
     /// # Errors
     /// When Redis does not take it; some may be gone.
     pub async fn discard(&self, which: &Selection) -> Result<u64, QueueError> {
-        let gone = self.each_page(which, async |letters| self.discard_page(letters).await).await?;
+        let gone = self.each_page(which, Move::Discard).await?;
         metric::transition(self.name(), "discarded", "", gone as usize);
         Ok(gone)
     }
 
     /// Goes through the selected letters that are there now; one that dies anew meanwhile is not
     /// met again.
-    async fn each_page(
-        &self,
-        which: &Selection,
-        act: impl AsyncFn(&[DeadLetter]) -> Result<u64, QueueError>,
-    ) -> Result<u64, QueueError> {
+    async fn each_page(&self, which: &Selection, to: Move) -> Result<u64, QueueError> {
         let wanted: &str = match which {
             Selection::One(id) => {
                 let letters = self.range(id, id, 1).await?;
-                return act(&letters).await;
+                return self.move_page(&letters, to).await;
             }
             Selection::All => "",
             Selection::Reason(reason) => reason,
@@ -137,8 +141,15 @@ impl Queue {
                 })
                 .collect();
             if !chosen.is_empty() {
-                count += act(&chosen).await?;
+                count += self.move_page(&chosen, to).await?;
             }
+        }
+    }
+
+    async fn move_page(&self, letters: &[DeadLetter], to: Move) -> Result<u64, QueueError> {
+        match to {
+            Move::Redrive => self.redrive_page(letters).await,
+            Move::Discard => self.discard_page(letters).await,
         }
     }
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod consumer;
+mod contents;
 mod dead;
 mod durable;
 mod entry;
@@ -21,6 +22,7 @@ mod stats;
 mod wire;
 
 pub use consumer::{BatchHandler, ConsumerOptions, Handler, consume, consume_batches};
+pub use contents::Kept;
 pub use dead::{DeadLetter, Selection};
 pub use durable::{Durable, OnDisk};
 pub use entry::{Delivery, Entry, Lane, Once, Outgoing};

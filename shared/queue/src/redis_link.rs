@@ -106,6 +106,23 @@ impl Link {
         Ok(())
     }
 
+    /// Deletes what others keep beside the queues under this prefix, by its name behind the prefix.
+    /// Returns how many of the keys there were.
+    ///
+    /// # Errors
+    /// When Redis does not take it.
+    pub async fn delete_beside(&self, names: &[String]) -> Result<u64, QueueError> {
+        if names.is_empty() {
+            return Ok(0);
+        }
+        let mut command = redis::cmd("DEL");
+        for name in names {
+            command.arg(format!("{{{}}}:{name}", self.inner.prefix));
+        }
+        redis::from_redis_value(self.command(&command).await?)
+            .map_err(|error| QueueError::Redis(error.to_string()))
+    }
+
     /// Why the server may lose what it acknowledged, each with what to do about it; empty when it
     /// may not, or has not answered yet.
     pub fn risks(&self) -> Vec<String> {

@@ -72,6 +72,7 @@ pub(crate) struct Scripts {
     pub stats: Script,
     pub pause: Script,
     pub redrive: Script,
+    pub erase: Script,
     pub group: Script,
 }
 
@@ -89,6 +90,7 @@ impl Scripts {
             pause: Script::new(include_str!("scripts/pause.lua")),
             group: Script::new(include_str!("scripts/group.lua")),
             redrive: Script::adding(include_str!("scripts/redrive.lua")),
+            erase: Script::new(include_str!("scripts/erase.lua")),
         }
     }
 }

@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use self::transport::Transport;
 pub use self::{
     call::CallDetails,
-    media::{Media, MediaFormat},
+    media::{ByteRange, Media, MediaFormat, Stretch},
     pages::{Days, RecordingPages},
 };
 use crate::{Recording, TwilioError, TwilioSettings, recording::RecordingJson};
@@ -139,7 +139,24 @@ impl Client {
         let query: Vec<_> =
             channels.iter().map(|channels| ("RequestedChannels", channels.as_str())).collect();
         let url = self.transport.url(account, &path, &query);
-        media::open(&self.transport, self.credentials(account)?, url).await
+        media::open(&self.transport, self.credentials(account)?, url, None).await
+    }
+
+    /// Starts the download of a part of a recording's media, as somebody listens to it: channels
+    /// mixed. Where Twilio gives no parts, the whole comes, and [`Media::stretch`] is `None`.
+    ///
+    /// # Errors
+    /// As [`Client::media`]; [`TwilioError::Api`] with status 416 when the recording is shorter.
+    pub async fn media_part(
+        &self,
+        account: &AccountSid,
+        recording: &RecordingSid,
+        format: MediaFormat,
+        range: Option<ByteRange>,
+    ) -> Result<Media, TwilioError> {
+        let path = format!("Recordings/{recording}.{}", format.extension());
+        let url = self.transport.url(account, &path, &[]);
+        media::open(&self.transport, self.credentials(account)?, url, range).await
     }
 
     /// Deletes a recording at Twilio; one that is gone already counts as deleted.

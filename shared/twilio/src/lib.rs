@@ -14,7 +14,9 @@ pub mod signature;
 #[cfg(feature = "double")]
 pub mod double;
 
-pub use client::{CallDetails, Client, Days, Media, MediaFormat, RecordingPages};
+pub use client::{
+    ByteRange, CallDetails, Client, Days, Media, MediaFormat, RecordingPages, Stretch,
+};
 pub use error::TwilioError;
 pub use form::Form;
 pub use recording::{Recording, RecordingStatus};

@@ -12,13 +12,15 @@ use std::{
 use serde_json::Value;
 
 /// The programs, and the first words of the names of what they measure.
-const PROGRAMS: [(&str, &str, &[&str]); 6] = [
+const PROGRAMS: [(&str, &str, &[&str]); 8] = [
     ("callscribe-queue", "queue_bench", &["queue."]),
     ("callscribe-ingest", "bench", &["ingest.", "memory.ingest_"]),
     ("callscribe-transcriber", "bench_audio", &["audio.", "memory.three_hours_mb"]),
     ("callscribe-transcriber", "bench_transcriber", &["transcriber."]),
     ("callscribe-transcriber", "extract_bench", &["extract."]),
-    ("callscribe-results", "bench_persist", &["results."]),
+    ("callscribe-results", "bench_persist", &["results.persist_"]),
+    ("callscribe-results", "bench_queries", &["results.query_"]),
+    ("callscribe-tests", "bench_whole", &["end_to_end.", "memory."]),
 ];
 
 fn main() {

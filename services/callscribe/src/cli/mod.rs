@@ -3,6 +3,8 @@
 mod backfill;
 mod dead;
 mod extraction;
+mod forget;
+mod import;
 mod local;
 mod queues;
 
@@ -50,6 +52,10 @@ enum Verb {
     Extract(extraction::ExtractArgs),
     /// Score the extraction on a labelled set.
     Evaluate(extraction::EvaluateArgs),
+    /// Erase one caller from everywhere: rows, queues, events out, and at Twilio if asked for.
+    Forget(forget::ForgetArgs),
+    /// Take over calls or leads that another system exported.
+    Import(import::ImportArgs),
     /// Copy the SQLite database to a new file while it is in use.
     Backup(BackupArgs),
     /// Print the version.
@@ -98,6 +104,8 @@ pub fn main() -> ExitCode {
         Verb::Backfill(args) => print(|| backfill::run(&args)),
         Verb::Extract(args) => print(|| extraction::extract(&args)),
         Verb::Evaluate(args) => print(|| extraction::evaluate(&args)),
+        Verb::Forget(args) => print(|| forget::run(&args)),
+        Verb::Import(args) => print(|| import::run(&args)),
         Verb::Backup(args) => print(|| backup(&args)),
         Verb::Version(output) => print(|| version(output.json)),
     }

@@ -52,6 +52,10 @@ fn start(mut config: Config, given: &Given, data: &Path, once: bool) -> anyhow::
     if !given.has("results.database.url") {
         config.results.database.url = data.database_url().into();
     }
+    let model = &mut config.transcriber.engines.whisper.model;
+    if transcriber::engines::WHISPER_IS_BUILT_IN && model.is_none() {
+        *model = data.newest_model();
+    }
     if plays_samples {
         give_way(&mut config, given);
         // The terminal belongs to the calls; what the services log stands in a file.

@@ -1,140 +1,197 @@
 //! Calls.
 
-use chassis::queues;
-use domain::{AccountSid, CallJob, CallSid, JobSource, RecordingSid};
-use queue::Enqueued;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
-use serde_json::json;
-use warp::{http::StatusCode, reply::Response};
+use schemars::JsonSchema;
+use serde::Serialize;
+use warp::reply::Response;
 
-use super::{Api, Problem, Request, cursor::Cursor, json, json_with, params::Params};
-use crate::store::{
-    calls::CallQuery,
-    entities::{call_logs, recordings},
-    search::SearchText,
+use super::{
+    Api, Problem, Request,
+    course::{self, Attempt, Moment},
+    cursor::Cursor,
+    json,
+    kind::Kind,
+    params::{LIMIT, Params},
+    route::{Answer, Content, JSON, Parameter, Route, schema},
+};
+use crate::{
+    projection::Status,
+    store::{
+        calls::{CallDetail, CallQuery},
+        entities::call_logs,
+        search::{Found, SearchText},
+        snippet::Part,
+    },
 };
 
-/// `GET /v1/calls`
-pub async fn list(api: &Api, request: &Request) -> Result<Response, Problem> {
-    let known = [
-        "q", "status", "service", "city", "lead", "number", "language", "since", "until", "limit",
-        "cursor",
-    ];
-    let params = Params::read(&request.query, &known)?;
-    let query = CallQuery {
-        status: params.parsed("status")?,
-        service: params.text("service")?,
-        city: params.text("city")?,
-        lead_id: params.parsed("lead")?,
-        number: params.text("number")?,
-        language: params.text("language")?,
-        since: params.parsed("since")?,
-        until: params.parsed("until")?,
-        after: None,
-        limit: params.limit()?,
-    };
-    if let Some(text) = params.parsed::<SearchText>("q")? {
-        let (calls, next) = api.store.search(&text, &query, params.parsed("cursor")?).await?;
-        let next = next.map(|id| id.to_string());
-        return json(&json!({ "calls": calls, "next_cursor": next }));
+/// The call in a path.
+pub const SID: Parameter = Parameter::required("sid", Kind::Sid("CA"), "The call's SID.");
+/// One of several recordings.
+pub const RECORDING: Parameter =
+    Parameter::new("recording", Kind::Sid("RE"), "Only this recording of the call.");
+/// Words that cannot be searched for.
+pub const NO_WORD: (u16, &str) = (422, "There is no word in `q`, or there are more than 10.");
+/// No call there.
+pub const UNKNOWN: (u16, &str) = (404, "There is no such call, or it was erased.");
+
+const STATUSES: &[&str] = &[
+    Status::Observed.as_str(),
+    Status::Queued.as_str(),
+    Status::Transcribing.as_str(),
+    Status::Retrying.as_str(),
+    Status::Completed.as_str(),
+    Status::NoSpeech.as_str(),
+    Status::NoRecording.as_str(),
+    Status::Failed.as_str(),
+];
+
+pub const Q: Parameter = Parameter::new(
+    "q",
+    Kind::Text(200),
+    "Words that all occur in the transcript, 1 to 10 of them; the answer shows where.",
+);
+pub const STATUS: Parameter =
+    Parameter::new("status", Kind::Choice(STATUSES), "Only calls in this state.");
+pub const SERVICE: Parameter =
+    Parameter::new("service", Kind::Text(200), "Only this service, by name or identifier.");
+pub const CITY: Parameter =
+    Parameter::new("city", Kind::Text(200), "Only this city, by name or identifier.");
+pub const LEAD: Parameter =
+    Parameter::new("lead", Kind::Number(1, i64::MAX), "Only calls of this lead.");
+pub const NUMBER: Parameter =
+    Parameter::new("number", Kind::Text(200), "Only calls to or from this number.");
+pub const LANGUAGE: Parameter =
+    Parameter::new("language", Kind::Text(35), "Only calls in this language (BCP 47).");
+pub const ACCOUNT: Parameter =
+    Parameter::new("account", Kind::Sid("AC"), "Only calls of this account.");
+pub const SINCE: Parameter =
+    Parameter::new("since", Kind::Time, "Only calls first heard of at or after this time.");
+pub const UNTIL: Parameter =
+    Parameter::new("until", Kind::Time, "Only calls first heard of before this time.");
+pub const SORT: Parameter = Parameter::new(
+    "sort",
+    Kind::Choice(&["-created_at", "created_at"]),
+    "Newest first unless given.",
+);
+
+/// Attempts at telling the outside of one call that are shown.
+const MOST_DELIVERIES: u64 = 200;
+
+/// What it serves.
+pub const ROUTES: &[Route] = &[
+    Route {
+        summary: "Calls, newest first",
+        query: &[
+            Q,
+            STATUS,
+            SERVICE,
+            CITY,
+            LEAD,
+            NUMBER,
+            LANGUAGE,
+            ACCOUNT,
+            SINCE,
+            UNTIL,
+            SORT,
+            LIMIT,
+            Parameter::new("cursor", Kind::CallCursor, "Where to go on: `next_cursor`."),
+        ],
+        answers: &[Answer::json(&[(JSON, Content::Json(schema::<CallList>))])],
+        problems: &[NO_WORD],
+        ..Route::get("/v1/calls", "list_calls", |api, request| Box::pin(list(api, request)))
+    },
+    Route {
+        summary: "One call with its recordings, its course and its attempts",
+        segments: &[SID],
+        answers: &[Answer::json(&[(JSON, Content::Json(schema::<OneCall>))])],
+        problems: &[UNKNOWN],
+        ..Route::get("/v1/calls/{sid}", "get_call", |api, request| Box::pin(one(api, request)))
+    },
+];
+
+#[derive(Serialize, JsonSchema)]
+struct CallList {
+    calls: Vec<ListedCall>,
+    /// Where the list goes on; null at its end.
+    next_cursor: Option<String>,
+}
+
+/// A call in a list.
+#[derive(Serialize, JsonSchema)]
+struct ListedCall {
+    #[serde(flatten)]
+    call: call_logs::Model,
+    /// In a search: the words around the first places, in order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snippet: Option<Vec<Part>>,
+}
+
+async fn list(api: &Api, request: &Request) -> Result<Response, Problem> {
+    let cursor = request.params.parsed::<Cursor>("cursor")?;
+    let query = filter(&request.params)?;
+    if let Some(text) = request.params.parsed::<SearchText>("q")? {
+        let (found, next) = api.store.search(&text, &query, cursor.map(|c| c.row())).await?;
+        let last = found.last().map(|found| found.call.call_sid.as_str()).unwrap_or_default();
+        let next_cursor = next.map(|id| Cursor::of_row(id, last));
+        return json(&CallList { calls: found.into_iter().map(Into::into).collect(), next_cursor });
     }
-    let after = params.parsed::<Cursor>("cursor")?.map(|cursor| cursor.0);
-    let query = CallQuery { after, ..query };
+    let query = CallQuery { after: cursor.map(Cursor::place), ..query };
     let page = api.store.calls(&query).await?;
-    let next = page.next.as_ref().map(Cursor::text);
-    json(&json!({ "calls": page.rows, "next_cursor": next }))
+    let next_cursor = page.next.as_ref().map(Cursor::of_place);
+    let calls = page.rows.into_iter().map(|call| ListedCall { call, snippet: None }).collect();
+    json(&CallList { calls, next_cursor })
 }
 
-/// `GET /v1/calls/{sid}`
-pub async fn one(api: &Api, request: &Request, sid: &str) -> Result<Response, Problem> {
-    Params::read(&request.query, &[])?;
-    let sid = call_sid(sid)?;
-    let call = api.store.call(sid.as_str()).await?.ok_or_else(unknown)?;
-    json(&call)
+/// The filters of a list, its start left out.
+pub fn filter(params: &Params) -> Result<CallQuery, Problem> {
+    Ok(CallQuery {
+        status: params.parsed("status")?,
+        service: params.text("service"),
+        city: params.text("city"),
+        lead_id: params.parsed("lead")?,
+        number: params.text("number"),
+        language: params.text("language"),
+        account_sid: params.text("account"),
+        since: params.time("since")?,
+        until: params.time("until")?,
+        oldest_first: params.get("sort") == Some("created_at"),
+        after: None,
+        limit: params.limit(),
+    })
 }
 
-/// `POST /v1/calls/{sid}/transcribe-again`: every recording of the call gets its next generation,
-/// which is given out here and nowhere else; a call without a known recording is searched again.
-pub async fn transcribe_again(
-    api: &Api,
-    request: &Request,
-    sid: &str,
-) -> Result<Response, Problem> {
-    Params::read(&request.query, &[])?;
-    let sid = call_sid(sid)?;
-    let jobs = next_generation(api, &sid).await?;
-    let mut given = Vec::new();
-    for job in jobs {
-        let mut entry = queues::job_entry(&job, None).map_err(|error| {
-            tracing::error!(call_sid = %sid, %error, "a job cannot be written");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the job cannot be written")
-        })?;
-        if let CallJob::Resolve { .. } = job {
-            // A person asks for the search to be repeated: that it was done before is the reason.
-            entry.once = None;
-        }
-        if api.calls.enqueue(entry).await? != Enqueued::Duplicate {
-            tracing::info!(call_sid = %sid, "job enqueued");
-        }
-        given.push(match &job {
-            CallJob::Transcribe { recording_sid, generation, .. } => {
-                json!({ "recording_sid": recording_sid, "generation": generation })
-            }
-            CallJob::Resolve { .. } => json!({ "recording_sid": null, "generation": 0 }),
-        });
-    }
-    json_with(StatusCode::ACCEPTED, &json!({ "call_sid": sid, "enqueued": given }))
+/// A call with everything that belongs to it.
+#[derive(Serialize, JsonSchema)]
+struct OneCall {
+    #[serde(flatten)]
+    call: CallDetail,
+    /// What happened to it, in the order of time.
+    timeline: Vec<Moment>,
+    /// The attempts at it, in the order they were made.
+    attempt_history: Vec<Attempt>,
 }
 
-async fn next_generation(api: &Api, sid: &CallSid) -> Result<Vec<CallJob>, Problem> {
-    let transaction = api.store.begin().await?;
-    let of_call = call_logs::Column::CallSid.eq(sid.as_str());
-    let call = call_logs::Entity::find().filter(of_call).one(&transaction).await?;
-    let call = call.ok_or_else(unknown)?;
-    let rows = recordings::Entity::find()
-        .filter(recordings::Column::CallSid.eq(sid.as_str()))
-        .all(&transaction)
-        .await?;
-    let account_sid: AccountSid = stored(call.account_sid.parse())?;
-    if rows.is_empty() {
-        transaction.rollback().await?;
-        let source = JobSource::Manual;
-        return Ok(vec![CallJob::Resolve { account_sid, call_sid: sid.clone(), source }]);
-    }
-    let mut jobs = Vec::new();
-    for row in rows {
-        let recording_sid: RecordingSid = stored(row.recording_sid.parse())?;
-        let generation = row.generation + 1;
-        let raised = recordings::ActiveModel {
-            id: Set(row.id),
-            generation: Set(generation),
-            ..Default::default()
-        };
-        raised.update(&transaction).await?;
-        jobs.push(CallJob::Transcribe {
-            account_sid: account_sid.clone(),
-            call_sid: sid.clone(),
-            recording_sid,
-            generation: u32::try_from(generation).unwrap_or(u32::MAX),
-            source: JobSource::Manual,
-        });
-    }
-    transaction.commit().await?;
-    Ok(jobs)
+async fn one(api: &Api, request: &Request) -> Result<Response, Problem> {
+    let call = find(api, request).await?;
+    let changes = api.store.changes_of_call(&call.call.call_sid).await?;
+    let told = changes.iter().map(|change| change.event_id.as_str());
+    let deliveries = api.store.deliveries_of(told, MOST_DELIVERIES).await?;
+    let timeline = course::timeline(&call, &changes, &deliveries);
+    json(&OneCall { timeline, attempt_history: course::attempts(&call), call })
 }
 
-pub(super) fn call_sid(text: &str) -> Result<CallSid, Problem> {
-    text.parse().map_err(|error: domain::SidError| Problem::parameter("sid", error.to_string()))
+/// The call of the path.
+pub async fn find(api: &Api, request: &Request) -> Result<CallDetail, Problem> {
+    let sid = request.params.segment("sid");
+    api.store.call(sid).await?.ok_or_else(unknown)
 }
 
-pub(super) fn unknown() -> Problem {
+/// The problem of a call that is not there.
+pub fn unknown() -> Problem {
     Problem::not_found("no such call; it may not have been reported yet, or was erased")
 }
 
-/// A SID that came out of the database.
-fn stored<T, E: std::fmt::Display>(parsed: Result<T, E>) -> Result<T, Problem> {
-    parsed.map_err(|error| {
-        tracing::error!(%error, "a stored identifier cannot be read");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "a stored identifier cannot be read")
-    })
+impl From<Found> for ListedCall {
+    fn from(found: Found) -> Self {
+        Self { call: found.call, snippet: Some(found.snippet) }
+    }
 }

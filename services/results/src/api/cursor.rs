@@ -1,14 +1,15 @@
-//! Where a list goes on: opaque to clients, checked when it comes back.
+//! Where a list of calls goes on: opaque to clients, checked when it comes back.
 
 use std::str::FromStr;
 
-use chrono::DateTime;
-use domain::CallSid;
+use crate::{projection::time, store::calls::Place};
 
-use crate::store::calls::Place;
-
-/// A place in a list of calls, as text.
-pub struct Cursor(pub Place);
+/// A number and a call: the time in milliseconds since 1970 (UTC) in a list by time, the row's
+/// number in a search.
+pub struct Cursor {
+    number: i64,
+    sid: String,
+}
 
 /// A text that is no cursor.
 #[derive(Debug, thiserror::Error)]
@@ -16,9 +17,24 @@ pub struct Cursor(pub Place);
 pub struct NoCursor;
 
 impl Cursor {
-    /// The text to hand out.
-    pub fn text(place: &Place) -> String {
+    /// The text to hand out for a list by time.
+    pub fn of_place(place: &Place) -> String {
         format!("{}-{}", place.created_at.timestamp_millis(), place.sid)
+    }
+
+    /// The text to hand out for a search.
+    pub fn of_row(id: i64, sid: &str) -> String {
+        format!("{id}-{sid}")
+    }
+
+    /// The place in a list by time.
+    pub fn place(self) -> Place {
+        Place { created_at: time::at(self.number), sid: self.sid }
+    }
+
+    /// The row of a search.
+    pub fn row(&self) -> i64 {
+        self.number
     }
 }
 
@@ -26,14 +42,7 @@ impl FromStr for Cursor {
     type Err = NoCursor;
 
     fn from_str(text: &str) -> Result<Self, NoCursor> {
-        let (at_ms, sid) = text.split_once('-').ok_or(NoCursor)?;
-        let created_at = at_ms
-            .parse()
-            .ok()
-            .filter(|at_ms| (0..=253_402_300_799_999).contains(at_ms))
-            .and_then(DateTime::from_timestamp_millis)
-            .ok_or(NoCursor)?;
-        let sid: CallSid = sid.parse().map_err(|_| NoCursor)?;
-        Ok(Self(Place { created_at, sid: sid.into() }))
+        let (number, sid) = text.split_once('-').ok_or(NoCursor)?;
+        Ok(Self { number: number.parse().map_err(|_| NoCursor)?, sid: sid.to_owned() })
     }
 }

@@ -1,13 +1,13 @@
 //! A request, as far as the handlers look at it.
 
-use std::pin::pin;
+use std::{net::IpAddr, pin::pin};
 
 use bytes::Buf;
 use futures_util::{Stream, StreamExt};
 use serde::de::DeserializeOwned;
 use warp::http::{HeaderMap, Method, StatusCode, header::CONTENT_TYPE};
 
-use super::Problem;
+use super::{Problem, params::Params};
 
 /// The largest body that is read.
 const LIMIT_BYTES: usize = 64 * 1024;
@@ -19,12 +19,22 @@ pub struct Request {
     pub query: String,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+    pub params: Params,
+    pub peer: Option<IpAddr>,
 }
 
 impl Request {
     /// A request whose body was not read yet.
     pub fn new(method: Method, path: &str, query: String, headers: HeaderMap) -> Self {
-        Self { method, path: path.to_owned(), query, headers, body: Vec::new() }
+        Self {
+            method,
+            path: path.to_owned(),
+            query,
+            headers,
+            body: Vec::new(),
+            params: Params::default(),
+            peer: None,
+        }
     }
 
     /// The body as JSON.
@@ -42,14 +52,11 @@ impl Request {
         })
     }
 
-    /// Reads the body, where the method has one.
+    /// Reads the body, where the route takes one.
     pub async fn read<B: Buf>(
         &mut self,
         chunks: impl Stream<Item = Result<B, warp::Error>>,
     ) -> Result<(), Problem> {
-        if self.method == Method::GET {
-            return Ok(());
-        }
         let mut chunks = pin!(chunks);
         while let Some(chunk) = chunks.next().await {
             let mut chunk = chunk.map_err(|_| {

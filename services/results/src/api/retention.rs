@@ -1,22 +1,43 @@
 //! What retention would take away now, and what it has taken.
 
 use chrono::Utc;
+use schemars::JsonSchema;
 use sea_orm::{EntityTrait, QueryOrder, QuerySelect};
-use serde_json::json;
+use serde::Serialize;
 use warp::reply::Response;
 
-use super::{Api, Problem, Request, json, params::Params};
+use super::{
+    Api, Problem, Request, json,
+    params::LIMIT,
+    route::{Answer, Content, JSON, Route, schema},
+};
 use crate::{
-    retention,
-    store::entities::audit::{Column, Entity},
+    retention::{self, Due},
+    store::entities::audit::{Column, Entity, Model},
 };
 
-/// `GET /v1/retention`
-pub async fn get(api: &Api, request: &Request) -> Result<Response, Problem> {
-    let params = Params::read(&request.query, &["limit"])?;
+/// What it serves.
+pub const ROUTES: &[Route] = &[Route {
+    summary: "What is old enough to go, and what went",
+    query: &[LIMIT],
+    answers: &[Answer::json(&[(JSON, Content::Json(schema::<Retention>))])],
+    ..Route::get("/v1/retention", "get_retention", |api, request| Box::pin(get(api, request)))
+}];
+
+#[derive(Serialize, JsonSchema)]
+struct Retention {
+    /// Whether nothing is taken away, only counted.
+    dry_run: bool,
+    /// What is old enough now.
+    due: Vec<Due>,
+    /// What was taken away, the latest first.
+    done: Vec<Model>,
+}
+
+async fn get(api: &Api, request: &Request) -> Result<Response, Problem> {
     let settings = &api.settings.retention;
     let due = retention::due(&api.store, settings, Utc::now()).await?;
-    let newest = Entity::find().order_by_desc(Column::Id).limit(params.limit()?);
+    let newest = Entity::find().order_by_desc(Column::Id).limit(request.params.limit());
     let done = newest.all(api.store.reader()).await?;
-    json(&json!({ "dry_run": settings.dry_run, "due": due, "done": done }))
+    json(&Retention { dry_run: settings.dry_run, due, done })
 }

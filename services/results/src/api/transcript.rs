@@ -1,65 +1,80 @@
 //! A call's transcript as text, subtitles or JSON.
 
-use std::{fmt::Write, str::FromStr};
+use std::fmt::Write;
 
-use domain::{RecordingSid, Segment, Speaker};
-use serde_json::json;
+use domain::{Segment, Speaker};
+use schemars::JsonSchema;
+use serde::Serialize;
 use warp::{http::StatusCode, reply::Response};
 
-use super::{Api, Problem, Request, calls, json, params::Params, problem};
+use super::{
+    Api, Problem, Request,
+    calls::{self, RECORDING, SID},
+    json,
+    kind::Kind,
+    problem,
+    route::{Answer, Content, JSON, Parameter, Route, schema},
+};
 use crate::store::entities::recordings;
 
-#[derive(Clone, Copy)]
-enum Format {
-    Text,
-    SubRip,
-    WebVtt,
-    Json,
+const FORMAT: Parameter = Parameter::new(
+    "format",
+    Kind::Choice(&["txt", "srt", "vtt", "json"]),
+    "Plain text unless given; or subtitles, or segments as JSON.",
+);
+
+/// What it serves.
+pub const ROUTES: &[Route] = &[Route {
+    summary: "A call's transcript as text, subtitles or JSON",
+    description: "Of all recordings of the call one after the other, or of one.",
+    segments: &[SID],
+    query: &[FORMAT, RECORDING],
+    answers: &[Answer::json(&[
+        (TEXT, Content::Text),
+        (SUBRIP, Content::Text),
+        (WEBVTT, Content::Text),
+        (JSON, Content::Json(schema::<Transcript>)),
+    ])],
+    problems: &[(404, "There is no such call or recording, or no transcript of it.")],
+    ..Route::get("/v1/calls/{sid}/transcript", "get_transcript", |api, request| {
+        Box::pin(get(api, request))
+    })
+}];
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const SUBRIP: &str = "application/x-subrip; charset=utf-8";
+const WEBVTT: &str = "text/vtt; charset=utf-8";
+
+#[derive(Serialize, JsonSchema)]
+struct Transcript {
+    call_sid: String,
+    /// BCP 47 language of the first recording that has one.
+    language: Option<String>,
+    segments: Vec<Segment>,
 }
 
-impl FromStr for Format {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "txt" => Ok(Self::Text),
-            "srt" => Ok(Self::SubRip),
-            "vtt" => Ok(Self::WebVtt),
-            "json" => Ok(Self::Json),
-            _ => Err("one of txt, srt, vtt, json"),
-        }
-    }
-}
-
-/// `GET /v1/calls/{sid}/transcript`: of all recordings of the call one after the other, or of one.
-pub async fn get(api: &Api, request: &Request, sid: &str) -> Result<Response, Problem> {
-    let params = Params::read(&request.query, &["format", "recording"])?;
-    let format = params.parsed("format")?.unwrap_or(Format::Text);
-    let recording: Option<RecordingSid> = params.parsed("recording")?;
-    let sid = calls::call_sid(sid)?;
-    let call = api.store.call(sid.as_str()).await?.ok_or_else(calls::unknown)?;
-    let wanted = |row: &&recordings::Model| {
-        recording.as_ref().is_none_or(|sid| sid.as_str() == row.recording_sid)
-    };
+async fn get(api: &Api, request: &Request) -> Result<Response, Problem> {
+    let recording = request.params.get("recording");
+    let call = calls::find(api, request).await?;
     let read: Vec<_> = call
         .recordings
         .iter()
-        .filter(wanted)
-        .filter(|recording| recording.transcript.is_some())
+        .filter(|row| recording.is_none_or(|sid| sid == row.recording_sid))
+        .filter(|row| row.transcript.is_some())
         .collect();
     if read.is_empty() {
         let status = &call.call.status;
         return Err(Problem::not_found(format!("there is no transcript; the call is {status}")));
     }
     let segments = joined(&read);
-    let (content_type, text) = match format {
-        Format::Text => ("text/plain; charset=utf-8", as_text(&segments)),
-        Format::SubRip => ("application/x-subrip; charset=utf-8", as_subrip(&segments)),
-        Format::WebVtt => ("text/vtt; charset=utf-8", as_webvtt(&segments)),
-        Format::Json => {
-            let language = read.iter().find_map(|recording| recording.language.as_deref());
-            return json(&json!({ "call_sid": sid, "language": language, "segments": segments }));
+    let (content_type, text) = match request.params.get("format") {
+        Some("srt") => (SUBRIP, as_subrip(&segments)),
+        Some("vtt") => (WEBVTT, as_webvtt(&segments)),
+        Some("json") => {
+            let language = read.iter().find_map(|recording| recording.language.clone());
+            return json(&Transcript { call_sid: call.call.call_sid, language, segments });
         }
+        _ => (TEXT, as_text(&segments)),
     };
     Ok(problem::response(StatusCode::OK, content_type, text.into_bytes()))
 }

@@ -14,10 +14,16 @@ use sea_orm::{ActiveValue::NotSet, EntityTrait, IntoActiveModel};
 use secrecy::ExposeSecret;
 
 use super::{EndpointSettings, WebhookSettings, relay::Outgoing, sign, target::PublicOnly};
-use crate::store::{Store, StoreError, entities::deliveries};
+use crate::{
+    erasure,
+    store::{Store, StoreError, entities::deliveries},
+};
 
 /// The longest an endpoint may put us off with `Retry-After`.
 const LONGEST_PUT_OFF: Duration = Duration::from_secs(3600);
+
+/// How soon the database is asked again whether an event may be told.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Posts events to endpoints.
 pub struct Deliverer {
@@ -60,6 +66,15 @@ impl Deliverer {
         if let Some(wait) = self.left_alone(&endpoint.name).await {
             let failure = Failure::new("endpoint_left_alone", "the endpoint failed too often");
             return Verdict::Retry { after: Some(wait), failure, counts: false }.into();
+        }
+        match erasure::buried(self.store.reader(), [outgoing.event_id.as_str()].into_iter()).await {
+            Ok(buried) if buried.is_empty() => {}
+            Ok(_) => return Settlement::done(),
+            // Whether it may still be told is not known.
+            Err(error) => {
+                let failure = Failure::new("database_unavailable", error.to_string());
+                return Verdict::Retry { after: Some(ASK_AGAIN), failure, counts: false }.into();
+            }
         }
         let begun = Instant::now();
         let answer = self.post(endpoint, outgoing).await;

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use queue::{ConsumerOptions, Link, Queue, QueueOptions};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use relay::Outgoing;
 pub use settings::{EndpointSettings, WebhookSettings};
 pub use sign::{Secret, WrongSecret, sign};
 pub use target::is_public;

@@ -7,7 +7,7 @@ use std::{
 
 use chrono::Utc;
 use domain::{CallEvent, EventKind};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ModelTrait, QueryFilter};
 
 use super::{call, leads_of_batch, outbox as event_out, recording, write};
 use crate::{
@@ -90,6 +90,13 @@ impl<M: Clone + PartialEq> Change<M> {
     }
 }
 
+impl<M: ModelTrait> Change<M> {
+    /// Whether a column of a known row stays as it was.
+    pub fn keeps(&self, column: <M::Entity as EntityTrait>::Column) -> bool {
+        self.before.as_ref().is_none_or(|before| before.get(column) == self.row.get(column))
+    }
+}
+
 struct Batch {
     erased: BTreeSet<String>,
     calls: BTreeMap<String, Change<call_logs::Model>>,
@@ -166,7 +173,7 @@ impl Batch {
         let leads = leads_of_batch::assign(db, &mut calls, settings, now).await?;
         let recordings = self.recordings.into_values().filter(Change::differs);
         write::recordings(db, recordings.map(|change| change.row)).await?;
-        write::calls(db, calls.iter().map(|change| change.row.clone())).await?;
+        write::calls(db, &calls).await?;
         let (mut effects, mut events) =
             leads_of_batch::update(db, leads, &calls, settings, now).await?;
         for change in &calls {
@@ -234,10 +241,5 @@ async fn tombstones_of<C: ConnectionTrait>(
     if tombstones::Entity::find().one(db).await?.is_none() {
         return Ok(BTreeSet::new());
     }
-    let hashes: Vec<_> = sids.map(erasure::hash).collect();
-    let found = tombstones::Entity::find()
-        .filter(tombstones::Column::SidHash.is_in(hashes))
-        .all(db)
-        .await?;
-    Ok(found.into_iter().map(|tombstone| tombstone.sid_hash).collect())
+    erasure::buried(db, sids).await
 }

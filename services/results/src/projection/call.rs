@@ -22,6 +22,10 @@ pub struct CallFold {
     pub track: Track,
     /// What Twilio said of the call, each value with the time it was said at.
     pub said: Said,
+    /// The outcome in another system, of a call that was taken over from there: its transcript and
+    /// fields stand in the row alone, until a recording here has a result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Status>,
     /// The numbers were erased: a repetition does not bring them back.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub numbers_erased: bool,
@@ -105,6 +109,7 @@ pub fn new(event: &CallEvent) -> Model {
         started_at: None,
         enqueued_at: None,
         transcribed_at: None,
+        imported_at: None,
         created_at: time::at(event.at_ms),
         updated_at: time::at(event.at_ms),
         fold: CallFold::default(),
@@ -116,6 +121,7 @@ pub fn merge(row: &mut Model, event: &CallEvent) {
     match (&event.kind, &event.recording_sid) {
         (EventKind::Observed(metadata), _) => {
             row.fold.said.merge(metadata, event.at_ms);
+            row.fold.track.steps.merge(event);
             if row.fold.numbers_erased {
                 row.fold.said.forget_numbers();
             }
@@ -136,12 +142,28 @@ pub fn fold(row: &mut Model, recordings: &[&recordings::Model]) {
     });
     let recordings = recordings.as_slice();
     write_said(row);
-    write_state(row, recordings);
-    write_transcript(row, recordings);
-    write_fields(row, recordings);
+    let has_result = recordings.iter().any(|recording| recording.fold.result.is_some());
+    match row.fold.imported.filter(|_| !has_result) {
+        Some(outcome) => write_imported(row, outcome, recordings),
+        None => {
+            write_state(row, recordings);
+            write_transcript(row, recordings);
+            write_fields(row, recordings);
+        }
+    }
     let track = &row.fold.track;
     row.created_at = track.first_ms.map_or(row.created_at, time::at);
     row.updated_at = track.last_ms.map_or(row.updated_at, time::at);
+}
+
+/// What another system made of the call stands, unless work on it is under way here.
+fn write_imported(row: &mut Model, outcome: Status, recordings: &[&recordings::Model]) {
+    let under_way = recordings
+        .iter()
+        .map(|recording| recording.fold.status())
+        .filter(|status| !status.is_terminal())
+        .max_by_key(|status| status.weight());
+    row.status = under_way.unwrap_or(outcome).to_string();
 }
 
 fn write_said(row: &mut Model) {
@@ -220,6 +242,11 @@ fn write_fields(row: &mut Model, recordings: &[&recordings::Model]) {
 /// The field with the highest confidence; of equal ones that of the later recording.
 fn surest<'a>(fields: impl Iterator<Item = Option<&'a Field>>) -> Option<&'a Field> {
     fields.flatten().max_by(|a, b| a.confidence.total_cmp(&b.confidence))
+}
+
+/// Takes the words away that no recording's row holds.
+pub fn forget_words(row: &mut Model) {
+    row.final_transcript = None;
 }
 
 /// Takes a call's numbers away, for good.

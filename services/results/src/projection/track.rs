@@ -10,7 +10,7 @@ use sea_orm::FromJsonQueryResult;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Status;
+use super::{Status, Steps};
 
 /// Orders everything that happened to one recording, or to a call as a whole.
 ///
@@ -99,12 +99,16 @@ pub struct Track {
     pub first_ms: Option<i64>,
     /// Time of the latest event.
     pub last_ms: Option<i64>,
+    /// The course, for people.
+    #[serde(skip_serializing_if = "Steps::is_empty")]
+    pub steps: Steps,
 }
 
 impl Track {
     /// Merges an event; `true` when it carries the result that stands from now on.
     pub fn merge(&mut self, event: &CallEvent) -> bool {
         self.touch(event.at_ms);
+        self.steps.merge(event);
         let stamp = Stamp::of(event);
         if let EventKind::Queued { .. } = event.kind {
             self.merge_queued(event.order.generation, event.at_ms);

@@ -1,29 +1,53 @@
 //! Rows into tables, many in a statement.
 
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::NotSet, ConnectionTrait, EntityTrait, IntoActiveModel, Iterable,
-    sea_query::OnConflict,
+    ActiveModelTrait, ActiveValue::NotSet, ConnectionTrait, EntityTrait, IdenStatic,
+    IntoActiveModel, Iterable, sea_query::OnConflict,
 };
 
+use super::batch::Change;
 use crate::store::{
     StoreError,
-    entities::{call_logs, lead_changes, leads, outbox, recordings},
+    entities::{
+        call_logs::{self, Column},
+        lead_changes, leads, outbox, recordings,
+    },
 };
 
 /// Rows in a statement: SQLite takes 32,766 values at most, and our widest row has 34.
 const ROWS: usize = 500;
 
-/// Inserts or replaces calls.
+/// The columns of calls that an index leads by.
+const LEADING: [Column; 9] = [
+    Column::CreatedAt,
+    Column::Status,
+    Column::ExtractedService,
+    Column::ServiceId,
+    Column::ExtractedCity,
+    Column::CityId,
+    Column::FromNumber,
+    Column::ToNumber,
+    Column::TranscriptLanguage,
+];
+
+/// Inserts or replaces calls. What no call of the batch changes is not set: SQLite writes the
+/// entries of every index on a column that is set, though to the same value.
 pub async fn calls<C: ConnectionTrait>(
     db: &C,
-    rows: impl Iterator<Item = call_logs::Model>,
+    changes: &[Change<call_logs::Model>],
 ) -> Result<(), StoreError> {
-    let rows: Vec<_> =
-        rows.map(|row| call_logs::ActiveModel { id: NotSet, ..row.into_active_model() }).collect();
-    let changed = call_logs::Column::iter()
-        .filter(|column| !matches!(column, call_logs::Column::Id | call_logs::Column::CallSid));
-    let replace = OnConflict::column(call_logs::Column::CallSid).update_columns(changed).to_owned();
-    insert(db, rows, Some(replace)).await
+    let kept: Vec<Column> =
+        LEADING.into_iter().filter(|column| changes.iter().all(|it| it.keeps(*column))).collect();
+    let rows = changes.iter().map(|change| call_logs::ActiveModel {
+        id: NotSet,
+        ..change.row.clone().into_active_model()
+    });
+    let changed = Column::iter().filter(|column| {
+        let is_kept = kept.iter().any(|kept| kept.as_str() == column.as_str());
+        !is_kept && !matches!(column, Column::Id | Column::CallSid)
+    });
+    let replace = OnConflict::column(Column::CallSid).update_columns(changed).to_owned();
+    insert(db, rows.collect(), Some(replace)).await
 }
 
 /// Inserts or replaces recordings.

@@ -4,18 +4,22 @@
 //! interval, one replica at a time, the recordings of each account are listed from a high-water
 //! mark minus an overlap, and those without a result or a tombstone are enqueued in the bulk lane.
 //! The mark never passes a recording that Twilio has not finished. A back-fill does the same on
-//! demand, for days of one's choice.
+//! demand, for days of one's choice. Once an hour it also looks for rows without an end whose work
+//! no queue holds any more, however old they are.
 //!
-//! `reconcile_marks` holds one row a scope (`reconcile:AC…`, `backfill:AC…:since:until`): how far
+//! `reconcile_marks` holds one row a scope (`reconcile:AC…`, `unfinished:AC…`,
+//! `backfill:AC…:since:until`): how far
 //! it is, and which replica is at it until when.
 
 mod backfill;
 mod error;
+mod held;
 mod marks;
 mod seen;
 mod settings;
 mod summary;
 mod sweep;
+mod unfinished;
 mod watch;
 
 pub use backfill::{Backfill, Progress};

@@ -2,15 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use twilio::Recording;
 
 use crate::{
     erasure,
-    projection::Status,
+    projection::{Status, Track},
     store::{
         Store, StoreError,
-        entities::{recordings, tombstones},
+        entities::{
+            call_logs,
+            recordings::{self, Column},
+            tombstones,
+        },
     },
 };
 
@@ -20,8 +25,20 @@ const CHUNK: usize = 500;
 /// What is known of some recordings.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    finished: HashMap<String, bool>,
+    rows: HashMap<String, Row>,
+    imported: HashSet<String>,
     erased: HashSet<String>,
+}
+
+/// What a recording's row says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    /// Whether nothing follows by itself any more.
+    pub(super) finished: bool,
+    /// The generation that was given out last.
+    pub(super) generation: u32,
+    /// When its work was enqueued, in milliseconds since 1970 (UTC).
+    pub(super) enqueued_ms: i64,
 }
 
 impl Seen {
@@ -30,15 +47,32 @@ impl Seen {
         let mut seen = Self::default();
         for listed in listed.chunks(CHUNK) {
             let sids = listed.iter().map(|recording| recording.sid.as_str());
-            let rows: Vec<(String, String)> = recordings::Entity::find()
+            let rows = recordings::Entity::find()
                 .select_only()
-                .columns([recordings::Column::RecordingSid, recordings::Column::Status])
-                .filter(recordings::Column::RecordingSid.is_in(sids))
+                .columns([
+                    Column::RecordingSid,
+                    Column::Status,
+                    Column::Generation,
+                    Column::EnqueuedAt,
+                    Column::CreatedAt,
+                    Column::Fold,
+                ])
+                .filter(Column::RecordingSid.is_in(sids))
+                .into_tuple::<Columns>()
+                .all(store.reader())
+                .await?;
+            seen.rows.extend(rows.into_iter().map(row));
+
+            let calls = listed.iter().map(|recording| recording.call_sid.as_str());
+            let imported: Vec<String> = call_logs::Entity::find()
+                .select_only()
+                .column(call_logs::Column::CallSid)
+                .filter(call_logs::Column::CallSid.is_in(calls))
+                .filter(call_logs::Column::ImportedAt.is_not_null())
                 .into_tuple()
                 .all(store.reader())
                 .await?;
-            let finished = |status: &str| status.parse().is_ok_and(Status::is_terminal);
-            seen.finished.extend(rows.into_iter().map(|(sid, status)| (sid, finished(&status))));
+            seen.imported.extend(imported);
 
             let hashes = listed.iter().flat_map(|recording| {
                 [erasure::hash(recording.sid.as_str()), erasure::hash(recording.call_sid.as_str())]
@@ -63,8 +97,23 @@ impl Seen {
                 .any(|sid| self.erased.contains(&erasure::hash(sid)))
     }
 
-    /// Whether it has a row; and whether nothing follows by itself any more.
-    pub(super) fn row(&self, recording: &Recording) -> Option<bool> {
-        self.finished.get(recording.sid.as_str()).copied()
+    /// What its row says, if it has one.
+    pub(super) fn row(&self, recording: &Recording) -> Option<Row> {
+        self.rows.get(recording.sid.as_str()).copied()
     }
+
+    /// Whether its call came, with its outcome, from another system.
+    pub(super) fn is_imported(&self, recording: &Recording) -> bool {
+        self.imported.contains(recording.call_sid.as_str())
+    }
+}
+
+type Columns = (String, String, i64, Option<DateTime<Utc>>, DateTime<Utc>, Track);
+
+fn row((sid, status, generation, enqueued, created, fold): Columns) -> (String, Row) {
+    let generation = u32::try_from(generation).unwrap_or(u32::MAX);
+    // A generation that was given out and that nothing was heard of is not finished either.
+    let finished = status.parse().is_ok_and(Status::is_terminal) && fold.generation() >= generation;
+    let enqueued_ms = enqueued.unwrap_or(created).timestamp_millis();
+    (sid, Row { finished, generation, enqueued_ms })
 }

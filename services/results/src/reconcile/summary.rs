@@ -21,11 +21,13 @@ pub struct Summary {
     pub enqueued: u64,
     /// Those that are on their way: the queue knew them.
     pub under_way: u64,
+    /// Rows without an end whose work no queue held any more, enqueued again; not of Twilio's list.
+    pub resumed: u64,
 }
 
 impl Summary {
     /// Each count with its name in logs and metrics.
-    pub fn counts(&self) -> [(&'static str, u64); 7] {
+    pub fn counts(&self) -> [(&'static str, u64); 8] {
         [
             ("known", self.known),
             ("erased", self.erased),
@@ -34,6 +36,7 @@ impl Summary {
             ("too_old", self.too_old),
             ("enqueued", self.enqueued),
             ("under_way", self.under_way),
+            ("resumed", self.resumed),
         ]
     }
 }
@@ -48,5 +51,6 @@ impl std::ops::AddAssign for Summary {
         self.too_old += other.too_old;
         self.enqueued += other.enqueued;
         self.under_way += other.under_way;
+        self.resumed += other.resumed;
     }
 }

@@ -8,7 +8,7 @@ use queue::{Enqueued, Entry, Queue, QueueError};
 use tokio_util::sync::CancellationToken;
 use twilio::{Client, Days, Recording, RecordingPages, RecordingStatus};
 
-use super::{ReconcileError, Summary, seen::Seen};
+use super::{ReconcileError, Summary, held::Held, seen::Seen};
 use crate::store::Store;
 
 /// Entries that are added together, unless the rate allows fewer a second.
@@ -17,11 +17,10 @@ const TOGETHER: usize = 100;
 const PATIENCE: u32 = 8;
 /// The longest wait between two such questions.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// A recording with an unfinished row is offered to the queue again up to this age: within it the
-/// queue still remembers what it has (the `once` keys live three days), so that only what Redis
-/// lost is enqueued a second time.
-const OFFERED_AGAIN_MS: i64 = 2 * 24 * 3600 * 1000;
-
+/// Up to this age of its work, a recording with an unfinished row is offered to the queue, which
+/// still remembers what it has (the `once` keys live three days). Of older work nothing but a look
+/// into the queue tells.
+const REMEMBERED_MS: i64 = 2 * 24 * 3600 * 1000;
 /// How long after its end a recording is left to its callback, which comes into the live lane.
 const ON_ITS_WAY_MS: i64 = 3 * 60 * 1000;
 
@@ -60,8 +59,8 @@ enum Need {
     Nothing(fn(&mut Summary) -> &mut u64),
     /// Twilio has not finished it, or only just.
     Time,
-    /// It is lacking.
-    Work,
+    /// It is lacking, in this generation.
+    Work { generation: u32, remembered: bool },
 }
 
 /// A sweep under way.
@@ -69,6 +68,8 @@ pub(super) struct Walk<'a> {
     sweep: &'a Sweep,
     pages: RecordingPages,
     floor_ms: i64,
+    /// What the queues hold, once it is asked for.
+    held: Option<Held>,
     /// What was found so far.
     pub(super) found: Found,
 }
@@ -77,8 +78,67 @@ impl Walk<'_> {
     /// Takes the next page; `false` after the last.
     pub(super) async fn page(&mut self) -> Result<bool, ReconcileError> {
         let Some(page) = self.sweep.next_page(&mut self.pages).await? else { return Ok(false) };
-        self.sweep.page(&page, self.floor_ms, &mut self.found).await?;
+        let needs = self.needs(&page).await?;
+        let mut lacking = Vec::new();
+        for (recording, need) in page.iter().zip(needs) {
+            self.found.summary.listed += 1;
+            let since_ms = created_ms(recording).unwrap_or(self.floor_ms);
+            match need {
+                Need::Nothing(count) => *count(&mut self.found.summary) += 1,
+                Need::Time => {
+                    self.found.summary.pending += 1;
+                    self.found.hold_back(since_ms);
+                }
+                Need::Work { generation, remembered } => {
+                    let job = self.sweep.job(recording, generation);
+                    let held = self.held.as_ref().filter(|_| !remembered);
+                    if held.is_some_and(|held| held.holds(&job)) {
+                        self.found.summary.under_way += 1;
+                    } else {
+                        lacking.push((self.sweep.entry(&job)?, since_ms));
+                    }
+                }
+            }
+        }
+        self.enqueue(lacking).await?;
         Ok(true)
+    }
+
+    /// What each needs. Where the queues have to be looked through, the rows are read again behind
+    /// that: what ends in between is seen as held there, or as finished here.
+    async fn needs(&mut self, page: &[Recording]) -> Result<Vec<Need>, ReconcileError> {
+        loop {
+            let seen = Seen::of(&self.sweep.store, page).await?;
+            let now_ms = queues::now_ms();
+            let needs: Vec<Need> =
+                page.iter().map(|listed| need(listed, &seen, self.floor_ms, now_ms)).collect();
+            let unknown =
+                needs.iter().any(|need| matches!(need, Need::Work { remembered: false, .. }));
+            if !unknown || self.held.is_some() {
+                return Ok(needs);
+            }
+            self.held = Some(Held::of(&self.sweep.calls).await?);
+        }
+    }
+
+    async fn enqueue(&mut self, lacking: Vec<(Entry, i64)>) -> Result<(), ReconcileError> {
+        if self.sweep.dry_run {
+            self.found.summary.enqueued += lacking.len() as u64;
+            return Ok(());
+        }
+        let (entries, since): (Vec<Entry>, Vec<i64>) = lacking.into_iter().unzip();
+        let found = &mut self.found;
+        let tell = |place: usize, added: bool| {
+            if added {
+                found.summary.enqueued += 1;
+            } else {
+                found.summary.under_way += 1;
+                // Work that is remembered but has no row may be done in a database that was lost:
+                // it is looked at again until it is here.
+                found.hold_back(since[place]);
+            }
+        };
+        self.sweep.offer(&entries, tell).await
     }
 }
 
@@ -86,72 +146,38 @@ impl Sweep {
     /// Begins with the recordings of some days; those created before `floor_ms` are left alone.
     pub(super) fn walk(&self, days: Days, floor_ms: i64) -> Result<Walk<'_>, ReconcileError> {
         let pages = self.twilio.recordings(&self.account, days)?;
-        Ok(Walk { sweep: self, pages, floor_ms, found: Found::default() })
+        Ok(Walk { sweep: self, pages, floor_ms, held: None, found: Found::default() })
     }
 
-    async fn page(
-        &self,
-        page: &[Recording],
-        floor_ms: i64,
-        found: &mut Found,
-    ) -> Result<(), ReconcileError> {
-        let seen = Seen::of(&self.store, page).await?;
-        let now_ms = queues::now_ms();
-        let mut lacking = Vec::new();
-        for recording in page {
-            found.summary.listed += 1;
-            match need(recording, &seen, floor_ms, now_ms) {
-                Need::Nothing(count) => *count(&mut found.summary) += 1,
-                Need::Time => {
-                    found.summary.pending += 1;
-                    found.hold_back(created_ms(recording).unwrap_or(floor_ms));
-                }
-                Need::Work => {
-                    let since = created_ms(recording).unwrap_or(floor_ms);
-                    lacking.push((self.entry(recording)?, since));
-                }
-            }
-        }
-        if self.dry_run {
-            found.summary.enqueued += lacking.len() as u64;
-            return Ok(());
-        }
-        self.enqueue(lacking, found).await
-    }
-
-    fn entry(&self, recording: &Recording) -> Result<Entry, ReconcileError> {
-        let job = CallJob::Transcribe {
+    fn job(&self, recording: &Recording, generation: u32) -> CallJob {
+        CallJob::Transcribe {
             account_sid: self.account.clone(),
             call_sid: recording.call_sid.clone(),
             recording_sid: recording.sid.clone(),
-            generation: 0,
+            generation,
             source: JobSource::Reconcile,
-        };
-        Ok(queues::job_entry(&job, None)?.bulk())
+        }
     }
 
-    async fn enqueue(
+    pub(super) fn entry(&self, job: &CallJob) -> Result<Entry, ReconcileError> {
+        Ok(queues::job_entry(job, None)?.bulk())
+    }
+
+    /// Enqueues at the rate that is allowed, where there is room; tells of each entry, by its place,
+    /// whether it was added (or the queue remembered it).
+    pub(super) async fn offer(
         &self,
-        lacking: Vec<(Entry, i64)>,
-        found: &mut Found,
+        entries: &[Entry],
+        mut tell: impl FnMut(usize, bool),
     ) -> Result<(), ReconcileError> {
         let together = TOGETHER.min(self.max_per_second as usize);
-        for lacking in lacking.chunks(together) {
+        for (number, chunk) in entries.chunks(together).enumerate() {
             self.wait_for_room().await?;
-            let entries = lacking.iter().map(|(entry, _)| entry.clone()).collect();
-            let outcomes = self.calls.enqueue_batch(entries).await?;
-            for (outcome, (_, since)) in outcomes.into_iter().zip(lacking) {
-                match outcome {
-                    Enqueued::Duplicate => {
-                        found.summary.under_way += 1;
-                        // Work that is remembered but has no row may be done in a database that was
-                        // lost: it is looked at again until it is here.
-                        found.hold_back(*since);
-                    }
-                    Enqueued::Added(_) | Enqueued::Scheduled => found.summary.enqueued += 1,
-                }
+            let outcomes = self.calls.enqueue_batch(chunk.to_vec()).await?;
+            for (place, outcome) in outcomes.into_iter().enumerate() {
+                tell(number * together + place, outcome != Enqueued::Duplicate);
             }
-            let share = lacking.len() as f64 / f64::from(self.max_per_second);
+            let share = chunk.len() as f64 / f64::from(self.max_per_second);
             self.pause(Duration::from_secs_f64(share)).await?;
         }
         Ok(())
@@ -222,18 +248,23 @@ fn need(recording: &Recording, seen: &Seen, floor_ms: i64, now_ms: i64) -> Need 
     if seen.is_erased(recording) {
         return Need::Nothing(|summary| &mut summary.erased);
     }
-    let finished = seen.row(recording);
-    let on_its_way = finished.is_none() && ended_ms(recording) > Some(now_ms - ON_ITS_WAY_MS);
+    let row = seen.row(recording);
+    if row.is_none() && seen.is_imported(recording) {
+        return Need::Nothing(|summary| &mut summary.known);
+    }
+    let on_its_way = row.is_none() && ended_ms(recording) > Some(now_ms - ON_ITS_WAY_MS);
     if recording.status.is_pending() || on_its_way {
         return Need::Time;
     }
-    let recent = created.is_none_or(|created| created >= now_ms - OFFERED_AGAIN_MS);
-    match (finished, &recording.status) {
-        (Some(true), _) => Need::Nothing(|summary| &mut summary.known),
-        (Some(false), _) if !recent => Need::Nothing(|summary| &mut summary.known),
+    match (row, &recording.status) {
+        (Some(row), _) if row.finished => Need::Nothing(|summary| &mut summary.known),
         (_, RecordingStatus::Absent | RecordingStatus::Failed | RecordingStatus::Deleted) => {
             Need::Nothing(|summary| &mut summary.without_media)
         }
-        _ => Need::Work,
+        (Some(row), _) => {
+            let remembered = row.enqueued_ms >= now_ms - REMEMBERED_MS;
+            Need::Work { generation: row.generation, remembered }
+        }
+        (None, _) => Need::Work { generation: 0, remembered: true },
     }
 }

@@ -77,7 +77,9 @@ impl Reconciler {
         let from_ms = from_ms.max(held.floor_ms);
         let since = DateTime::from_timestamp_millis(from_ms).map(|time| time.date_naive());
         let sweep = self.sweep(account, self.settings.max_per_second, false);
+        let resumed = self.resume(account, &sweep).await?;
         let mut walk = sweep.walk(Days { since, until: None }, held.floor_ms)?;
+        walk.found.summary.resumed = resumed;
         while walk.page().await? {
             held.renew(&self.store, queues::now_ms()).await?;
         }
@@ -90,6 +92,21 @@ impl Reconciler {
         metrics::gauge!("results_reconcile_mark_age_seconds", "account" => account.to_string())
             .set((queues::now_ms() - mark_ms) as f64 / 1000.0);
         Ok(Some(found.summary))
+    }
+
+    /// Once an hour, by whichever replica: what is unfinished here and lost elsewhere.
+    async fn resume(&self, account: &AccountSid, sweep: &Sweep) -> Result<u64, ReconcileError> {
+        let now_ms = queues::now_ms();
+        let scope = format!("unfinished:{account}");
+        let taken = marks::take(&self.store, &scope, &self.owner, 0, now_ms).await?;
+        let Taken::Held(mut held) = taken else { return Ok(0) };
+        if held.mark_ms > now_ms - HOUR_MS {
+            held.release(&self.store, now_ms).await?;
+            return Ok(0);
+        }
+        let resumed = sweep.resume_unfinished().await?;
+        held.settle(&self.store, now_ms, queues::now_ms(), Duration::ZERO).await?;
+        Ok(resumed)
     }
 
     pub(super) fn sweep(&self, account: &AccountSid, max_per_second: u32, dry_run: bool) -> Sweep {
@@ -116,7 +133,7 @@ fn report(account: &AccountSid, outcome: &Result<Option<Summary>, ReconcileError
             tracing::info!(account_sid = %account, listed = summary.listed,
                 known = summary.known, erased = summary.erased, pending = summary.pending,
                 without_media = summary.without_media, enqueued = summary.enqueued,
-                under_way = summary.under_way, "compared with Twilio's list");
+                under_way = summary.under_way, resumed = summary.resumed, "compared with Twilio's list");
             "done"
         }
         Ok(None) | Err(ReconcileError::Stopped) => return,

@@ -1,6 +1,7 @@
 //! What is old enough.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use schemars::JsonSchema;
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
@@ -13,7 +14,8 @@ use crate::store::{
 };
 
 /// What goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "DueKind")]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Recordings at Twilio.
@@ -27,7 +29,7 @@ pub enum Kind {
 }
 
 /// Something of an account that is old enough.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Due {
     /// The account.
     pub account_sid: String,

@@ -1,12 +1,10 @@
 //! Taking away, a few calls in a transaction.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait, OnConflict},
+    sea_query::{Expr, ExprTrait},
 };
 
 use super::{
@@ -19,7 +17,7 @@ use crate::{
     settings::ResultsSettings,
     store::{
         Store, StoreError,
-        entities::{audit, call_logs, outbox, recordings, tombstones},
+        entities::{audit, call_logs, outbox, recordings},
     },
 };
 
@@ -47,7 +45,7 @@ pub async fn step(
     let recordings = recordings::Entity::find().filter(of_calls).all(&db).await?;
     let mut calls: Vec<Call> = calls.into_iter().map(Change::of).collect();
     match due.kind {
-        Kind::Calls => erase_calls(&db, &mut calls, &recordings, now).await?,
+        Kind::Calls => erase_calls(&db, &mut calls, &recordings).await?,
         Kind::Transcripts => erase_transcripts(&db, &mut calls, recordings).await?,
         Kind::Numbers => erase_numbers(&mut calls),
         Kind::Recordings => {}
@@ -57,7 +55,7 @@ pub async fn step(
     outbox::Entity::delete_many().filter(told).exec(&db).await?;
     let assigned = leads_of_batch::assign(&db, &mut calls, settings, now).await?;
     if due.kind != Kind::Calls {
-        write::calls(&db, calls.iter().map(|change| change.row.clone())).await?;
+        write::calls(&db, &calls).await?;
     }
     let (_, events) = leads_of_batch::update(&db, assigned, &calls, settings, now).await?;
     write::events_out(&db, events).await?;
@@ -70,18 +68,10 @@ async fn erase_calls<C: ConnectionTrait>(
     db: &C,
     calls: &mut [Call],
     recordings: &[recordings::Model],
-    now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let sids: Vec<&str> = calls.iter().map(|change| change.row.call_sid.as_str()).collect();
     let erased = sids.iter().copied().chain(recordings.iter().map(|r| r.recording_sid.as_str()));
-    let hashes: BTreeSet<String> = erased.map(erasure::hash).collect();
-    let rows = hashes
-        .into_iter()
-        .map(|sid_hash| tombstones::ActiveModel { sid_hash: Set(sid_hash), created_at: Set(now) });
-    tombstones::Entity::insert_many(rows)
-        .on_conflict(OnConflict::column(tombstones::Column::SidHash).do_nothing().to_owned())
-        .exec_without_returning(db)
-        .await?;
+    erasure::bury(db, erased).await?;
     let of_calls = recordings::Column::CallSid.is_in(sids.iter().copied());
     recordings::Entity::delete_many().filter(of_calls).exec(db).await?;
     let these = call_logs::Column::CallSid.is_in(sids);
@@ -99,6 +89,7 @@ async fn erase_transcripts<C: ConnectionTrait>(
     rows.iter_mut().for_each(recording::forget_words);
     for change in calls {
         let own: Vec<_> = rows.iter().filter(|r| r.call_sid == change.row.call_sid).collect();
+        call::forget_words(&mut change.row);
         call::fold(&mut change.row, &own);
     }
     write::recordings(db, rows.into_iter()).await
@@ -142,6 +133,7 @@ async fn audited<C: ConnectionTrait>(
         account_sid: Set(due.account_sid.clone()),
         count: Set(i64::try_from(count).unwrap_or(i64::MAX)),
         before: Set(due.before),
+        subject: Set(None),
         done_at: Set(now),
     };
     audit::Entity::insert(row).exec_without_returning(db).await?;

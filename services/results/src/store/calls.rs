@@ -1,11 +1,11 @@
 //! Reading calls.
 
+use std::cmp::Reverse;
+
 use chrono::{DateTime, Utc};
 use domain::StageTimings;
-use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait},
-};
+use schemars::JsonSchema;
+use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::projection::Status;
 
-/// Which calls, newest first.
+/// Which calls, newest first unless the other way round.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CallQuery {
     /// Only those in this state.
@@ -32,10 +32,14 @@ pub struct CallQuery {
     pub number: Option<String>,
     /// Only those in this language.
     pub language: Option<String>,
+    /// Only those of this account.
+    pub account_sid: Option<String>,
     /// Only those created at or after this time.
     pub since: Option<DateTime<Utc>>,
     /// Only those created before this time.
     pub until: Option<DateTime<Utc>>,
+    /// The oldest first, not the newest.
+    pub oldest_first: bool,
     /// Only those after this place in the list.
     pub after: Option<Place>,
     /// How many at most.
@@ -61,7 +65,7 @@ pub struct Page<T> {
 }
 
 /// One call with all its recordings.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct CallDetail {
     /// The call.
     #[serde(flatten)]
@@ -81,6 +85,12 @@ pub struct CallProgress {
     pub timings: StageTimings,
 }
 
+impl CallQuery {
+    pub(super) fn order(&self) -> Order {
+        if self.oldest_first { Order::Asc } else { Order::Desc }
+    }
+}
+
 impl Store {
     /// Calls, newest first.
     ///
@@ -88,13 +98,24 @@ impl Store {
     /// When the database is away.
     pub async fn calls(&self, query: &CallQuery) -> Result<Page<call_logs::Model>, StoreError> {
         let limit = query.limit.clamp(1, 1000);
-        let mut rows = call_logs::Entity::find()
-            .filter(condition(query))
-            .order_by_desc(Column::CreatedAt)
-            .order_by_desc(Column::CallSid)
-            .limit(limit + 1)
-            .all(&self.reader)
-            .await?;
+        let mut rows = Vec::new();
+        for reading in super::narrow::readings(&self.reader, query).await? {
+            let found = call_logs::Entity::find()
+                .filter(reading)
+                .order_by(Column::CreatedAt, query.order())
+                .order_by(Column::CallSid, query.order())
+                .limit(limit + 1)
+                .all(&self.reader)
+                .await?;
+            rows.extend(found);
+        }
+        let place = |row: &call_logs::Model| (row.created_at, row.call_sid.clone());
+        if query.oldest_first {
+            rows.sort_by_cached_key(place);
+        } else {
+            rows.sort_by_cached_key(|row| Reverse(place(row)));
+        }
+        rows.dedup_by(|one, other| one.id == other.id);
         let more = rows.len() as u64 > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let next = rows
@@ -174,41 +195,4 @@ fn progress_of(call: call_logs::Model, timed: &[Timed]) -> CallProgress {
     let lengths: Vec<i64> = own().filter_map(|timed| timed.duration_ms).collect();
     let recorded_ms = (!lengths.is_empty()).then(|| lengths.iter().sum());
     CallProgress { call, recorded_ms, timings }
-}
-
-pub(super) fn condition(query: &CallQuery) -> Condition {
-    let either = |name: Column, id: Column, value: &str| {
-        Condition::any().add(name.eq(value)).add(id.eq(value))
-    };
-    let mut all = Condition::all();
-    if let Some(status) = query.status {
-        all = all.add(Column::Status.eq(status.as_str()));
-    }
-    if let Some(service) = &query.service {
-        all = all.add(either(Column::ExtractedService, Column::ServiceId, service));
-    }
-    if let Some(city) = &query.city {
-        all = all.add(either(Column::ExtractedCity, Column::CityId, city));
-    }
-    if let Some(lead_id) = query.lead_id {
-        all = all.add(Column::LeadId.eq(lead_id));
-    }
-    if let Some(number) = &query.number {
-        all = all.add(either(Column::FromNumber, Column::ToNumber, number));
-    }
-    if let Some(language) = &query.language {
-        all = all.add(Column::TranscriptLanguage.eq(language));
-    }
-    if let Some(since) = query.since {
-        all = all.add(Column::CreatedAt.gte(since));
-    }
-    if let Some(until) = query.until {
-        all = all.add(Column::CreatedAt.lt(until));
-    }
-    if let Some(place) = &query.after {
-        let here = Expr::tuple([Column::CreatedAt.into_expr(), Column::CallSid.into_expr()]);
-        let there = Expr::tuple([Expr::value(place.created_at), Expr::value(place.sid.as_str())]);
-        all = all.add(here.lt(there));
-    }
-    all
 }

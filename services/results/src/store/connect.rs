@@ -111,9 +111,11 @@ async fn connect_sqlite(
         match access {
             // FULL: an event is acknowledged after its commit, so a commit must survive a loss of
             // power, which NORMAL does not promise in WAL mode.
-            Access::Write => {
-                options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
-            }
+            // What is deleted is overwritten: an erased caller must not stand in free pages.
+            Access::Write => options
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .pragma("secure_delete", "ON"),
             Access::Read => options.pragma("query_only", "1"),
             Access::Copy => options,
         }

@@ -21,6 +21,23 @@ pub struct DeliveryQuery {
 }
 
 impl Store {
+    /// Attempts to post some events, the earliest first, so many at most.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn deliveries_of(
+        &self,
+        event_ids: impl Iterator<Item = &str>,
+        limit: u64,
+    ) -> Result<Vec<Model>, StoreError> {
+        let event_ids: Vec<&str> = event_ids.collect();
+        if event_ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let own = Entity::find().filter(Column::EventId.is_in(event_ids));
+        Ok(own.order_by_asc(Column::Id).limit(limit).all(&self.reader).await?)
+    }
+
     /// Attempts to post events, newest first, and the number to go on from.
     ///
     /// # Errors

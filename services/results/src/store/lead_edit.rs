@@ -1,6 +1,7 @@
 //! What a person says of a lead: it stands until the person takes it back.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use sea_orm::EntityTrait;
 use serde::{Deserialize, Deserializer};
 
@@ -15,26 +16,34 @@ use crate::{
 
 /// An edit. A field that is given is set, to nothing if it is null, and locked: calls do not
 /// change it any more. A field that is unlocked follows the calls again.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LeadEdit {
     /// The name.
     #[serde(deserialize_with = "given")]
+    #[schemars(length(min = 1, max = 200), regex(pattern = PLAIN))]
     pub name: Option<Option<String>>,
     /// What the caller wants.
     #[serde(deserialize_with = "given")]
+    #[schemars(length(min = 1, max = 200), regex(pattern = PLAIN))]
     pub service_type: Option<Option<String>>,
     /// Where.
     #[serde(deserialize_with = "given")]
+    #[schemars(length(min = 1, max = 200), regex(pattern = PLAIN))]
     pub city: Option<Option<String>>,
     /// Fields that follow the calls again.
     pub unlock: Vec<LeadField>,
     /// Who says so, for the history. Default `api`.
+    #[serde(deserialize_with = "said")]
+    #[schemars(with = "String", length(min = 1, max = 200), regex(pattern = PLAIN))]
     pub by: Option<String>,
 }
 
+/// What [`is_plain`] allows, besides the length: a character that is no space, none that controls.
+const PLAIN: &str = r"^(?=.*\S)[^\x00-\x1f\x7f-\x9f]*$";
+
 /// A field that can be locked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LeadField {
     /// The name.
@@ -59,6 +68,11 @@ pub enum Edited {
 /// Tells null from absent.
 fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(from).map(Some)
+}
+
+/// Who says so is a name where it is given.
+fn said<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(from).map(Some)
 }
 
 impl LeadEdit {

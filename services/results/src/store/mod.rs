@@ -2,6 +2,7 @@
 
 mod backup;
 pub mod calls;
+mod changes;
 mod connect;
 pub mod deliveries;
 pub mod entities;
@@ -9,12 +10,16 @@ mod error;
 pub mod lead_edit;
 pub mod leads;
 pub mod migrations;
+mod narrow;
 mod schema;
 pub mod search;
+pub mod snippet;
 pub mod statistics;
 mod transaction;
 
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, FromQueryResult, Statement};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, FromQueryResult, Statement,
+};
 use secrecy::ExposeSecret;
 
 pub use backup::backup;
@@ -80,6 +85,18 @@ impl Store {
     /// When it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         Ok(self.writer.ping().await?)
+    }
+
+    /// After an erasure: moves what SQLite's log still holds into the file, and empties the log.
+    /// While others read, the log's old content stays until it is written over.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn settle_erasure(&self) -> Result<(), StoreError> {
+        if self.writer.get_database_backend() == DbBackend::Sqlite {
+            self.writer.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+        }
+        Ok(())
     }
 
     /// Closes the connections; SQLite then writes its log back into the file.

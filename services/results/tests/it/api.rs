@@ -42,6 +42,51 @@ on_both! {
 }
 
 on_both! {
+    async fn one_call_tells_its_course_and_its_attempts_whatever_came_first(db: Db) {
+        let mut events = usual(1, T, CALLER, "Austin");
+        events.push(of_recording(1, 1, (0, 0, 2), T + 60, EventKind::Started));
+        events[3].order.attempt = 2;
+        events[3].at_ms = T + 90;
+        events.push(of_recording(1, 1, (0, 0, 1), T + 40, failed("media_timeout", false)));
+        events.reverse();
+        for event in events {
+            db.persist(&[event]).await.unwrap();
+        }
+        let service = Service::start(db).await;
+        let call = service.json(&format!("/v1/calls/{}", call_sid(1))).await;
+        let timeline: Vec<_> = call["timeline"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|moment| (moment["event"].as_str().unwrap(), moment["at"].as_str().unwrap()))
+            .collect();
+        assert_eq!(timeline, [
+            ("observed", "2026-09-21T14:13:20Z"),
+            ("queued", "2026-09-21T14:13:20.010Z"),
+            ("started", "2026-09-21T14:13:20.020Z"),
+            ("failed", "2026-09-21T14:13:20.040Z"),
+            ("started", "2026-09-21T14:13:20.060Z"),
+            ("transcribed", "2026-09-21T14:13:20.090Z"),
+        ]);
+        assert_eq!(call["timeline"][1]["code"], "callback");
+        let of = |number| json!({ "generation": 0, "redrive": 0, "number": number });
+        assert_eq!(call["attempt_history"], json!([
+            {
+                "recording_sid": recording_sid(1), "attempt": of(1), "outcome": "failed",
+                "started_at": "2026-09-21T14:13:20.020Z", "ended_at": "2026-09-21T14:13:20.040Z",
+                "error_code": "media_timeout", "error": "media_timeout happened",
+            },
+            {
+                "recording_sid": recording_sid(1), "attempt": of(2), "outcome": "transcribed",
+                "started_at": "2026-09-21T14:13:20.060Z", "ended_at": "2026-09-21T14:13:20.090Z",
+                "error_code": null, "error": null,
+            },
+        ]));
+        service.stop().await;
+    }
+}
+
+on_both! {
     async fn calls_are_listed_newest_first_filtered_and_in_stretches(db: Db) {
         for call in 1..=7u32 {
             let city = if call % 2 == 0 { "Austin" } else { "Dallas" };
@@ -61,6 +106,11 @@ on_both! {
             let Some(cursor) = page["next_cursor"].as_str() else { break };
             path = format!("/v1/calls?limit=3&cursor={cursor}");
         }
+        let oldest = service.json("/v1/calls?sort=created_at&limit=2").await;
+        let cursor = oldest["next_cursor"].as_str().unwrap();
+        let next = service.json(&format!("/v1/calls?sort=created_at&limit=1&cursor={cursor}")).await;
+        assert_eq!(oldest["calls"][1]["call_sid"], call_sid(2));
+        assert_eq!(next["calls"][0]["call_sid"], call_sid(3));
         assert_eq!(seen, (1..=8).rev().map(call_sid).collect::<Vec<_>>());
 
         for (filter, count) in [
@@ -73,6 +123,8 @@ on_both! {
             ("number=%2B15125550123", 7),
             ("language=en", 7),
             ("lead=1", 7),
+            ("account=AC00000000000000000000000000000001", 8),
+            ("account=AC00000000000000000000000000000002", 0),
             ("since=2026-09-21T14:13:20.003Z", 3),
             ("until=2026-09-21T14:13:20.001Z", 1),
         ] {
@@ -161,7 +213,14 @@ on_both! {
         let rest = service.json(&format!("/v1/calls?q=caller&limit=2&cursor={cursor}")).await;
         assert_eq!(rest["calls"][0]["call_sid"], call_sid(1));
         assert_eq!(rest["next_cursor"], serde_json::Value::Null);
-        problem(service.get("/v1/calls?q=%22").await, 400).await;
+        problem(service.get("/v1/calls?q=%22").await, 422).await;
+        let oldest = service.json("/v1/calls?q=caller&limit=2&sort=created_at").await;
+        let cursor = oldest["next_cursor"].as_str().unwrap();
+        let rest = service
+            .json(&format!("/v1/calls?q=caller&sort=created_at&limit=2&cursor={cursor}"))
+            .await;
+        assert_eq!(oldest["calls"][0]["call_sid"], call_sid(1));
+        assert_eq!(rest["calls"][0]["call_sid"], call_sid(3));
         service.stop().await;
     }
 }
@@ -194,8 +253,16 @@ on_both! {
         ]));
         let short = service.json("/v1/statistics?from=2026-09-22&to=2026-09-22").await;
         assert_eq!(short["days"].as_array().unwrap().len(), 1);
-        for wrong in ["from=2026-09-22&to=2026-09-21", "from=2024-01-01&to=2026-01-01", "from=1"] {
-            problem(service.get(&format!("/v1/statistics?{wrong}")).await, 400).await;
+        let other = "account=AC00000000000000000000000000000002&from=2026-09-01&to=2026-09-30";
+        assert_eq!(service.json(&format!("/v1/statistics?{other}")).await["days"], json!([]));
+        let own = "account=AC00000000000000000000000000000001&from=2026-09-01&to=2026-09-30";
+        assert_eq!(service.json(&format!("/v1/statistics?{own}")).await["days"], figures["days"]);
+        for (wrong, status) in [
+            ("from=2026-09-22&to=2026-09-21", 422),
+            ("from=2024-01-01&to=2026-01-01", 422),
+            ("from=1", 400),
+        ] {
+            problem(service.get(&format!("/v1/statistics?{wrong}")).await, status).await;
         }
         service.stop().await;
     }
@@ -240,10 +307,10 @@ async fn wrong_requests_are_answered_with_a_problem_that_names_what_is_wrong() {
         ("/v1/calls/CA1", 400, "32 hexadecimal"),
         ("/v1/calls/CA00000000000000000000000000000009", 404, "no such call"),
         ("/v1/leads?phone=12", 400, "phone"),
-        ("/v1/leads/99999999999999999999", 400, "number of a lead"),
+        ("/v1/leads/99999999999999999999", 400, "id: a number from 1"),
         ("/v1/leads/99", 404, "no such lead"),
         ("/v1/queues?x=1", 400, "x"),
-        ("/v1/queues/nothing/dead", 404, "calls, results and webhooks"),
+        ("/v1/queues/nothing/dead", 400, "calls, results, webhooks"),
         ("/v1/queues/calls/dead?cursor=x", 400, "1790000000000-0"),
         ("/v1/calls/CA00000000000000000000000000000009/transcript?format=pdf", 400, "srt, vtt"),
     ] {
@@ -269,6 +336,66 @@ async fn with_tokens_only_who_knows_one_is_answered() {
     for (token, status) in [("wrong", 401), (token, 200), ("another-long-token-to-rotate", 200)] {
         let request = service.request(Method::GET, "/v1/calls").bearer_auth(token);
         assert_eq!(request.send().await.unwrap().status(), status, "{token}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_allows_what_it_is_for_and_its_hash_in_the_settings_is_enough() {
+    let service = Service::with(Db::sqlite().await, |settings| {
+        let reader = "sha256:b4e1c7ae0c42bb01297270dbab447c2ad40471364df5856db660bc3c7af7908e";
+        settings.api.tokens =
+            Some(format!("read={reader}, write=a-token-for-writing, a-token-for-everything").into());
+    })
+    .await;
+    let again = format!("/v1/calls/{}/transcribe-again", call_sid(9));
+    let discard = "/v1/queues/results/dead/discard";
+    for (token, statuses) in [
+        ("a-token-for-reading", [200, 403, 403]),
+        ("a-token-for-writing", [200, 404, 403]),
+        ("a-token-for-everything", [200, 404, 200]),
+    ] {
+        let ask = |method, path| service.request(method, path).bearer_auth(token);
+        let requests = [
+            ask(Method::GET, "/v1/leads"),
+            ask(Method::POST, &again),
+            ask(Method::POST, discard).json(&json!({ "all": true })),
+        ];
+        for (request, status) in requests.into_iter().zip(statuses) {
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), status, "{token}");
+            if status == 403 {
+                let challenge = response.headers()["www-authenticate"].to_str().unwrap();
+                assert!(challenge.contains("insufficient_scope"), "{challenge}");
+            }
+        }
+    }
+    assert_eq!(service.get("/v1/openapi.json").await.status(), 200, "it tells nothing of anybody");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_too_often_is_told_when_to_come_again_and_others_are_not_held_up() {
+    let service = Service::with(Db::sqlite().await, |settings| {
+        settings.api.tokens = Some("read=a-token-for-the-first, read=a-token-for-another".into());
+        settings.api.requests_per_minute = 3;
+    })
+    .await;
+    let ask = |token| service.request(Method::GET, "/v1/leads").bearer_auth(token).send();
+    let first = ask("a-token-for-the-first").await.unwrap();
+    assert_eq!(first.headers()["ratelimit-policy"], "\"default\";q=3;w=60");
+    let left = first.headers()["ratelimit"].to_str().unwrap();
+    assert!(left.starts_with("\"default\";r=2;t="), "{left}");
+    for _ in 0..2 {
+        assert_eq!(ask("a-token-for-the-first").await.unwrap().status(), 200);
+    }
+    let refused = ask("a-token-for-the-first").await.unwrap();
+    assert!(refused.headers().contains_key("retry-after"));
+    assert!(problem(refused, 429).await.contains("more than 3 requests a minute"));
+    assert_eq!(ask("a-token-for-another").await.unwrap().status(), 200);
+    // Guessing tokens is counted by address.
+    for status in [401, 401, 401, 429] {
+        problem(ask("a-guessed-token").await.unwrap(), status).await;
     }
     service.stop().await;
 }

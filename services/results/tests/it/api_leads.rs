@@ -86,13 +86,13 @@ async fn an_edit_that_is_not_right_changes_nothing_and_says_why() {
     let service = Service::start(db).await;
     let before = service.json("/v1/leads/1").await;
     for (body, status, word) in [
-        (json!({}), 400, "at least one of"),
+        (json!({}), 422, "at least one of"),
         (json!({ "town": "Waco" }), 422, "town"),
         (json!({ "city": 7 }), 422, "string"),
-        (json!({ "city": "" }), 400, "1 to 200"),
-        (json!({ "city": "x".repeat(201) }), 400, "1 to 200"),
-        (json!({ "city": "a\u{7}" }), 400, "control"),
-        (json!({ "city": "Waco", "unlock": ["city"] }), 400, "either"),
+        (json!({ "city": "" }), 422, "1 to 200"),
+        (json!({ "city": "x".repeat(201) }), 422, "1 to 200"),
+        (json!({ "city": "a\u{7}" }), 422, "control"),
+        (json!({ "city": "Waco", "unlock": ["city"] }), 422, "either"),
         (json!({ "unlock": ["phone"] }), 422, "phone"),
         (json!("x"), 422, "string"),
     ] {

@@ -62,7 +62,7 @@ async fn a_paused_queue_holds_its_work_until_it_is_resumed() {
     let listed = service.json("/v1/queues").await;
     assert_eq!(listed["queues"][1]["stats"]["pauses"][0]["reason"], "move");
     for wrong in [json!({ "reason": " " }), json!({ "reason": "x", "seconds": 0 })] {
-        problem(pause(wrong).await.unwrap(), 400).await;
+        problem(pause(wrong).await.unwrap(), 422).await;
     }
     let resume = || service.request(Method::DELETE, "/v1/queues/results/pause").send();
     assert_eq!(resume().await.unwrap().status(), 200);

@@ -8,8 +8,14 @@
 )]
 
 mod api;
+mod api_audio;
+mod api_description;
+mod api_export;
 mod api_leads;
+mod api_live;
 mod api_queues;
+mod forgetting;
+mod importing;
 mod leads;
 mod outage;
 mod projection;

@@ -10,7 +10,7 @@ use callscribe_results::{
 };
 use chassis::queues;
 use chrono::{Days, NaiveDate, Utc};
-use domain::AccountSid;
+use domain::{AccountSid, CallJob, JobSource};
 use queue::{Link, Queue};
 use sea_orm::{ActiveValue::Set, EntityTrait};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ use twilio::{
 
 use crate::support::{
     Db,
-    events::{account, call_sid, no_recording, of_recording, queued, recording_sid},
+    events::{account, call_sid, no_recording, of_call, of_recording, queued, recording_sid},
     on_both,
     service::Redis,
 };
@@ -203,6 +203,110 @@ async fn work_that_redis_has_lost_is_enqueued_again() {
     reconcile_marks::Entity::delete_by_id(scope).exec(&transaction).await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(pass(&world.reconciler()).await.enqueued, 1);
+}
+
+impl World {
+    /// Replaces Redis by one that knows nothing.
+    async fn lose_redis(&mut self) {
+        self.redis = Redis::start().await;
+        self.calls = queues::calls(Link::open(&self.redis.settings()).await.unwrap());
+    }
+
+    /// The jobs that wait, as the queue's entries have them.
+    async fn jobs(&self) -> Vec<CallJob> {
+        let mut jobs = Vec::new();
+        let read = |kept: &queue::Kept| jobs.push(serde_json::from_str(&kept.body).unwrap());
+        self.calls.look_through(read).await.unwrap();
+        jobs.dedup();
+        jobs
+    }
+}
+
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+fn transcribe(n: u32, generation: u32) -> CallJob {
+    CallJob::Transcribe {
+        account_sid: account_sid(),
+        call_sid: call_sid(n).parse().unwrap(),
+        recording_sid: recording_sid(n).parse().unwrap(),
+        generation,
+        source: JobSource::Reconcile,
+    }
+}
+
+#[tokio::test]
+async fn a_generation_that_redis_has_lost_is_enqueued_again_as_that_generation() {
+    let world = World::new(Db::sqlite().await).await;
+    let then_ms = queues::now_ms() - 2 * HOUR_MS;
+    world.add_at(1, then_ms, RecordingStatus::Completed);
+    world.add_at(2, then_ms, RecordingStatus::Completed);
+    let ended = [1, 2].map(|n| of_recording(n, n, (0, 0, 1), then_ms, no_recording()));
+    world.db.persist(&ended).await.unwrap();
+    // One was queued again, of the other the database alone knows that it was asked for.
+    let again = of_recording(1, 1, (1, 0, 0), queues::now_ms(), queued());
+    world.db.persist(&[again]).await.unwrap();
+    world.db.execute("UPDATE recordings SET generation = 3 WHERE generation = 0").await;
+    assert_eq!(pass(&world.reconciler()).await.enqueued, 2);
+    let jobs = world.jobs().await;
+    assert!(jobs.contains(&transcribe(1, 1)) && jobs.contains(&transcribe(2, 3)), "{jobs:?}");
+}
+
+on_both! {
+    async fn unfinished_work_that_no_queue_holds_is_resumed_however_old_it_is(db: Db) {
+        let mut world = World::new(db).await;
+        let then_ms = queues::now_ms() - 5 * DAY_MS;
+        let looked_up = of_call(3, then_ms, queued());
+        let events = [1, 2].map(|n| of_recording(n, n, (0, 0, 0), then_ms, queued()));
+        world.db.persist(&events).await.unwrap();
+        world.db.persist(&[looked_up]).await.unwrap();
+        // The first still waits in the queue, although nothing remembers its key.
+        let entry = queues::job_entry(&transcribe(1, 0), None).unwrap();
+        let held = queue::Entry { once: None, emit: vec![], ..entry };
+        world.calls.enqueue(held).await.unwrap();
+        assert_eq!(pass(&world.reconciler()).await.resumed, 2);
+        let resolve = CallJob::Resolve {
+            account_sid: account_sid(),
+            call_sid: call_sid(3).parse().unwrap(),
+            source: JobSource::Reconcile,
+        };
+        let jobs = world.jobs().await;
+        assert_eq!(jobs.len(), 3, "{jobs:?}");
+        assert!(jobs.contains(&transcribe(2, 0)) && jobs.contains(&resolve), "{jobs:?}");
+
+        // The look is an hour's; the one after that finds what Redis has lost meanwhile.
+        world.lose_redis().await;
+        world.db.execute("UPDATE reconcile_marks SET leased_until_ms = 0").await;
+        assert_eq!(pass(&world.reconciler()).await.resumed, 0);
+        world.db.execute("UPDATE reconcile_marks SET mark_ms = 0, leased_until_ms = 0").await;
+        assert_eq!(pass(&world.reconciler()).await.resumed, 3);
+    }
+}
+
+#[tokio::test]
+async fn an_outcome_on_its_way_into_the_database_is_not_worked_for_again() {
+    let world = World::new(Db::sqlite().await).await;
+    let then_ms = queues::now_ms() - 5 * DAY_MS;
+    world.db.persist(&[of_recording(1, 1, (0, 0, 0), then_ms, queued())]).await.unwrap();
+    let outcome = of_recording(1, 1, (0, 0, 1), then_ms, no_recording());
+    let results = queues::results(world.calls.link().clone());
+    results.enqueue(queues::event_entry(&outcome, None).unwrap()).await.unwrap();
+    assert_eq!(pass(&world.reconciler()).await.resumed, 0);
+}
+
+#[tokio::test]
+async fn a_back_fill_enqueues_old_unfinished_work_unless_the_queue_holds_it() {
+    let world = World::new(Db::sqlite().await).await;
+    let plan = ten_days(&world);
+    for n in [8, 9] {
+        let made_ms = queues::now_ms() - i64::from(n) * DAY_MS;
+        world.db.persist(&[of_recording(n, n, (0, 0, 0), made_ms, queued())]).await.unwrap();
+    }
+    let entry = queues::job_entry(&transcribe(8, 0), None).unwrap();
+    let held = queue::Entry { once: None, emit: vec![], ..entry };
+    world.calls.enqueue(held).await.unwrap();
+    let summary = world.reconciler().backfill(&plan, |_| ()).await.unwrap();
+    let expected = Summary { listed: 10, enqueued: 9, under_way: 1, ..Default::default() };
+    assert_eq!(summary, expected);
 }
 
 #[tokio::test]

@@ -77,10 +77,7 @@ async fn a_damaged_file_stops_the_start_and_says_what_to_do() {
     let db = Db::sqlite().await;
     let many: Vec<_> = (1..200).flat_map(|call| usual(call, T, "+15125550123", "Austin")).collect();
     db.persist(&many).await.unwrap();
-    let path = {
-        use secrecy::ExposeSecret;
-        db.settings.url.expose_secret().strip_prefix("sqlite://").unwrap().to_owned()
-    };
+    let path = db.file();
     let settings = db.settings.clone();
     db.store.clone().close().await.unwrap();
     let mut bytes = std::fs::read(&path).unwrap();

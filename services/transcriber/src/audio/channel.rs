@@ -10,7 +10,7 @@ use std::{
 use super::{
     AudioError, SAMPLES_PER_MS,
     resample::Resampler,
-    speech::{FRAME_MS, Listener, SpeechSettings, Stretch},
+    speech::{FRAME_MS, Listener, SpeechDetector, Stretch},
 };
 
 /// One channel at 16 kHz: its samples in a temporary file, and where it holds speech.
@@ -89,7 +89,7 @@ impl ChannelWriter {
     ///
     /// # Errors
     /// When the file cannot be made, or there is no filter for the rate.
-    pub fn new(rate_hz: u32, folder: &Path, speech: SpeechSettings) -> Result<Self, AudioError> {
+    pub fn new(rate_hz: u32, folder: &Path, speech: &SpeechDetector) -> Result<Self, AudioError> {
         let spill = Spill {
             file: BufWriter::new(tempfile::tempfile_in(folder)?),
             listener: Listener::new(speech),
@@ -111,12 +111,12 @@ impl ChannelWriter {
     /// The finished channel.
     ///
     /// # Errors
-    /// When the temporary file cannot be written.
+    /// When the temporary file cannot be written, or the detector of speech failed.
     pub fn finish(mut self) -> Result<Channel, AudioError> {
         self.resampler.finish(|ready| self.spill.push(ready))?;
         let Spill { file, listener, length, .. } = self.spill;
         let samples = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-        let (mut stretches, levels) = listener.finish();
+        let (mut stretches, levels) = listener.finish()?;
         // The last frame of the detector may reach beyond the end.
         if let Some(last) = stretches.last_mut() {
             last.end_ms = last.end_ms.min(length / SAMPLES_PER_MS).max(last.start_ms);

@@ -17,7 +17,7 @@ pub use channel::Channel;
 pub use cut::{CutRule, cut};
 pub use decode::{Container, Decoder};
 pub use read::{AudioLimits, Recording, read};
-pub use speech::{SpeechSettings, Stretch};
+pub use speech::{DetectorName, SpeechDetector, SpeechSettings, Stretch};
 
 /// Samples per second of everything behind the decoder; what speech engines are trained on.
 pub const SAMPLE_RATE_HZ: u32 = 16_000;
@@ -43,6 +43,9 @@ pub enum AudioError {
         /// `transcriber.max_seconds`.
         limit_seconds: u64,
     },
+    /// The detector of speech does not run.
+    #[error("the detector of speech failed: {0}")]
+    Detector(String),
     /// The temporary file could not be read or written.
     #[error("temporary audio file: {0}")]
     Io(#[from] std::io::Error),
@@ -56,6 +59,7 @@ impl AudioError {
             Self::Unsupported(_) => "audio_unsupported",
             Self::Broken(_) => "audio_broken",
             Self::TooLong { .. } => "audio_too_long",
+            Self::Detector(_) => "speech_detector",
             Self::Io(_) => "temporary_file",
         }
     }

@@ -8,16 +8,16 @@ use super::{
     AudioError, Channel, Decoder,
     channel::ChannelWriter,
     likeness::Likeness,
-    speech::{SpeechSettings, union_ms},
+    speech::{SpeechDetector, union_ms},
 };
 
 /// What reading a recording may cost.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct AudioLimits {
     /// Longest recording, in seconds.
     pub max_seconds: u64,
-    /// What counts as speech.
-    pub speech: SpeechSettings,
+    /// What finds speech.
+    pub speech: SpeechDetector,
 }
 
 /// A recording that has been read.
@@ -57,7 +57,7 @@ pub fn read(media: &Path, folder: &Path, limits: AudioLimits) -> Result<Recordin
     let mut likeness = Likeness::default();
     while let Some(block) = decoder.next_block()? {
         if writers.is_empty() {
-            let new = || ChannelWriter::new(rate_hz, folder, limits.speech);
+            let new = || ChannelWriter::new(rate_hz, folder, &limits.speech);
             writers = block.iter().map(|_| new()).collect::<Result<_, _>>()?;
         }
         for (writer, samples) in writers.iter_mut().zip(block) {
@@ -74,14 +74,14 @@ pub fn read(media: &Path, folder: &Path, limits: AudioLimits) -> Result<Recordin
         return Ok(empty());
     }
     let channels = writers.into_iter().map(ChannelWriter::finish).collect::<Result<Vec<_>, _>>()?;
-    Ok(assembled(channels, &decoder, likeness, limits.speech))
+    Ok(assembled(channels, &decoder, likeness, limits.speech.settings().min_speech_ms))
 }
 
 fn assembled(
     mut channels: Vec<Channel>,
     decoder: &Decoder,
     likeness: Likeness,
-    speech: SpeechSettings,
+    min_speech_ms: u64,
 ) -> Recording {
     let speech_ms = union_ms(channels.iter().map(Channel::stretches));
     let duration_ms = decoder.frames() * 1000 / u64::from(decoder.rate_hz());
@@ -96,7 +96,7 @@ fn assembled(
     if identical_channels {
         channels.swap_remove(usize::from(!likeness.second_is_louder()));
     }
-    let silent = speech_ms < speech.min_speech_ms;
+    let silent = speech_ms < min_speech_ms;
     Recording { channels, facts, identical_channels, damaged: decoder.is_damaged(), silent }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Command, CommandSettings, Deepgram, DeepgramSettings, Engine, Google, GoogleSettings, Openai,
-    OpenaiSettings, PocketSphinx, PocketSphinxSettings,
+    OpenaiSettings, PocketSphinx, PocketSphinxSettings, WhisperSettings, whisper,
 };
 
 /// The speech engines.
@@ -15,8 +15,9 @@ use super::{
 #[serde(default, deny_unknown_fields)]
 pub struct EnginesSettings {
     /// Which engines are used, the first one first and the others when it fails: `openai`,
-    /// `google`, `deepgram`, `command`, `pocketsphinx`; or `auto`, which is the endpoint if one is configured, else the
-    /// command if one is, else PocketSphinx if it is installed. Default `auto`.
+    /// `google`, `deepgram`, `whisper`, `command`, `pocketsphinx`; or `auto`, which is the endpoint if
+    /// one is configured, else the command if one is, else Whisper if it has a model, and
+    /// PocketSphinx behind it or alone if that is installed. Default `auto`.
     #[serde(deserialize_with = "comma_list")]
     pub chain: Vec<String>,
     /// OpenAI, or a server with the same interface.
@@ -25,6 +26,8 @@ pub struct EnginesSettings {
     pub google: GoogleSettings,
     /// Deepgram.
     pub deepgram: DeepgramSettings,
+    /// whisper.cpp in this process.
+    pub whisper: WhisperSettings,
     /// A program on this machine.
     pub command: CommandSettings,
     /// PocketSphinx.
@@ -38,6 +41,7 @@ impl Default for EnginesSettings {
             openai: OpenaiSettings::default(),
             google: GoogleSettings::default(),
             deepgram: DeepgramSettings::default(),
+            whisper: WhisperSettings::default(),
             command: CommandSettings::default(),
             pocketsphinx: PocketSphinxSettings::default(),
         }
@@ -45,20 +49,24 @@ impl Default for EnginesSettings {
 }
 
 /// What a chain may name.
-const ALLOWED: &str = "auto, openai, google, deepgram, command, pocketsphinx";
+const ALLOWED: &str = "auto, openai, google, deepgram, whisper, command, pocketsphinx";
 
-/// The engines in the order they are tried; never empty.
+/// The engines in the order they are tried; never empty. Blocks while a model is loaded.
 ///
 /// # Errors
 /// A sentence that names the wrong setting, or the ways to get an engine where there is none.
 pub fn chosen(settings: &EnginesSettings) -> Result<Vec<Arc<dyn Engine>>, String> {
     let mut engines: Vec<Arc<dyn Engine>> = Vec::new();
     for name in &settings.chain {
+        if name == "auto" {
+            engines.extend(automatic(settings)?);
+            continue;
+        }
         engines.push(match name.as_str() {
-            "auto" => automatic(settings)?,
             "openai" => Arc::new(Openai::new(&settings.openai)?),
             "google" => Arc::new(Google::new(&settings.google)?),
             "deepgram" => Arc::new(Deepgram::new(&settings.deepgram)?),
+            "whisper" => whisper::open(&settings.whisper)?,
             "command" => Arc::new(Command::new(&settings.command)?),
             "pocketsphinx" => Arc::new(PocketSphinx::new(&settings.pocketsphinx)?),
             other => {
@@ -84,20 +92,28 @@ pub fn chosen(settings: &EnginesSettings) -> Result<Vec<Arc<dyn Engine>>, String
     Ok(engines)
 }
 
-fn automatic(settings: &EnginesSettings) -> Result<Arc<dyn Engine>, String> {
+fn automatic(settings: &EnginesSettings) -> Result<Vec<Arc<dyn Engine>>, String> {
     if settings.openai.is_configured() {
-        return Ok(Arc::new(Openai::new(&settings.openai)?));
+        return Ok(vec![Arc::new(Openai::new(&settings.openai)?)]);
     }
     if settings.command.template.is_some() {
-        return Ok(Arc::new(Command::new(&settings.command)?));
+        return Ok(vec![Arc::new(Command::new(&settings.command)?)]);
     }
-    match PocketSphinx::new(&settings.pocketsphinx) {
-        Ok(engine) => Ok(Arc::new(engine)),
+    let pocketsphinx = PocketSphinx::new(&settings.pocketsphinx);
+    if settings.whisper.model.is_some() {
+        let mut engines = vec![whisper::open(&settings.whisper)?];
+        engines.extend(pocketsphinx.ok().map(|engine| Arc::new(engine) as Arc<dyn Engine>));
+        return Ok(engines);
+    }
+    match pocketsphinx {
+        Ok(engine) => Ok(vec![Arc::new(engine)]),
         Err(missing) => Err(format!(
             "no speech engine: set transcriber.engines.openai.api_key \
              (CALLSCRIBE_TRANSCRIBER__ENGINES__OPENAI__API_KEY) for OpenAI, or \
              transcriber.engines.openai.base_url for a Whisper server of your own, or \
-             transcriber.engines.command.template for a program on this machine. {missing}"
+             transcriber.engines.whisper.model for a model file on this machine (`make model` \
+             fetches one), or transcriber.engines.command.template for a program on this machine. \
+             {missing}"
         )),
     }
 }
@@ -127,9 +143,30 @@ mod tests {
         let mut settings = EnginesSettings::default();
         settings.pocketsphinx.program = Some("/no/such/pocketsphinx".into());
         let sentence = chosen(&settings).err().unwrap();
-        for way in ["api_key", "base_url", "command.template", "apt-get install", "brew"] {
+        for way in [
+            "api_key",
+            "base_url",
+            "whisper.model",
+            "make model",
+            "command.template",
+            "apt-get install",
+            "brew",
+        ] {
             assert!(sentence.contains(way), "{way}: {sentence}");
         }
+    }
+
+    #[test]
+    fn a_model_that_cannot_be_used_stops_the_start() {
+        let mut settings = EnginesSettings::default();
+        settings.whisper.model = Some("/no/such/model.bin".into());
+        let sentence = chosen(&settings).err().unwrap();
+        let expected = if super::super::WHISPER_IS_BUILT_IN {
+            "/no/such/model.bin"
+        } else {
+            "--features whisper"
+        };
+        assert!(sentence.contains(expected), "{sentence}");
     }
 
     #[test]

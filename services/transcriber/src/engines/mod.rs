@@ -10,6 +10,7 @@ mod openai;
 mod piece;
 mod pocketsphinx;
 mod program;
+mod whisper;
 
 pub use choice::{EnginesSettings, chosen};
 pub use command::{Command, CommandSettings};
@@ -19,6 +20,9 @@ pub use google::{Google, GoogleSettings};
 pub use openai::{Openai, OpenaiSettings};
 pub use piece::{Heard, HeardSegment, Piece, wav};
 pub use pocketsphinx::{PocketSphinx, PocketSphinxSettings};
+#[cfg(feature = "whisper")]
+pub use whisper::{Model as WhisperModel, Whisper};
+pub use whisper::{WHISPER_IS_BUILT_IN, WhisperSettings};
 
 use futures_util::future::BoxFuture;
 

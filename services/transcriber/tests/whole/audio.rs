@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use callscribe_transcriber::audio::{
-    AudioLimits, CutRule, Recording, SpeechSettings, Stretch, cut, read,
+    AudioLimits, CutRule, Recording, SpeechDetector, Stretch, cut, read,
 };
 
 use crate::media::{CODINGS, Coding, shared, speech, tone, wav};
@@ -16,7 +16,7 @@ fn read_bytes(bytes: &[u8]) -> Result<Recording, callscribe_transcriber::audio::
 }
 
 fn limits() -> AudioLimits {
-    AudioLimits { max_seconds: 3600, speech: SpeechSettings::default() }
+    AudioLimits { max_seconds: 3600, speech: SpeechDetector::default() }
 }
 
 /// Root of the mean square of the middle of a channel, between 0 and 1.

@@ -1,6 +1,6 @@
 //! Files made to break a decoder: an error at worst, never a panic.
 
-use callscribe_transcriber::audio::{AudioLimits, SpeechSettings, read};
+use callscribe_transcriber::audio::{AudioLimits, SpeechDetector, read};
 use proptest::prelude::*;
 
 use crate::media::{CODINGS, shared, tone, wav};
@@ -9,7 +9,7 @@ fn survives(bytes: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("hostile");
     std::fs::write(&path, bytes).unwrap();
-    let limits = AudioLimits { max_seconds: 60, speech: SpeechSettings::default() };
+    let limits = AudioLimits { max_seconds: 60, speech: SpeechDetector::default() };
     // Either is fine; what must not happen is a panic.
     let _ = read(&path, folder.path(), limits);
 }

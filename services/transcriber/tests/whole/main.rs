@@ -13,3 +13,5 @@ mod media;
 mod pocketsphinx;
 mod service;
 mod stage;
+#[cfg(feature = "whisper")]
+mod whisper;

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use callscribe_transcriber::{
-    audio::{AudioLimits, SpeechSettings, read},
+    audio::{AudioLimits, SpeechDetector, read},
     chain::{Chain, Task},
     engines::{PocketSphinx, PocketSphinxSettings},
     ledger::Ledger,
@@ -20,7 +20,7 @@ async fn pocketsphinx_reads_most_of_a_president_s_sentence() {
     };
     let Some(path) = shared("jfk.wav") else { return };
     let folder = tempfile::tempdir().unwrap();
-    let limits = AudioLimits { max_seconds: 60, speech: SpeechSettings::default() };
+    let limits = AudioLimits { max_seconds: 60, speech: SpeechDetector::default() };
     let recording = Arc::new(read(&path, folder.path(), limits).unwrap());
     let chain = Chain::new(vec![Arc::new(engine)], Ledger::off());
     let task = Task {
@@ -53,7 +53,7 @@ async fn pocketsphinx_reads_service_and_city_in_the_caller_s_channel_of_a_sample
     let path =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../callscribe/samples/locksmith-austin.wav");
     let folder = tempfile::tempdir().unwrap();
-    let limits = AudioLimits { max_seconds: 60, speech: SpeechSettings::default() };
+    let limits = AudioLimits { max_seconds: 60, speech: SpeechDetector::default() };
     let recording = Arc::new(read(&path, folder.path(), limits).unwrap());
     let chain = Chain::new(vec![Arc::new(engine)], Ledger::off());
     let task = Task {

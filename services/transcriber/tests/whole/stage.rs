@@ -2,10 +2,15 @@
 
 use std::{
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
-use callscribe_transcriber::{Config, run};
+use callscribe_transcriber::{
+    Config,
+    engines::{Engine, chosen},
+    run_with,
+};
 use chassis::{
     Process,
     queues::{self, job_entry},
@@ -97,6 +102,18 @@ impl Stage {
 
     /// The same with other settings.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::build(change, |config| chosen(&config.transcriber.engines).unwrap()).await
+    }
+
+    /// The same with other engines.
+    pub async fn with_engines(engines: Vec<Arc<dyn Engine>>) -> Self {
+        Self::build(|_| {}, |_| engines).await
+    }
+
+    async fn build(
+        change: impl FnOnce(&mut Config),
+        engines: impl FnOnce(&Config) -> Vec<Arc<dyn Engine>>,
+    ) -> Self {
         chassis::install_tls();
         let redis = Redis::start();
         let twilio = Double::start(account(), "token").await.unwrap();
@@ -118,7 +135,8 @@ impl Stage {
         let results = queues::results(link.clone());
         let listening =
             queue::consume(results, ConsumerOptions::default(), Listening(sender), stop.clone());
-        let transcriber = run(config, Process::new(stop.clone()));
+        let engines = engines(&config);
+        let transcriber = run_with(config, Process::new(stop.clone()), engines);
         let tasks = vec![
             tokio::spawn(async move { listening.await.unwrap() }),
             tokio::spawn(async move { transcriber.await.unwrap() }),

@@ -12,6 +12,7 @@ mod support;
 
 mod complaints;
 mod consuming;
+mod contents;
 mod dead;
 mod enqueueing;
 mod model;

@@ -137,15 +137,30 @@ impl Transport {
         credentials: &Credentials,
         url: Url,
     ) -> Result<Response, TwilioError> {
+        self.send_with(method, credentials, url, header::HeaderMap::new()).await
+    }
+
+    /// Sends one request with credentials and further headers and returns whatever comes.
+    pub(crate) async fn send_with(
+        &self,
+        method: Method,
+        credentials: &Credentials,
+        url: Url,
+        headers: header::HeaderMap,
+    ) -> Result<Response, TwilioError> {
         self.pace.turn().await;
         let password = credentials.password.expose_secret();
-        let request = self.with_credentials.request(method, url);
+        let request = self.with_credentials.request(method, url).headers(headers);
         Ok(request.basic_auth(&credentials.user, Some(password)).send().await?)
     }
 
     /// Follows a redirect without credentials, wherever it leads.
-    pub(crate) async fn follow(&self, url: Url) -> Result<Response, TwilioError> {
-        Ok(self.anonymous.get(url).send().await?)
+    pub(crate) async fn follow(
+        &self,
+        url: Url,
+        headers: header::HeaderMap,
+    ) -> Result<Response, TwilioError> {
+        Ok(self.anonymous.get(url).headers(headers).send().await?)
     }
 }
 

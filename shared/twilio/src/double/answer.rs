@@ -22,8 +22,35 @@ pub(super) fn json(value: &Value) -> Response {
     with(StatusCode::OK, "application/json", value.to_string())
 }
 
-pub(super) fn media(bytes: Bytes, content_type: &'static str) -> Response {
-    with(StatusCode::OK, content_type, bytes)
+/// Media, or the part of it that a header `Range` asks for.
+pub(super) fn media(bytes: Bytes, content_type: &'static str, range: Option<&str>) -> Response {
+    let Some((first, last)) = range.and_then(|range| part(range, bytes.len())) else {
+        return with(StatusCode::OK, content_type, bytes);
+    };
+    let whole = bytes.len();
+    let (mut response, told) = if first < whole {
+        let part = bytes.slice(first..=last);
+        let told = format!("bytes {first}-{last}/{whole}");
+        (with(StatusCode::PARTIAL_CONTENT, content_type, part), told)
+    } else {
+        (status(StatusCode::RANGE_NOT_SATISFIABLE), format!("bytes */{whole}"))
+    };
+    if let Ok(told) = HeaderValue::from_str(&told) {
+        response.headers_mut().insert(header::CONTENT_RANGE, told);
+    }
+    response
+}
+
+/// First and last byte of `bytes=0-99`, `bytes=100-` or `bytes=-100`.
+fn part(range: &str, whole: usize) -> Option<(usize, usize)> {
+    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+    let end = whole.saturating_sub(1);
+    match (first.parse::<usize>(), last.parse::<usize>()) {
+        (Ok(first), Ok(last)) => Some((first, last.min(end))),
+        (Ok(first), Err(_)) => Some((first, end)),
+        (Err(_), Ok(count)) => Some((whole.saturating_sub(count), end)),
+        (Err(_), Err(_)) => None,
+    }
 }
 
 pub(super) fn redirect(storage: SocketAddr, path: &str) -> Response {

@@ -108,15 +108,16 @@ pub(super) fn media(
     if recording.redirected {
         return Some(answer::redirect(storage, sid));
     }
+    let range = asked.range.as_deref().filter(|_| recording.gives_parts);
     let response = if asked.path.ends_with(".mp3") {
         if recording.encrypted {
             return Some(answer::no_mp3_of_encrypted());
         }
-        answer::media(recording.mp3.clone()?, "audio/mpeg")
+        answer::media(recording.mp3.clone()?, "audio/mpeg", range)
     } else {
         let both = asked.parameter("RequestedChannels") == Some("2");
         let mixed = recording.mixed.clone().filter(|_| !both);
-        answer::media(mixed.unwrap_or_else(|| recording.media.clone()), "audio/x-wav")
+        answer::media(mixed.unwrap_or_else(|| recording.media.clone()), "audio/x-wav", range)
     };
     *state.media_served.entry(recording.sid.clone()).or_default() += 1;
     Some(response)

@@ -73,6 +73,8 @@ pub struct DoubleRecording {
     pub encrypted: bool,
     /// Whether downloads are redirected to the storage host.
     pub redirected: bool,
+    /// Whether a part of its media may be asked for. Default: yes.
+    pub gives_parts: bool,
 }
 
 impl DoubleRecording {
@@ -92,6 +94,7 @@ impl DoubleRecording {
             not_ready_times: 0,
             encrypted: false,
             redirected: false,
+            gives_parts: true,
         }
     }
 }

@@ -19,6 +19,7 @@ pub(super) struct Asked {
     pub(super) path: String,
     pub(super) query: Vec<(String, String)>,
     authorization: Option<String>,
+    pub(super) range: Option<String>,
 }
 
 impl Asked {
@@ -57,7 +58,8 @@ pub(super) async fn storage(shared: Arc<Shared>) -> std::io::Result<(SocketAddr,
             match state.recording(asked.path.trim_start_matches('/')).cloned() {
                 Some(recording) => {
                     *state.media_served.entry(recording.sid).or_default() += 1;
-                    answer::media(recording.media, "audio/x-wav")
+                    let range = asked.range.filter(|_| recording.gives_parts);
+                    answer::media(recording.media, "audio/x-wav", range.as_deref())
                 }
                 None => answer::status(StatusCode::NOT_FOUND),
             }
@@ -83,13 +85,16 @@ where
             method,
             path: path.as_str().to_owned(),
             query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
-            authorization: headers
-                .get("authorization")
-                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+            authorization: text(&headers, "authorization"),
+            range: text(&headers, "range"),
         })
         .then(handle);
     let server = tokio::spawn(warp::serve(routes).incoming(listener).run());
     Ok((address, server))
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 fn fault_of(shared: &Shared) -> Option<Fault> {

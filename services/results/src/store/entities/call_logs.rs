@@ -1,13 +1,15 @@
 //! One row a call: a pure fold over what happened to it and to its recordings.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use sea_orm::entity::prelude::*;
 use serde::Serialize;
 
-use crate::projection::CallFold;
+use crate::projection::{CallFold, Status};
 
 /// A call.
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, JsonSchema)]
+#[schemars(rename = "Call")]
 #[sea_orm(table_name = "call_logs")]
 pub struct Model {
     /// Internal number of the row.
@@ -31,6 +33,7 @@ pub struct Model {
     /// Length of the call in seconds.
     pub duration_seconds: Option<i64>,
     /// Where Callscribe stands with it: one of [`crate::projection::Status`].
+    #[schemars(with = "Status")]
     pub status: String,
     /// Transcripts of its recordings, in the order of their start.
     pub final_transcript: Option<String>,
@@ -66,6 +69,9 @@ pub struct Model {
     pub enqueued_at: Option<DateTime<Utc>>,
     /// When the transcript was obtained.
     pub transcribed_at: Option<DateTime<Utc>>,
+    /// When it was taken over from another system.
+    #[serde(skip)]
+    pub imported_at: Option<DateTime<Utc>>,
     /// Time of the earliest event.
     pub created_at: DateTime<Utc>,
     /// Time of the latest event.

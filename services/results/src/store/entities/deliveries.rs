@@ -1,11 +1,13 @@
 //! The log of events that were posted to endpoints.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use sea_orm::entity::prelude::*;
 use serde::Serialize;
 
 /// One attempt to post one event to one endpoint.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, JsonSchema)]
+#[schemars(rename = "Delivery")]
 #[sea_orm(table_name = "deliveries")]
 pub struct Model {
     /// Number of the attempt among all.

@@ -1,11 +1,13 @@
 //! The history of the leads: what changed, from, to, by which call or person, when.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use sea_orm::entity::prelude::*;
 use serde::Serialize;
 
 /// One change of one field.
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, JsonSchema)]
+#[schemars(rename = "LeadChange")]
 #[sea_orm(table_name = "lead_changes")]
 pub struct Model {
     /// Number of the change.

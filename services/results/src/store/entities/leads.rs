@@ -1,11 +1,13 @@
 //! One row a caller of an account.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use sea_orm::entity::prelude::*;
 use serde::Serialize;
 
 /// A lead.
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, JsonSchema)]
+#[schemars(rename = "Lead")]
 #[sea_orm(table_name = "leads")]
 pub struct Model {
     /// Number of the lead.

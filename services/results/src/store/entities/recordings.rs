@@ -1,13 +1,15 @@
 //! One row a recording.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use sea_orm::entity::prelude::*;
 use serde::Serialize;
 
-use crate::projection::Track;
+use crate::projection::{Status, Track};
 
 /// A recording of a call.
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, JsonSchema)]
+#[schemars(rename = "Recording")]
 #[sea_orm(table_name = "recordings")]
 pub struct Model {
     /// Internal number of the row.
@@ -21,6 +23,7 @@ pub struct Model {
     /// The account.
     pub account_sid: String,
     /// Where Callscribe stands with it: one of [`crate::projection::Status`].
+    #[schemars(with = "Status")]
     pub status: String,
     /// Number of channels in the media.
     pub channels: Option<i64>,
@@ -34,6 +37,7 @@ pub struct Model {
     pub transcript: Option<String>,
     /// Segments: speaker, start_ms, end_ms, text, confidence.
     #[sea_orm(column_type = "JsonBinary", nullable)]
+    #[schemars(with = "Option<Vec<domain::Segment>>")]
     pub segments: Option<Json>,
     /// BCP 47 language of the transcript.
     pub language: Option<String>,
@@ -45,9 +49,11 @@ pub struct Model {
     pub engine_version: Option<String>,
     /// The extracted fields with their evidence.
     #[sea_orm(column_type = "JsonBinary", nullable)]
+    #[schemars(with = "Option<domain::Extraction>")]
     pub extraction: Option<Json>,
     /// Reasons to doubt the transcript.
     #[sea_orm(column_type = "JsonBinary", nullable)]
+    #[schemars(with = "Option<Vec<String>>")]
     pub flags: Option<Json>,
     /// From the first enqueue to the start of the attempt, in milliseconds.
     pub queued_ms: Option<i64>,

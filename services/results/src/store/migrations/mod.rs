@@ -7,6 +7,9 @@ mod m0002_reconcile_marks;
 mod m0003_search;
 mod m0004_deliveries;
 mod m0005_retention;
+mod m0006_changes_of_call;
+mod m0007_keeping;
+mod m0008_narrow;
 
 /// All migrations, in order.
 pub struct Migrator;
@@ -20,6 +23,9 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_search::Migration),
             Box::new(m0004_deliveries::Migration),
             Box::new(m0005_retention::Migration),
+            Box::new(m0006_changes_of_call::Migration),
+            Box::new(m0007_keeping::Migration),
+            Box::new(m0008_narrow::Migration),
         ]
     }
 }

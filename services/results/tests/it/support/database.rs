@@ -44,6 +44,12 @@ impl Db {
         Self { settings, store, _folder: folder }
     }
 
+    /// The file of a SQLite database.
+    pub fn file(&self) -> std::path::PathBuf {
+        use secrecy::ExposeSecret;
+        self.settings.url.expose_secret().strip_prefix("sqlite://").unwrap().into()
+    }
+
     pub fn projection(&self) -> Projection {
         Projection::new(self.store.clone(), Arc::new(ResultsSettings::default()))
     }

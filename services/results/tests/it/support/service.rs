@@ -37,12 +37,12 @@ impl Redis {
         redis
     }
 
+    pub fn url(&self) -> String {
+        format!("redis+unix://{}", self.folder.path().join("redis.sock").display())
+    }
+
     pub fn settings(&self) -> RedisSettings {
-        let socket = self.folder.path().join("redis.sock");
-        RedisSettings {
-            url: format!("redis+unix://{}", socket.display()).into(),
-            ..RedisSettings::default()
-        }
+        RedisSettings { url: self.url().into(), ..RedisSettings::default() }
     }
 }
 
@@ -71,15 +71,19 @@ impl Service {
     }
 
     pub async fn with(db: Db, change: impl FnOnce(&mut ResultsSettings)) -> Self {
+        Self::configured(db, |config| change(&mut config.results)).await
+    }
+
+    pub async fn configured(db: Db, change: impl FnOnce(&mut Config)) -> Self {
         chassis::install_tls();
         let redis = Redis::start().await;
-        let mut results = ResultsSettings {
+        let results = ResultsSettings {
             database: db.settings.clone(),
             api: ApiSettings { listen: ([127, 0, 0, 1], 0).into(), ..ApiSettings::default() },
             ..ResultsSettings::default()
         };
-        change(&mut results);
-        let config = Config { redis: redis.settings(), results, ..Config::default() };
+        let mut config = Config { redis: redis.settings(), results, ..Config::default() };
+        change(&mut config);
         let process = Process::new(CancellationToken::new());
         let link = Link::open(&config.redis).await.unwrap();
         let task = tokio::spawn(callscribe_results::run(config, process.clone()));

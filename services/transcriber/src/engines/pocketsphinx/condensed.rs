@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use crate::{
-    audio::{AudioLimits, CutRule, SpeechSettings, Stretch, cut, read},
+    audio::{AudioLimits, CutRule, SpeechDetector, Stretch, cut, read},
     engines::{EngineError, Piece, command::temporary_wav},
 };
 
@@ -29,7 +29,7 @@ impl Condensed {
         let folder = file.path().parent().unwrap_or(Path::new("/"));
         let limits = AudioLimits {
             max_seconds: piece.length_ms() / 1000 + 1,
-            speech: SpeechSettings::default(),
+            speech: SpeechDetector::default(),
         };
         let recording =
             read(file.path(), folder, limits).map_err(|error| failed(error.to_string()))?;

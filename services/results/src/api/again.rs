@@ -1,0 +1,122 @@
+//! Transcribing again: the one place that gives out generations.
+
+use chassis::queues;
+use domain::{AccountSid, CallJob, CallSid, JobSource, RecordingSid};
+use queue::Enqueued;
+use schemars::JsonSchema;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use serde::Serialize;
+use warp::{http::StatusCode, reply::Response};
+
+use super::{
+    Api, Problem, Request,
+    access::Scope,
+    calls::{SID, UNKNOWN, unknown},
+    json_with,
+    route::{Answer, Content, JSON, Route, Verb, schema},
+};
+use crate::store::entities::{call_logs, recordings};
+
+/// What it serves.
+pub const ROUTES: &[Route] = &[Route {
+    method: Verb::Post,
+    scope: Some(Scope::Write),
+    summary: "Transcribe a call again",
+    description: "Every recording of the call gets its next generation, whose result replaces the \
+                  one there is; a call without a known recording is searched for one again.",
+    segments: &[SID],
+    answers: &[Answer {
+        status: 202,
+        description: "The work is enqueued.",
+        ..Answer::json(&[(JSON, Content::Json(schema::<Again>))])
+    }],
+    problems: &[UNKNOWN],
+    ..Route::get("/v1/calls/{sid}/transcribe-again", "transcribe_again", |api, request| {
+        Box::pin(transcribe_again(api, request))
+    })
+}];
+
+#[derive(Serialize, JsonSchema)]
+struct Again {
+    call_sid: String,
+    /// What is done again.
+    enqueued: Vec<Given>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Given {
+    /// The recording; null is a search for recordings.
+    recording_sid: Option<String>,
+    /// Its new generation.
+    generation: u32,
+}
+
+async fn transcribe_again(api: &Api, request: &Request) -> Result<Response, Problem> {
+    let sid: CallSid = request.params.parsed("sid")?.ok_or_else(unknown)?;
+    let mut enqueued = Vec::new();
+    for job in next_generation(api, &sid).await? {
+        let mut entry = queues::job_entry(&job, None).map_err(|error| {
+            tracing::error!(call_sid = %sid, %error, "a job cannot be written");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the job cannot be written")
+        })?;
+        if let CallJob::Resolve { .. } = job {
+            // A person asks for the search to be repeated: that it was done before is the reason.
+            entry.once = None;
+        }
+        if api.calls.enqueue(entry).await? != Enqueued::Duplicate {
+            tracing::info!(call_sid = %sid, "job enqueued");
+        }
+        enqueued.push(match job {
+            CallJob::Transcribe { recording_sid, generation, .. } => {
+                Given { recording_sid: Some(recording_sid.into()), generation }
+            }
+            CallJob::Resolve { .. } => Given { recording_sid: None, generation: 0 },
+        });
+    }
+    json_with(StatusCode::ACCEPTED, &Again { call_sid: sid.into(), enqueued })
+}
+
+async fn next_generation(api: &Api, sid: &CallSid) -> Result<Vec<CallJob>, Problem> {
+    let transaction = api.store.begin().await?;
+    let of_call = call_logs::Column::CallSid.eq(sid.as_str());
+    let call = call_logs::Entity::find().filter(of_call).one(&transaction).await?;
+    let call = call.ok_or_else(unknown)?;
+    let rows = recordings::Entity::find()
+        .filter(recordings::Column::CallSid.eq(sid.as_str()))
+        .all(&transaction)
+        .await?;
+    let account_sid: AccountSid = stored(call.account_sid.parse())?;
+    if rows.is_empty() {
+        transaction.rollback().await?;
+        let source = JobSource::Manual;
+        return Ok(vec![CallJob::Resolve { account_sid, call_sid: sid.clone(), source }]);
+    }
+    let mut jobs = Vec::new();
+    for row in rows {
+        let recording_sid: RecordingSid = stored(row.recording_sid.parse())?;
+        let generation = row.generation + 1;
+        let raised = recordings::ActiveModel {
+            id: Set(row.id),
+            generation: Set(generation),
+            ..Default::default()
+        };
+        raised.update(&transaction).await?;
+        jobs.push(CallJob::Transcribe {
+            account_sid: account_sid.clone(),
+            call_sid: sid.clone(),
+            recording_sid,
+            generation: u32::try_from(generation).unwrap_or(u32::MAX),
+            source: JobSource::Manual,
+        });
+    }
+    transaction.commit().await?;
+    Ok(jobs)
+}
+
+/// A SID that came out of the database.
+pub fn stored<T, E: std::fmt::Display>(parsed: Result<T, E>) -> Result<T, Problem> {
+    parsed.map_err(|error| {
+        tracing::error!(%error, "a stored identifier cannot be read");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "a stored identifier cannot be read")
+    })
+}

@@ -1,0 +1,124 @@
+//! What the queues, and the transcribers beside them, hold of a caller.
+
+use std::collections::HashSet;
+
+use chassis::queues;
+use queue::{Kept, Link, Queue, QueueError};
+use serde::Deserialize;
+
+use super::{ForgetPlan, caller::Caller};
+use crate::outbound;
+
+/// How many entries there are.
+pub(super) async fn count(
+    link: &Link,
+    found: &Caller,
+    plan: &ForgetPlan,
+) -> Result<u64, QueueError> {
+    let (jobs, events) = (queues::calls(link.clone()), queues::results(link.clone()));
+    Ok(matching(&jobs, |kept| is_theirs(kept, found, plan)).await?
+        + matching(&events, |kept| is_theirs(kept, found, plan)).await?
+        + matching(&outbound::queue(link.clone()), |kept| tells_of(kept, found, plan)).await?)
+}
+
+async fn matching(
+    queue: &Queue,
+    is_meant: impl Fn(&Kept) -> bool + Send + Sync,
+) -> Result<u64, QueueError> {
+    let mut met = HashSet::new();
+    let see = |kept: &Kept| {
+        if is_meant(kept) {
+            met.insert(kept.standing());
+        }
+    };
+    queue.look_through(see).await?;
+    Ok(met.len() as u64)
+}
+
+/// Takes all of them away.
+pub(super) async fn erase(
+    link: &Link,
+    found: &Caller,
+    plan: &ForgetPlan,
+) -> Result<u64, QueueError> {
+    // In the direction of the work: what moves on meanwhile is met further on.
+    let jobs = queues::calls(link.clone()).erase(|kept| is_theirs(kept, found, plan)).await?;
+    let events = queues::results(link.clone()).erase(|kept| is_theirs(kept, found, plan)).await?;
+    let out = outbound::queue(link.clone()).erase(|kept| tells_of(kept, found, plan)).await?;
+    Ok(jobs + events + out)
+}
+
+/// Pieces of transcripts that were paid for, as the transcriber's ledger names them.
+pub(super) async fn erase_checkpoints(link: &Link, found: &Caller) -> Result<u64, QueueError> {
+    let names: Vec<String> = found
+        .recordings
+        .iter()
+        .flat_map(|(sid, recording)| {
+            (0..=recording.generation).map(move |generation| format!("heard:{sid}:{generation}"))
+        })
+        .collect();
+    let mut gone = 0;
+    for names in names.chunks(super::CHUNK) {
+        gone += link.delete_beside(names).await?;
+    }
+    Ok(gone)
+}
+
+fn is_theirs(kept: &Kept, found: &Caller, plan: &ForgetPlan) -> bool {
+    if found.calls.contains_key(&kept.key) {
+        return true;
+    }
+    // An entry that nobody can read has no key.
+    kept.key.is_empty()
+        && (mentions(&kept.body, plan.number.as_str())
+            || found.calls.keys().any(|sid| kept.body.contains(sid)))
+}
+
+fn tells_of(kept: &Kept, found: &Caller, plan: &ForgetPlan) -> bool {
+    let Ok(event) = serde_json::from_str::<outbound::Outgoing>(&kept.body) else {
+        return mentions(&kept.body, plan.number.as_str());
+    };
+    found.events_out.contains(&event.event_id)
+        || event.call_sid.is_some_and(|sid| found.calls.contains_key(&sid))
+        || is_of_lead(&event.body, plan)
+}
+
+/// Whether an event is about the caller as a lead.
+fn is_of_lead(body: &str, plan: &ForgetPlan) -> bool {
+    #[derive(Deserialize)]
+    struct Event {
+        data: Data,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        lead: Lead,
+    }
+    #[derive(Deserialize)]
+    struct Lead {
+        account_sid: String,
+        phone_e164: String,
+    }
+    serde_json::from_str(body).is_ok_and(|Event { data: Data { lead } }| {
+        lead.phone_e164 == plan.number.as_str() && plan.concerns(&lead.account_sid)
+    })
+}
+
+/// Whether a text holds the number, and not a longer one that begins with it.
+fn mentions(text: &str, number: &str) -> bool {
+    text.match_indices(number).any(|(at, _)| {
+        let behind = text[at + number.len()..].chars().next();
+        !behind.is_some_and(|c| c.is_ascii_digit())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_longer_number_is_another_one() {
+        assert!(mentions(r#"{"from":"+15125550123"}"#, "+15125550123"));
+        assert!(!mentions(r#"{"from":"+151255501234"}"#, "+15125550123"));
+        assert!(mentions("+151255501234 +15125550123", "+15125550123"));
+    }
+}

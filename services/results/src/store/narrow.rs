@@ -1,0 +1,145 @@
+//! From a query for calls to conditions that an index answers.
+//!
+//! A service, a city and a number may each stand in either of two columns. `a = ? OR b = ?` makes a
+//! database collect and sort everything that matches before it can hand out the newest fifty, so
+//! every way to read the query is asked for on its own: one index each, in the order of the list.
+
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait,
+    QueryFilter, QuerySelect, QueryTrait, Value,
+    sea_query::{Asterisk, Expr, ExprTrait, Query},
+};
+
+use super::{
+    StoreError,
+    calls::CallQuery,
+    entities::call_logs::{self, Column},
+};
+
+/// A value with so many calls or more is common: its calls are walked through in the order of the
+/// list until enough of them match. Those of a rarer one are all looked at.
+const COMMON: u64 = 2000;
+
+/// A value, and the columns it may stand in.
+struct Filter {
+    columns: Vec<Column>,
+    value: Value,
+}
+
+/// One column and its value, and how many calls have it ([`COMMON`] at most).
+#[derive(Clone)]
+struct Test {
+    column: Column,
+    value: Value,
+    calls: u64,
+}
+
+/// The ways to read a query in which something can be found.
+pub async fn readings(
+    db: &DatabaseConnection,
+    query: &CallQuery,
+) -> Result<Vec<Condition>, StoreError> {
+    let mut readings = vec![Vec::<Test>::new()];
+    for filter in filters(query) {
+        let tests = tests(db, filter).await?;
+        readings = readings
+            .iter()
+            .flat_map(|reading| {
+                tests.iter().map(|test| [reading.as_slice(), std::slice::from_ref(test)].concat())
+            })
+            .collect();
+    }
+    let backend = db.get_database_backend();
+    Ok(readings.into_iter().map(|tests| narrowed(backend, tests).add(span(query))).collect())
+}
+
+/// The query as one condition, for where another index leads to the rows.
+pub fn condition(query: &CallQuery) -> Condition {
+    filters(query).into_iter().fold(span(query), |all, filter| {
+        let either = Condition::any();
+        let either = filter
+            .columns
+            .into_iter()
+            .fold(either, |either, column| either.add(column.eq(filter.value.clone())));
+        all.add(either)
+    })
+}
+
+fn filters(query: &CallQuery) -> Vec<Filter> {
+    let mut filters = Vec::new();
+    let mut add = |columns: &[Column], value: Option<Value>| {
+        filters.extend(value.map(|value| Filter { columns: columns.to_vec(), value }));
+    };
+    add(&[Column::Status], query.status.map(|status| status.as_str().into()));
+    add(&[Column::ExtractedService, Column::ServiceId], query.service.as_deref().map(Into::into));
+    add(&[Column::ExtractedCity, Column::CityId], query.city.as_deref().map(Into::into));
+    add(&[Column::LeadId], query.lead_id.map(Into::into));
+    add(&[Column::FromNumber, Column::ToNumber], query.number.as_deref().map(Into::into));
+    add(&[Column::TranscriptLanguage], query.language.as_deref().map(Into::into));
+    add(&[Column::AccountSid], query.account_sid.as_deref().map(Into::into));
+    filters
+}
+
+/// Where the value stands; each look ends at the index and after [`COMMON`] entries.
+async fn tests(db: &DatabaseConnection, filter: Filter) -> Result<Vec<Test>, StoreError> {
+    let mut tests = Vec::new();
+    for column in filter.columns {
+        let value = filter.value.clone();
+        let calls = count(db, column.eq(value.clone())).await?;
+        if calls > 0 {
+            tests.push(Test { column, value, calls });
+        }
+    }
+    Ok(tests)
+}
+
+/// How many calls hold a condition; stops at [`COMMON`].
+async fn count(db: &DatabaseConnection, holds: Expr) -> Result<u64, StoreError> {
+    let some = call_logs::Entity::find()
+        .select_only()
+        .expr_as(Expr::val(1), "one")
+        .filter(holds)
+        .limit(COMMON)
+        .into_query();
+    let count = Query::select()
+        .expr_as(Expr::col(Asterisk).count(), "calls")
+        .from_subquery(some, "some")
+        .to_owned();
+    let row = db.query_one(&count).await?;
+    let calls: i64 = row.map_or(Ok(0), |row| row.try_get("", "calls"))?;
+    Ok(calls.unsigned_abs())
+}
+
+fn narrowed(backend: DbBackend, tests: Vec<Test>) -> Condition {
+    let rarest = tests.iter().map(|test| test.calls).min().filter(|calls| *calls < COMMON);
+    let mut led = false;
+    tests.into_iter().fold(Condition::all(), |all, test| {
+        let leads = !led && Some(test.calls) == rarest;
+        led |= leads;
+        // SQLite knows how often a column's values occur on average, not this one's. A plus sign
+        // keeps it from the index of a common value when there is a rare one.
+        if backend == DbBackend::Sqlite && rarest.is_some() && !leads {
+            let column = Expr::col((call_logs::Entity, test.column));
+            all.add(Expr::cust_with_exprs("+? = ?", [column, Expr::val(test.value)]))
+        } else {
+            all.add(test.column.eq(test.value))
+        }
+    })
+}
+
+/// The times and the place in the list.
+fn span(query: &CallQuery) -> Condition {
+    let mut all = Condition::all();
+    if let Some(since) = query.since {
+        all = all.add(Column::CreatedAt.gte(since));
+    }
+    if let Some(until) = query.until {
+        all = all.add(Column::CreatedAt.lt(until));
+    }
+    if let Some(place) = &query.after {
+        let here = Expr::tuple([Column::CreatedAt.into_expr(), Column::CallSid.into_expr()]);
+        let there = Expr::tuple([Expr::value(place.created_at), Expr::value(place.sid.as_str())]);
+        all = all.add(if query.oldest_first { here.gt(there) } else { here.lt(there) });
+    }
+    all
+}
