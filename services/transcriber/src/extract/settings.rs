@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::IntoDeserializer};
 use url::Url;
 
 use super::catalogue::Language;
@@ -14,9 +14,11 @@ use super::catalogue::Language;
 pub struct ExtractSettings {
     /// A catalogue of services and cities (TOML) that replaces the built-in one. Checked at
     /// start; an error names its line.
+    #[serde(deserialize_with = "none_if_empty")]
     pub catalogue: Option<PathBuf>,
     /// The language of the values, `en` or `he`. Without it, the language of each call: מנעולן
     /// for a Hebrew one.
+    #[serde(deserialize_with = "none_if_empty")]
     pub values: Option<Language>,
     /// A language model beside the rules; off without a URL.
     pub llm: LlmSettings,
@@ -28,9 +30,10 @@ pub struct ExtractSettings {
 pub struct LlmSettings {
     /// The API's base, such as `https://api.openai.com/v1`; `chat/completions` is added. Without
     /// it no transcript leaves the transcriber for extraction.
+    #[serde(deserialize_with = "none_if_empty")]
     pub url: Option<Url>,
     /// Sent as a bearer token where it is set.
-    #[serde(serialize_with = "chassis::config::masked_option")]
+    #[serde(deserialize_with = "none_if_empty", serialize_with = "chassis::config::masked_option")]
     pub api_key: Option<SecretString>,
     /// The model's name at that endpoint. Default `gpt-4o-mini`.
     pub model: String,
@@ -63,6 +66,16 @@ impl Default for LlmSettings {
     }
 }
 
+/// An empty text is none, as compose files and manifests pass variables that are not set.
+fn none_if_empty<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let text = Option::<String>::deserialize(from)?.filter(|text| !text.trim().is_empty());
+    text.map(|text| T::deserialize(text.into_deserializer())).transpose()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,5 +88,13 @@ mod tests {
             toml::from_str("values = \"he\"\n[llm]\nfields.appointment = \"when\"").unwrap();
         assert_eq!(settings.values, Some(Language::He));
         assert_eq!(settings.llm.timeout_seconds, 20);
+    }
+
+    #[test]
+    fn an_empty_setting_is_none_as_an_empty_variable_is() {
+        let empty = "catalogue = \"\"\nvalues = \"\"\n[llm]\nurl = \"\"\napi_key = \"\"";
+        let settings: ExtractSettings = toml::from_str(empty).unwrap();
+        assert!(settings.catalogue.is_none() && settings.values.is_none());
+        assert!(settings.llm.url.is_none() && settings.llm.api_key.is_none());
     }
 }
