@@ -32,7 +32,8 @@ const KINDS: [Kind; 2] = [Kind::Service, Kind::City];
 fn main() -> anyhow::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let path = folder.join("data/weights.toml");
-    let start: Table = std::fs::read_to_string(folder.join("examples/extract_fit.toml"))?.parse()?;
+    let start: Table =
+        std::fs::read_to_string(folder.join("examples/extract_fit.toml"))?.parse()?;
     let lexicon = lexicon()?;
     let files: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
     let mut examples = Vec::new();
@@ -170,7 +171,8 @@ fn best(judge: &Lexicon, example: &Example<'_>, kind: Kind) -> Option<(f32, bool
 }
 
 fn report(name: &str, kind: Kind, found: &[(f32, bool)], wanted: usize) {
-    let given: Vec<bool> = found.iter().filter(|(p, _)| *p >= 0.45).map(|(_, right)| *right).collect();
+    let given: Vec<bool> =
+        found.iter().filter(|(p, _)| *p >= 0.45).map(|(_, right)| *right).collect();
     let right = given.iter().filter(|right| **right).count();
     let (precision, recall) = (right as f64 / given.len() as f64, right as f64 / wanted as f64);
     let f1 = 2.0 * right as f64 / (given.len() + wanted) as f64;

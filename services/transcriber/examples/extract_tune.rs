@@ -3,7 +3,11 @@
 
 use std::{fs::File, io::BufReader, path::Path, sync::Arc};
 
-use callscribe_transcriber::extract::{Lexicon, catalogue::{Catalogue, Kind}, evaluate};
+use callscribe_transcriber::extract::{
+    Lexicon,
+    catalogue::{Catalogue, Kind},
+    evaluate,
+};
 
 fn main() -> anyhow::Result<()> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");

@@ -1,5 +1,8 @@
 //! How much each mention of a city says about where the work is.
 
+mod denial;
+mod others;
+
 use domain::Speaker;
 
 use super::{
@@ -8,10 +11,7 @@ use super::{
     stance::Stance,
     weights::CityWeights,
 };
-use crate::extract::{
-    catalogue::Kind,
-    text::{Break, Token},
-};
+use crate::extract::{catalogue::Kind, text::Break};
 
 /// An answer names the city among its first words.
 const ANSWER: usize = 14;
@@ -193,7 +193,10 @@ impl<'s, 'c> Place<'s, 'c> {
         // What a caller says last is often the place, with or without a comma before it.
         let last = self.end == self.passage.text.tokens.len() && !self.is_address();
         stance.weigh(last && !self.agent, self.weights.last);
-        stance.weigh(self.answers, if aside { self.weights.answer_aside } else { self.weights.answer });
+        stance.weigh(
+            self.answers,
+            if aside { self.weights.answer_aside } else { self.weights.answer },
+        );
         let told = self.is_placed()
             || [Cue::Site, Cue::Live, Cue::Serve].iter().any(|cue| self.before(*cue, CLAUSE));
         stance.weigh(!told && !self.answers, self.weights.untold);
@@ -232,12 +235,19 @@ impl<'s, 'c> Place<'s, 'c> {
         stance.weigh(self.lately(Cue::Past, CLAUSE) && !moved_here, self.weights.past);
         let beneficiary = self.scene.acts_for_another();
         let kin = self.lately(Cue::Kin, CLAUSE) && !self.before(Cue::KinNeeds, CLAUSE);
-        stance.weigh(kin, if beneficiary { self.weights.kin_beneficiary } else { self.weights.kin });
+        stance
+            .weigh(kin, if beneficiary { self.weights.kin_beneficiary } else { self.weights.kin });
         // In "the flat is old, it is in Hadera" Hebrew says "she".
         let third = self.beside(Cue::Third, 1) && !self.before(Cue::Site, CLAUSE);
-        stance.weigh(third, if beneficiary { self.weights.third_beneficiary } else { self.weights.third });
+        stance.weigh(
+            third,
+            if beneficiary { self.weights.third_beneficiary } else { self.weights.third },
+        );
         stance.weigh(beneficiary && self.before(Cue::Me, 1), self.weights.me_for_another);
-        stance.weigh(self.lately(Cue::Recommend, CLAUSE) || self.after(Cue::Recommend, 3), self.weights.recommended);
+        stance.weigh(
+            self.lately(Cue::Recommend, CLAUSE) || self.after(Cue::Recommend, 3),
+            self.weights.recommended,
+        );
         stance.weigh(self.before(Cue::Work, 4), self.weights.work);
         stance.weigh(self.agent && self.passage.has(Cue::Own), self.weights.own);
         stance.weigh(self.contrasted(), self.weights.contrasted);
@@ -251,55 +261,6 @@ impl<'s, 'c> Place<'s, 'c> {
         let asks = !self.agent && self.beside(Cue::Guess, 1) && !self.answers;
         stance.weigh(asks && self.passage.speaker == Speaker::Caller, self.weights.caller_guess);
         stance.weigh(self.is_followed_by_site(), self.weights.before_site);
-    }
-
-    /// "In Gan Yavne near Ashdod": the second only says where the first is.
-    fn is_landmark_of_another(&self) -> bool {
-        let near = self.beside(Cue::Near, 1);
-        let mut earlier = self.scene.mentions[..self.number()].iter().rev().take(6);
-        near && earlier.any(|m| {
-            m.kind == Kind::City
-                && m.entry != self.mention.entry
-                && m.segment == self.mention.segment
-                && self.start - m.tokens.end.min(self.start) <= 4
-        })
-    }
-
-    /// "From Herzliya to Kfar Saba": one of the two is enough.
-    fn is_origin_of_move(&self) -> bool {
-        let next = self.next_city(8).filter(|_| self.from);
-        next.is_some_and(|next| {
-            let mut joints = self.passage.text.tokens.get(self.end..next).into_iter().flatten();
-            let token = self.passage.text.tokens.get(next);
-            joints.any(|token| self.passage.text.word(token) == "to")
-                || token.is_some_and(|token| self.passage.text.word(token).starts_with('ל'))
-        })
-    }
-
-    /// "ירושלים 22, קריית ים": a street and its number before the city.
-    fn is_numbered_street(&self) -> bool {
-        let text = &self.passage.text;
-        let number = text.tokens.get(self.end).is_some_and(|token| {
-            let word = text.word(token);
-            word.len() <= 3 && word.bytes().all(|byte| byte.is_ascii_digit())
-        });
-        number && self.next_city(4).is_some()
-    }
-
-    /// "I'm from Hadera, the flat is in Jisr": the next city is where the work is.
-    fn is_followed_by_site(&self) -> bool {
-        let Some(next) = self.next_city(10).filter(|_| !self.before(Cue::Site, CLAUSE)) else {
-            return false;
-        };
-        let between = self.passage.cues_in(self.end..next);
-        between.iter().any(|(cue, span)| *cue == Cue::Site && span.end <= next)    }
-
-    /// "I live in Holon but the apartment is in Bat Yam": what follows the "but" counts.
-    fn contrasted(&self) -> bool {
-        let Some(distance) = self.passage.after(Cue::But, self.end, 10, Break::Question) else {
-            return false;
-        };
-        self.next_city(12 + distance).is_some_and(|next| next > self.end + distance)
     }
 
     /// Where the next other city is named in the same segment.
@@ -343,91 +304,5 @@ impl<'s, 'c> Place<'s, 'c> {
                 let next = tokens.get(self.end + distance + 1);
                 next.is_none_or(|token| token.before >= Break::Sentence)
             })
-    }
-
-    fn exclude_denied(&self, stance: &mut Stance) {
-        let negated = self.is_negated();
-        stance.deny(negated && !self.agent);
-        stance.exclude(negated);
-        // "Haifa, no, Acre"; "are you in Charleston no I'm in Savannah".
-        let no = self.passage.after(Cue::No, self.end, 1, Break::Question);
-        let next = self.next_city(8).filter(|_| !self.agent && no.is_some());
-        let taken_back = next.is_some_and(|next| !self.is_contrast(next));
-        stance.deny(taken_back);
-        let both_sides = self.passage.speaker == Speaker::Unknown && self.beside(Cue::Guess, 1);
-        stance.weigh(both_sides && !self.passage.has(Cue::Yes), self.weights.guessed);
-    }
-
-    /// "בחולון לא בבת ים": without a pause the Hebrew "no" is a "not", and denies the next city.
-    fn is_contrast(&self, next: usize) -> bool {
-        let text = &self.passage.text;
-        let no = next.checked_sub(1).and_then(|at| text.tokens.get(at));
-        let paused = text.tokens.get(next).is_some_and(|token| token.before >= Break::Comma);
-        no.is_some_and(|token| text.word(token) == "לא") && !paused
-    }
-
-    /// "A locksmith for Arad", "מנעולן לערד".
-    fn is_destination(&self) -> bool {
-        let services = self.scene.mentions[..self.number()].iter().rev().take(6);
-        self.to
-            && services.into_iter().any(|m| {
-                m.segment == self.mention.segment
-                    && m.kind == Kind::Service
-                    && m.tokens.end <= self.start
-                    && self.start - m.tokens.end <= 2
-            })
-    }
-
-    fn is_negated(&self) -> bool {
-        let passage = self.passage;
-        let Some(distance) = passage.before(Cue::Negate, self.start, 2, Break::Comma) else {
-            return false;
-        };
-        let at = self.start - distance;
-        // "Not in Haifa", but not "it isn't working in Haifa".
-        let joins = |token: &Token| {
-            matches!(
-                self.passage.text.word(token),
-                "in" | "at" | "from" | "to" | "near" | "the" | "for"
-            )
-        };
-        if !self.passage.text.tokens[at..self.start].iter().all(joins)
-            && !self.beside(Cue::Inside, 0)
-        {
-            return false;
-        }
-        // "Not Minneapolis, Saint Paul": the city right after the denial is the one denied.
-        let number = self.number();
-        let other = self.scene.mentions[..number].iter().rev().take(4).any(|m| {
-            m.segment == self.mention.segment && m.kind == Kind::City && m.tokens.start >= at
-        });
-        if other {
-            return false;
-        }
-        let corrects = |(cue, _): &(Cue, std::ops::Range<usize>)| *cue == Cue::Correct;
-        if passage.cues_in(at..self.start).iter().any(corrects) {
-            return false;
-        }
-        // "Not far from"; "no, I'm in Savannah": the denial ended before the city.
-        if self.beside(Cue::Near, 1)
-            || distance > 0 && self.passage.before(Cue::Me, self.start, 1, Break::Comma).is_some()
-        {
-            return false;
-        }
-        // "לא בנשר" answers a guess; it denies that city, not this one.
-        let opens = at <= 2 && passage.cues_in(0..1).iter().any(|(cue, _)| *cue == Cue::No);
-        let guess = self.guessed();
-        !(opens && guess.is_some_and(|entry| entry != self.mention.entry))
-    }
-
-    /// The city that the other side named just before.
-    fn guessed(&self) -> Option<usize> {
-        let segment = self.mention.segment;
-        let mine = self.scene.mentions.partition_point(|m| m.segment < segment);
-        let last =
-            self.scene.mentions[..mine].iter().rev().take(6).find(|m| m.kind == Kind::City)?;
-        let recent = segment - last.segment <= 2;
-        let theirs = self.scene.passage(last).speaker != self.passage.speaker;
-        (recent && theirs).then_some(last.entry)
     }
 }

@@ -1,8 +1,13 @@
 //! A transcript with everything that was recognised in it, and the questions rules ask of it.
 
+mod passage;
+mod region;
+
 use std::ops::Range;
 
 use domain::{Speaker, Transcript};
+
+pub use passage::Passage;
 
 use super::cue::Cue;
 use crate::extract::{
@@ -52,19 +57,6 @@ pub struct Mention {
     pub settled: bool,
     /// Whether its words stand side by side.
     pub contiguous: bool,
-}
-
-/// One segment.
-#[derive(Debug)]
-pub struct Passage {
-    /// Who speaks.
-    pub speaker: Speaker,
-    /// Its words.
-    pub text: Text,
-    /// The cues in it, by their place.
-    pub cues: Vec<(Cue, Range<usize>)>,
-    /// One bit for each kind of cue that is in it.
-    kinds: u64,
 }
 
 /// The transcript.
@@ -142,9 +134,8 @@ impl<'c> Scene<'c> {
             .map(|m| m.tokens.clone())
             .collect();
         mentions.retain(|m| {
-            let within = |city: &Range<usize>| {
-                city.start <= m.tokens.start && m.tokens.end <= city.end
-            };
+            let within =
+                |city: &Range<usize>| city.start <= m.tokens.start && m.tokens.end <= city.end;
             let weak = m.kind == Kind::Service && self.phrase(m).strength < Strength::Said;
             !(weak && cities.iter().any(within))
         });
@@ -152,9 +143,8 @@ impl<'c> Scene<'c> {
 
     fn greeted(&self) -> Vec<usize> {
         let first = self.mentions.iter().take_while(|m| m.segment == 0);
-        let greets = |m: &&Mention| {
-            m.kind == Kind::Service && self.passage(m).speaker == Speaker::Agent
-        };
+        let greets =
+            |m: &&Mention| m.kind == Kind::Service && self.passage(m).speaker == Speaker::Agent;
         let mut greeted: Vec<usize> = first.filter(greets).map(|m| m.entry).collect();
         greeted.sort_unstable();
         greeted.dedup();
@@ -185,96 +175,6 @@ impl<'c> Scene<'c> {
                 || (passage.has(Cue::AskCity) || passage.has(Cue::Dispatch)) && words < 16;
             passage.speaker = if company && !wish { Speaker::Agent } else { Speaker::Caller };
         }
-    }
-
-    /// Of cities of one name the one whose region is said is meant, or else the first; and a
-    /// region said after its city is not a city ("Buffalo, New York").
-    fn settle_regions(&self, text: &Text, mentions: &mut Vec<Mention>) {
-        let mut settled: Vec<Mention> = Vec::with_capacity(mentions.len());
-        for mention in mentions.drain(..) {
-            let Some(last) = settled.iter_mut().rev().take(4).find(|m| m.kind == Kind::City) else {
-                settled.push(mention);
-                continue;
-            };
-            if mention.kind == Kind::City && last.tokens == mention.tokens {
-                let better = self.region_after(text, &mention) > self.region_after(text, last);
-                if better {
-                    let worse = std::mem::replace(last, mention);
-                    last.rivals = worse.rivals;
-                    last.rivals.push(worse.entry);
-                } else {
-                    last.rivals.push(mention.entry);
-                }
-                continue;
-            }
-            let is_region = mention.kind == Kind::City
-                && last.tokens.end == mention.tokens.start
-                && self.region_after(text, last) > 0;
-            if !is_region {
-                settled.push(mention);
-            }
-        }
-        *mentions = settled;
-    }
-
-    /// "Rochester, Minnesota?" "New York, dear." "Arlington Texas?" "No, Virginia.": the reply
-    /// tells cities of one name apart, and is no city itself.
-    fn settle_by_reply(&mut self) {
-        for number in 0..self.mentions.len() {
-            let mention = &self.mentions[number];
-            let Some(rival) = mention.rivals.iter().copied().find(|rival| {
-                let replies = mention.segment + 1..mention.segment + 3;
-                replies.into_iter().any(|segment| self.says_region(segment, *rival))
-            }) else {
-                continue;
-            };
-            let (segment, own) = (mention.segment, mention.entry);
-            if self.says_region(segment + 1, own) {
-                continue;
-            }
-            let region = self.catalogue.entries[rival].region.clone();
-            for later in &mut self.mentions[number + 1..] {
-                if later.segment > segment + 2 {
-                    break;
-                }
-                let entry = &self.catalogue.entries[later.entry];
-                if later.kind == Kind::City && region.iter().any(|name| entry.is_called(name)) {
-                    later.kind = Kind::Region;
-                }
-            }
-            let mention = &mut self.mentions[number];
-            mention.rivals.push(own);
-            mention.rivals.retain(|known| *known != rival);
-            mention.entry = rival;
-            mention.settled = true;
-        }
-    }
-
-    /// Whether a state's full name is among the first words of a segment.
-    fn says_region(&self, segment: usize, entry: usize) -> bool {
-        let Some(passage) = self.passages.get(segment) else { return false };
-        let first: Vec<&str> =
-            passage.text.tokens.iter().take(6).map(|t| passage.text.word(t)).collect();
-        let region = &self.catalogue.entries[entry].region;
-        region.iter().filter(|name| name.len() > 2).any(|name| {
-            let words: Vec<&str> = name.split(' ').collect();
-            first.windows(words.len()).any(|window| window == words)
-        })
-    }
-
-    /// How many words after a city name its region; 0 where it is not said.
-    pub fn region_after(&self, text: &Text, mention: &Mention) -> usize {
-        let region = &self.catalogue.entries[mention.entry].region;
-        let said = |name: &&String| {
-            let mut tokens = text.tokens.iter().skip(mention.tokens.end);
-            name.split(' ').enumerate().all(|(index, word)| {
-                tokens.next().is_some_and(|token| {
-                    let apart = index > 0 || token.before == Break::Comma || !is_word(word);
-                    token.before < Break::Sentence && apart && text.word(token) == word
-                })
-            })
-        };
-        region.iter().filter(said).map(|name| name.split(' ').count()).max().unwrap_or(0)
     }
 
     fn sort(
@@ -427,70 +327,8 @@ fn unmasked(mut cues: Vec<(Cue, Range<usize>, bool)>) -> Vec<(Cue, Range<usize>)
     cues.iter().enumerate().filter_map(kept).collect()
 }
 
-/// Abbreviations of states that are words when they are heard.
-fn is_word(region: &str) -> bool {
-    matches!(
-        region,
-        "in" | "or" | "me" | "ok" | "hi" | "oh" | "ma" | "pa" | "id" | "al" | "de" | "la" | "co"
-    )
-}
-
 fn masks(outer: Cue, inner: Cue) -> bool {
     let denial = matches!(inner, Cue::Negate | Cue::No);
     let other = matches!(outer, Cue::Near | Cue::Correct | Cue::Unserved | Cue::Relaxed);
     denial && other || inner == Cue::Urgent && outer == Cue::Relaxed
-}
-
-impl Passage {
-    fn new(speaker: Speaker, text: Text, cues: Vec<(Cue, Range<usize>)>) -> Self {
-        let kinds = cues.iter().fold(0, |kinds, (cue, _)| kinds | 1 << *cue as u64);
-        Self { speaker, text, cues, kinds }
-    }
-
-    /// Whether the phrase stands anywhere in the segment.
-    pub fn has(&self, cue: Cue) -> bool {
-        self.kinds & (1 << cue as u64) != 0
-    }
-
-    /// Whether it ends with a question mark.
-    pub fn asks(&self) -> bool {
-        self.text.ending == Some(Break::Question)
-    }
-
-    /// Whether the phrase begins among the first words.
-    pub fn opens_with(&self, cue: Cue, words: usize) -> bool {
-        self.cues.iter().take_while(|(_, span)| span.start < words).any(|(c, _)| *c == cue)
-    }
-
-    /// The cues that begin in a range of words.
-    pub fn cues_in(&self, tokens: Range<usize>) -> &[(Cue, Range<usize>)] {
-        let from = self.cues.partition_point(|(_, span)| span.start < tokens.start);
-        let to = self.cues.partition_point(|(_, span)| span.start < tokens.end);
-        self.cues.get(from..to).unwrap_or_default()
-    }
-
-    /// How many words lie between the phrase and a place after it, within the same clause.
-    pub fn before(&self, cue: Cue, place: usize, reach: usize, stop: Break) -> Option<usize> {
-        self.cues_in(place.saturating_sub(reach + SPAN)..place)
-            .iter()
-            .filter(|(c, span)| *c == cue && span.end <= place && place - span.end <= reach)
-            .filter(|(_, span)| self.unbroken(span.end..place + 1, stop))
-            .map(|(_, span)| place - span.end)
-            .min()
-    }
-
-    /// How many words lie between a place and the phrase after it, within the same clause.
-    pub fn after(&self, cue: Cue, place: usize, reach: usize, stop: Break) -> Option<usize> {
-        self.cues_in(place..place + reach + 1)
-            .iter()
-            .filter(|(c, span)| *c == cue && span.start >= place && span.start - place <= reach)
-            .filter(|(_, span)| self.unbroken(place..span.start + 1, stop))
-            .map(|(_, span)| span.start - place)
-            .min()
-    }
-
-    /// Whether nothing as strong as `stop` stands before any of these words.
-    pub fn unbroken(&self, tokens: Range<usize>, stop: Break) -> bool {
-        tokens.filter_map(|at| self.text.tokens.get(at)).all(|token| token.before < stop)
-    }
 }

@@ -95,7 +95,10 @@ impl Wish<'_, '_> {
             self.weigh_thing(stance);
         }
         let asked = self.scene.previous(self.mention.segment);
-        stance.weigh(!self.agent && asked.is_some_and(|p| p.has(Cue::AskService)), self.weights.asked);
+        stance.weigh(
+            !self.agent && asked.is_some_and(|p| p.has(Cue::AskService)),
+            self.weights.asked,
+        );
     }
 
     /// A thing says what is wanted by what is wrong with it or to be done to it.
@@ -124,7 +127,8 @@ impl Wish<'_, '_> {
         stance.weigh(!name && self.beside(Cue::Done, 2), self.weights.sign_done);
         stance.weigh(name && !unserved && self.before(Cue::Past, 5), self.weights.past);
         stance.weigh(name && self.before(Cue::Recommend, 6), self.weights.recommended);
-        stance.weigh(name && self.before(Cue::Kin, 3) && self.after(Cue::Third, 1), self.weights.kin);
+        stance
+            .weigh(name && self.before(Cue::Kin, 3) && self.after(Cue::Third, 1), self.weights.kin);
     }
 
     /// What the agent makes of it counts once the caller has spoken; a menu of trades does not.
