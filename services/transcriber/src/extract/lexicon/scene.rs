@@ -22,6 +22,9 @@ const SPAN: usize = 32;
 /// More than three hours of talk; what comes after says nothing new. Bounds the time.
 const MAX_WORDS: usize = 30_000;
 
+/// A call of ten minutes has a hundred. Bounds the time.
+const MAX_MENTIONS: usize = 2_000;
+
 /// A segment of no more words is a greeting.
 const OPENING: usize = 4;
 
@@ -104,6 +107,9 @@ impl<'c> Scene<'c> {
             scene.settle_regions(&text, &mut mentions);
             scene.drop_parts_of_cities(&mut mentions);
             scene.mentions.extend(mentions);
+            if scene.mentions.len() >= MAX_MENTIONS {
+                left = 0;
+            }
             scene.passages.push(Passage::new(spoken.speaker, text, cues));
         }
         scene.guess_roles();
@@ -187,6 +193,7 @@ impl<'c> Scene<'c> {
         for hit in hits {
             match hit.target {
                 Target::Cue(cue) => cues.push((cue, hit.tokens, hit.contiguous)),
+                Target::Phrase(..) if mentions.len() >= MAX_MENTIONS => {}
                 Target::Phrase(entry, phrase) => {
                     let (entry, phrase) = (entry as usize, phrase as usize);
                     let Some(kind) = self.catalogue.entries.get(entry).map(|e| e.kind) else {

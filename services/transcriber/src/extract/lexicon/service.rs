@@ -114,6 +114,8 @@ impl Wish<'_, '_> {
         stance.weigh(!fault && near(Cue::Fault, 10, 10), self.weights.thing_fault_far);
         stance.weigh(near(Cue::Mend, 4, 3), self.weights.thing_mend);
         stance.weigh(aside, self.weights.aside);
+        // "Behind the fridge": nothing is wanted of it.
+        stance.exclude(aside && !fault && !near(Cue::Mend, 4, 3));
     }
 
     /// Tradesmen of the past, of others, and those who never came.

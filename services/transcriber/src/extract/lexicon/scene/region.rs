@@ -42,16 +42,12 @@ impl Scene<'_> {
     pub(super) fn settle_by_reply(&mut self) {
         for number in 0..self.mentions.len() {
             let mention = &self.mentions[number];
-            let Some(rival) = mention.rivals.iter().copied().find(|rival| {
-                let replies = mention.segment + 1..mention.segment + 3;
-                replies.into_iter().any(|segment| self.says_region(segment, *rival))
-            }) else {
-                continue;
-            };
             let (segment, own) = (mention.segment, mention.entry);
-            if self.says_region(segment + 1, own) {
-                continue;
-            }
+            let last = |entry: usize| {
+                (segment + 1..segment + 3).rev().find(|at| self.says_region(*at, entry))
+            };
+            let settled = |rival: &usize| last(*rival).is_some_and(|at| Some(at) > last(own));
+            let Some(rival) = mention.rivals.iter().copied().find(settled) else { continue };
             let region = self.catalogue.entries[rival].region.clone();
             for later in &mut self.mentions[number + 1..] {
                 if later.segment > segment + 2 {
