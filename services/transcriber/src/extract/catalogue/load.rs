@@ -150,7 +150,8 @@ impl Loading {
 
     fn service(&mut self, row: ServiceRow, place: &Place<'_>) -> Result<(), CatalogueError> {
         let mut reader = Phrases { place, doubtful: normal(&row.doubtful), read: Vec::new() };
-        let weak = single_words(row.things.iter().chain(&row.hints));
+        let mut weak = single_words(&row.things, Pattern::inflect);
+        weak.extend(single_words(&row.hints, |_| {}));
         // "Garage" and "מזגן" are what people call the trade, and things they own.
         let firm = |name: &&String| !weak.contains(&normalise_name(name));
         reader.names(row.en.iter().chain(&row.he).filter(firm), loosened)?;
@@ -311,13 +312,14 @@ fn normal(names: &[String]) -> HashSet<String> {
     names.iter().map(|name| normalise_name(name)).collect()
 }
 
-/// The phrases of one word, in all their forms, and the longer ones as they are written.
-fn single_words<'p>(phrases: impl Iterator<Item = &'p String>) -> HashSet<String> {
+/// The phrases of one word, in all forms that are made of them, and the longer ones as they are
+/// written.
+fn single_words(phrases: &[String], forms: fn(&mut Pattern)) -> HashSet<String> {
     let mut words = HashSet::new();
     for phrase in phrases {
         words.insert(normalise_name(phrase));
         for mut pattern in Pattern::phrase(phrase).into_iter().flatten() {
-            pattern.inflect();
+            forms(&mut pattern);
             if let [slot] = &pattern.slots[..] {
                 words.extend(slot.words.iter().cloned());
             }
@@ -361,6 +363,7 @@ mod tests {
             ("[[service]]\nid = \"b\"\nen = [\"B\", \"plumber\"]\n", 6, "already a name"),
             ("[[service]]\nid = \"plumber\"\nen = [\"B\"]\n", 4, "already used"),
             ("[[service]]\nid = \"b\"\nen = [\"B\"]\nsigns = [\"* x\"]\n", 7, "gap"),
+            ("[[service]]\nid = \"b\"\nen = [\"B\"]\nthings = [\"x *\"]\n", 7, "gap"),
             ("[[city]]\nid = \"x\"\nnames = [\"X\"]\n", 6, "unknown field"),
             ("[[city]]\nid = \"x\"\nen = [\"X\"\n", 6, "unclosed array"),
         ] {

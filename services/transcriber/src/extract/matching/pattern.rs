@@ -208,6 +208,22 @@ mod tests {
     }
 
     #[test]
+    fn a_noun_has_its_plurals_and_construct_forms() {
+        let forms = |word: &str| {
+            let mut pattern = Pattern::name(word).unwrap();
+            pattern.inflect();
+            pattern.slots[0].words.clone()
+        };
+        assert_eq!(forms("fridge"), ["fridge", "fridges"]);
+        assert_eq!(forms("latch"), ["latch", "latches"]);
+        assert_eq!(forms("battery"), ["battery", "batteries"]);
+        assert_eq!(forms("key"), ["key", "keys"]);
+        assert_eq!(forms("מכונה"), ["מכונה", "מכונות", "מכונת"]);
+        assert_eq!(forms("מקרר"), ["מקרר", "מקררימ", "מקררי", "מקררות"]);
+        assert_eq!(forms("מכונות"), ["מכונות"]);
+    }
+
+    #[test]
     fn loose_ends_are_refused() {
         for phrase in ["", "* out", "out *", "a? out", "...", "lock-smith|x"] {
             assert!(Pattern::phrase(phrase).is_err(), "{phrase}");

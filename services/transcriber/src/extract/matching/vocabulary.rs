@@ -261,4 +261,23 @@ mod tests {
         assert_eq!(read(&vocabulary, "netanyo")[0].distance, 2);
         assert!(read(&vocabulary, "nothing").is_empty());
     }
+
+    #[test]
+    fn a_name_is_heard_by_its_consonants() {
+        let mut vocabulary = Vocabulary::default();
+        for name in ["hialeah", "murfreesboro", "batonrouge", "רהט", "קרייתגת"] {
+            vocabulary.forgive(&crate::extract::text::normalise_name(name));
+        }
+        let heard = |word: &str| {
+            let mut readings = Vec::new();
+            vocabulary.read_by_ear(&crate::extract::text::normalise_name(word), &mut readings);
+            readings.len()
+        };
+        for word in ["murfreesburrow", "battenrouge", "רהאט", "קריאתגת"] {
+            assert_eq!(heard(word), 1, "{word}");
+        }
+        for word in ["table", "rouge", "burrow", "ראש", "קורה"] {
+            assert_eq!(heard(word), 0, "{word}");
+        }
+    }
 }
