@@ -19,8 +19,8 @@ use crate::extract::{
 /// No phrase covers more words, gaps included; rules look no further than this around one.
 const SPAN: usize = 32;
 
-/// More than three hours of talk; what comes after says nothing new. Bounds the time.
-const MAX_WORDS: usize = 30_000;
+/// An hour and twenty minutes of talk; what comes after says nothing new. Bounds the time.
+const MAX_WORDS: usize = 12_000;
 
 /// A call of ten minutes has a hundred. Bounds the time.
 const MAX_MENTIONS: usize = 2_000;
