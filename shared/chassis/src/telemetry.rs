@@ -182,3 +182,18 @@ pub fn continue_trace(span: &Span, traceparent: Option<&str>) {
     // Fails only where no trace layer is installed, and then there is nothing to continue.
     let _ = span.set_parent(TraceContextPropagator::new().extract(&carrier));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whisper_tells_errors_only_until_it_is_asked_by_name() {
+        let filter = |log: &str| log_filter(log).map(|filter| filter.to_string());
+        let plain = filter("info,queue=debug").unwrap_or_default();
+        assert!(plain.contains("whisper_rs=error") && plain.contains("info"), "{plain}");
+        let asked = filter("info,whisper_rs=debug").unwrap_or_default();
+        assert!(asked.contains("whisper_rs=debug") && !asked.contains("=error"), "{asked}");
+        assert!(filter("not=a=filter").is_err());
+    }
+}

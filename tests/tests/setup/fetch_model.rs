@@ -1,6 +1,7 @@
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    time::{Duration, Instant},
 };
 
 use sha2::{Digest, Sha256};
@@ -162,13 +163,21 @@ fn beside_a_run_it_is_quiet_and_a_run_without_a_network_is_not_disturbed() {
 fn a_download_ends_with_what_it_runs_beside_and_keeps_what_it_has() {
     let manners = Manners { breaks_off_after: Some(500_000), stalls: true, ..WELL };
     let fetch = Fetch::new(model(), manners, &model());
-    let mut ended = Command::new("true").spawn().unwrap();
-    let pid = ended.id().to_string();
-    ended.wait().unwrap();
-    let output = fetch.command(&["beside", &pid]).output().unwrap();
-    assert!(output.status.success() && !fetch.file().exists(), "{}", said(&output));
+    // It lives until its input is closed.
+    let mut run = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    let mut beside = fetch.command(&["beside", &run.id().to_string()]).spawn().unwrap();
+    let began = Instant::now();
+    while std::fs::metadata(fetch.part()).map_or(0, |part| part.len()) == 0 {
+        assert!(began.elapsed() < Duration::from_secs(60), "nothing arrives");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    drop(run.stdin.take());
+    run.wait().unwrap();
+    assert!(beside.wait().unwrap().success() && !fetch.file().exists());
     let next = fetch.command(&[]).output().unwrap();
     assert!(next.status.success() && fetch.file().is_file(), "{}", said(&next));
+    let ranges = fetch.server.ranges();
+    assert!(matches!(ranges[..], [None, Some(from)] if from > 0), "{ranges:?}");
 }
 
 #[test]

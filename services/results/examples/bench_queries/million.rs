@@ -69,9 +69,13 @@ fn word(rank: usize) -> String {
     digits.bytes().map(|digit| letters[usize::from(digit - b'0')]).collect()
 }
 
-/// One to three words of any frequency.
+/// One to three words, as people search: seldom one of those that stand in every call.
 pub fn search_words(rng: &mut Rng) -> String {
-    let words: Vec<String> = (0..rng.usize(1..=3)).map(|_| word(rank(rng, WORDS))).collect();
+    let word_of = |rng: &mut Rng| {
+        let commonest = if rng.u8(0..20) == 0 { 0 } else { 20 };
+        word(commonest + rank(rng, WORDS - commonest))
+    };
+    let words: Vec<String> = (0..rng.usize(1..=3)).map(|_| word_of(rng)).collect();
     words.join(" ")
 }
 

@@ -18,8 +18,7 @@ use crate::{
     store::{
         calls::{CallDetail, CallQuery},
         entities::call_logs,
-        search::{Found, SearchText},
-        snippet::Part,
+        search::{Found, SearchText, snippet::Part},
     },
 };
 

@@ -13,7 +13,6 @@ pub mod migrations;
 mod narrow;
 mod schema;
 pub mod search;
-pub mod snippet;
 pub mod statistics;
 mod transaction;
 

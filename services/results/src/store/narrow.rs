@@ -39,6 +39,27 @@ pub async fn readings(
     db: &DatabaseConnection,
     query: &CallQuery,
 ) -> Result<Vec<Condition>, StoreError> {
+    let backend = db.get_database_backend();
+    let readings = tested(db, query).await?.into_iter();
+    Ok(readings.map(|tests| narrowed(backend, tests).add(span(query))).collect())
+}
+
+/// The same, where each of them leaves only few calls.
+pub async fn few(
+    db: &DatabaseConnection,
+    query: &CallQuery,
+) -> Result<Option<Vec<Condition>>, StoreError> {
+    let readings = tested(db, query).await?;
+    let is_few = |tests: &Vec<Test>| tests.iter().any(|test| test.calls < COMMON);
+    if !readings.iter().all(is_few) {
+        return Ok(None);
+    }
+    let backend = db.get_database_backend();
+    let conditions = readings.into_iter().map(|tests| narrowed(backend, tests).add(span(query)));
+    Ok(Some(conditions.collect()))
+}
+
+async fn tested(db: &DatabaseConnection, query: &CallQuery) -> Result<Vec<Vec<Test>>, StoreError> {
     let mut readings = vec![Vec::<Test>::new()];
     for filter in filters(query) {
         let tests = tests(db, filter).await?;
@@ -49,8 +70,7 @@ pub async fn readings(
             })
             .collect();
     }
-    let backend = db.get_database_backend();
-    Ok(readings.into_iter().map(|tests| narrowed(backend, tests).add(span(query))).collect())
+    Ok(readings)
 }
 
 /// The query as one condition, for where another index leads to the rows.

@@ -106,6 +106,7 @@ impl Stage {
     }
 
     /// The same with other engines.
+    #[cfg(feature = "whisper")]
     pub async fn with_engines(engines: Vec<Arc<dyn Engine>>) -> Self {
         Self::build(|_| {}, |_| engines).await
     }

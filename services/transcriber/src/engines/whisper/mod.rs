@@ -38,10 +38,12 @@ pub fn open(_: &WhisperSettings) -> Result<Arc<dyn Engine>, String> {
         .into())
 }
 
-#[cfg(all(test, feature = "whisper"))]
+#[cfg(test)]
+#[cfg(feature = "whisper")]
 mod tests;
 
-#[cfg(all(test, not(feature = "whisper")))]
+#[cfg(test)]
+#[cfg(not(feature = "whisper"))]
 mod tests {
     use super::*;
 
