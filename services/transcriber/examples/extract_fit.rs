@@ -45,7 +45,7 @@ fn main() -> anyhow::Result<()> {
         }
     }
     let mut unseen: [Vec<(f32, bool)>; 2] = Default::default();
-    for left_out in 0..files.len() {
+    for (left_out, name) in files.iter().enumerate() {
         let (held_in, held_out): (Vec<&Example>, Vec<&Example>) =
             examples.iter().partition(|example| example.file != left_out);
         let weights = fit(&lexicon, &held_in, start.clone())?;
@@ -54,7 +54,7 @@ fn main() -> anyhow::Result<()> {
             let found: Vec<(f32, bool)> =
                 held_out.iter().filter_map(|example| best(&judge, example, kind)).collect();
             let wanted = held_out.iter().filter(|e| !e.right[field].is_empty()).count();
-            report(&files[left_out], kind, &found, wanted);
+            report(name, kind, &found, wanted);
             unseen[field].extend(found);
         }
     }
