@@ -85,6 +85,8 @@ fn hostile() -> Vec<Transcript> {
         "st. ",
         "new york ",
         "are you in haifa yes ",
+        "מזגן לא מקרר ",
+        "washer wont spin ",
         "plumbre ",
         "כשלמנעולנ ",
         "x",

@@ -164,3 +164,59 @@ fn number_urgency_and_name_are_read_off_the_transcript() {
     let calm = transcript("C: No rush, it's not urgent.");
     assert!(lexicon().extract(&calm, None).extra.is_empty());
 }
+
+#[test]
+fn a_thing_and_what_is_wrong_with_it_name_the_trade() {
+    check(&[
+        ("C: My fridges stopped cooling", Some("appliance-repair"), None),
+        ("C: the faucet in our bathroom wont shut off", Some("plumber"), None),
+        ("C: התנור שלי לא מתחמם בכלל", Some("appliance-repair"), None),
+        ("C: המזגנים במשרד מטפטפים", Some("hvac"), None),
+        ("C: The key is on the counter behind the fridge.", None, None),
+    ]);
+}
+
+#[test]
+fn a_city_is_heard_in_pieces_or_letter_by_letter_where_one_is_expected() {
+    check(&[
+        (
+            "A: What city?\nC: murfrees burrow. I need a plumber.",
+            Some("plumber"),
+            Some("murfreesboro"),
+        ),
+        ("C: I need a plumber in batten rouge", Some("plumber"), Some("baton-rouge")),
+        (
+            "C: plumber please\nA: spell the city\nC: w o r c e s t e r",
+            Some("plumber"),
+            Some("worcester"),
+        ),
+        ("C: צריך אינסטלטור בקריאת גת", Some("plumber"), Some("kiryat-gat")),
+        ("C: my plumber did not come, it was a batch of rogues", Some("plumber"), None),
+    ]);
+}
+
+#[test]
+fn a_reply_tells_cities_of_one_name_apart() {
+    check(&[(
+        "C: I need a plumber.\nA: Which city?\nC: Arlington.\nA: Arlington, Texas?\nC: No, Virginia.",
+        Some("plumber"),
+        Some("arlington-va"),
+    )]);
+}
+
+#[test]
+fn what_is_near_or_elsewhere_is_not_where_the_work_is() {
+    check(&[
+        ("C: צריך אינסטלטור בגן יבנה ליד אשדוד", Some("plumber"), Some("gan-yavne")),
+        (
+            "C: I need an electrician. I'm from Haifa, the apartment is in Acre.",
+            Some("electrician"),
+            Some("acre"),
+        ),
+        (
+            "C: I bought a fridge in Haifa and it stopped cooling. I live in Acre.",
+            Some("appliance-repair"),
+            Some("acre"),
+        ),
+    ]);
+}

@@ -81,4 +81,12 @@ mod tests {
         assert_eq!(settings.values, Some(Language::He));
         assert_eq!(settings.llm.timeout_seconds, 20);
     }
+
+    #[test]
+    fn an_empty_setting_is_none_as_an_empty_variable_is() {
+        let empty = "catalogue = \"\"\nvalues = \"\"\n[llm]\nurl = \"\"\napi_key = \"\"";
+        let settings: ExtractSettings = toml::from_str(empty).unwrap();
+        assert!(settings.catalogue.is_none() && settings.values.is_none());
+        assert!(settings.llm.url.is_none() && settings.llm.api_key.is_none());
+    }
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::media::{CODINGS, shared, tone, wav};
 
-#[path = "../../fuzz/targets.rs"]
+#[path = "../../fuzz/targets/decode.rs"]
 mod targets;
 
 /// How many inputs are made of the fuzzer's corpus.

@@ -33,6 +33,10 @@ pub struct ServiceRow {
     /// Phrases that only this service mends.
     #[serde(default)]
     pub signs: Vec<String>,
+    /// What it works on, in the singular: says little alone, and much beside a fault or the wish
+    /// to have it mended or installed.
+    #[serde(default)]
+    pub things: Vec<String>,
     /// Phrases that point to it and to others.
     #[serde(default)]
     pub hints: Vec<String>,

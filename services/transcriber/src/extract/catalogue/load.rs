@@ -150,10 +150,15 @@ impl Loading {
 
     fn service(&mut self, row: ServiceRow, place: &Place<'_>) -> Result<(), CatalogueError> {
         let mut reader = Phrases { place, doubtful: normal(&row.doubtful), read: Vec::new() };
-        reader.names(row.en.iter().chain(&row.he), loosened)?;
+        let mut weak = single_words(&row.things, Pattern::inflect);
+        weak.extend(single_words(&row.hints, |_| {}));
+        // "Garage" and "מזגן" are what people call the trade, and things they own.
+        let firm = |name: &&String| !weak.contains(&normalise_name(name));
+        reader.names(row.en.iter().chain(&row.he).filter(firm), loosened)?;
         reader.phrases(&row.said, Strength::Said)?;
         reader.phrases(&row.signs, Strength::Sign)?;
         reader.phrases(&row.hints, Strength::Hint)?;
+        reader.things(&row.things)?;
         let entry = Entry {
             id: row.id,
             kind: Kind::Service,
@@ -262,6 +267,16 @@ impl Phrases<'_> {
         Ok(())
     }
 
+    fn things(&mut self, phrases: &[String]) -> Result<(), CatalogueError> {
+        for phrase in phrases {
+            for mut pattern in self.checked(phrase, Pattern::phrase(phrase))? {
+                pattern.inflect();
+                self.push(phrase, pattern, Strength::Thing, false);
+            }
+        }
+        Ok(())
+    }
+
     fn landmarks(&mut self, names: &[String]) -> Result<(), CatalogueError> {
         for name in names {
             let pattern = self.checked(name, Pattern::name(name))?;
@@ -295,6 +310,22 @@ fn names(en: Vec<String>, he: Vec<String>) -> BTreeMap<Language, Vec<String>> {
 
 fn normal(names: &[String]) -> HashSet<String> {
     names.iter().map(|name| normalise_name(name)).collect()
+}
+
+/// The phrases of one word, in all forms that are made of them, and the longer ones as they are
+/// written.
+fn single_words(phrases: &[String], forms: fn(&mut Pattern)) -> HashSet<String> {
+    let mut words = HashSet::new();
+    for phrase in phrases {
+        words.insert(normalise_name(phrase));
+        for mut pattern in Pattern::phrase(phrase).into_iter().flatten() {
+            forms(&mut pattern);
+            if let [slot] = &pattern.slots[..] {
+                words.extend(slot.words.iter().cloned());
+            }
+        }
+    }
+    words
 }
 
 fn is_slug(id: &str) -> bool {
@@ -332,6 +363,7 @@ mod tests {
             ("[[service]]\nid = \"b\"\nen = [\"B\", \"plumber\"]\n", 6, "already a name"),
             ("[[service]]\nid = \"plumber\"\nen = [\"B\"]\n", 4, "already used"),
             ("[[service]]\nid = \"b\"\nen = [\"B\"]\nsigns = [\"* x\"]\n", 7, "gap"),
+            ("[[service]]\nid = \"b\"\nen = [\"B\"]\nthings = [\"x *\"]\n", 7, "gap"),
             ("[[city]]\nid = \"x\"\nnames = [\"X\"]\n", 6, "unknown field"),
             ("[[city]]\nid = \"x\"\nen = [\"X\"\n", 6, "unclosed array"),
         ] {

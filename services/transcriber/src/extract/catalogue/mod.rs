@@ -28,6 +28,8 @@ pub enum Kind {
     Service,
     /// Where.
     City,
+    /// A state, which fills no field.
+    Region,
 }
 
 /// How firmly a phrase says its entry.
@@ -35,6 +37,8 @@ pub enum Kind {
 pub enum Strength {
     /// Could be said for other reasons too: "leak".
     Hint,
+    /// What the service works on: "fridge".
+    Thing,
     /// Describes what only this service mends: "locked out of my apartment".
     Sign,
     /// Asks for it in other words: "change the locks".

@@ -1,16 +1,17 @@
 //! How much each mention of a city says about where the work is.
 
+mod denial;
+mod others;
+
 use domain::Speaker;
 
 use super::{
     cue::Cue,
     scene::{Mention, Passage, Scene},
     stance::Stance,
+    weights::CityWeights,
 };
-use crate::extract::{
-    catalogue::Kind,
-    text::{Break, Token},
-};
+use crate::extract::{catalogue::Kind, text::Break};
 
 /// An answer names the city among its first words.
 const ANSWER: usize = 14;
@@ -18,9 +19,9 @@ const ANSWER: usize = 14;
 const CLAUSE: usize = 8;
 
 /// Weighs one mention.
-pub fn judge(scene: &Scene<'_>, number: usize) -> Stance {
+pub fn judge(scene: &Scene<'_>, weights: &CityWeights, number: usize) -> Stance {
     let mention = &scene.mentions[number];
-    let place = Place::new(scene, mention);
+    let place = Place::new(scene, weights, mention);
     let mut stance = Stance::new(number, place.prior());
     place.weigh_spelling(&mut stance);
     place.weigh_place(&mut stance);
@@ -42,10 +43,11 @@ struct Place<'s, 'c> {
     from: bool,
     to: bool,
     answers: bool,
+    weights: &'s CityWeights,
 }
 
 impl<'s, 'c> Place<'s, 'c> {
-    fn new(scene: &'s Scene<'c>, mention: &'s Mention) -> Self {
+    fn new(scene: &'s Scene<'c>, weights: &'s CityWeights, mention: &'s Mention) -> Self {
         let passage = scene.passage(mention);
         let (start, end) = (mention.tokens.start, mention.tokens.end);
         let inside = passage.before(Cue::Inside, start, 0, Break::Comma).is_some();
@@ -64,6 +66,7 @@ impl<'s, 'c> Place<'s, 'c> {
             from: mention.prefix.from || said_before("from"),
             to: mention.prefix.to || said_before("to"),
             answers: false,
+            weights,
         };
         place.answers = place.answers();
         place
@@ -92,9 +95,9 @@ impl<'s, 'c> Place<'s, 'c> {
     fn prior(&self) -> f32 {
         let weight = self.scene.catalogue.entries[self.mention.entry].weight;
         let speaker = match self.passage.speaker {
-            Speaker::Caller => 0.6,
-            Speaker::Unknown | Speaker::Voice(_) => 0.5,
-            Speaker::Agent => -1.5,
+            Speaker::Caller => self.weights.caller,
+            Speaker::Unknown | Speaker::Voice(_) => self.weights.unknown,
+            Speaker::Agent => self.weights.agent,
         };
         speaker + weight
     }
@@ -105,7 +108,10 @@ impl<'s, 'c> Place<'s, 'c> {
         let asked = self.scene.previous(segment).is_some_and(|p| {
             let guessed = p.has(Cue::Tag) || p.asks();
             p.speaker == Speaker::Agent
-                && (p.has(Cue::AskCity) || p.has(Cue::Guess) || guessed && self.guessed().is_some())
+                && (p.has(Cue::AskCity)
+                    || p.has(Cue::Guess)
+                    || guessed && self.guessed().is_some()
+                    || (guessed || self.guessed().is_some()) && self.start < 3)
         });
         let first =
             !self.scene.mentions[..self.number()].iter().rev().take(4).any(|m| {
@@ -114,7 +120,24 @@ impl<'s, 'c> Place<'s, 'c> {
         let turned = [Cue::But, Cue::Correct, Cue::No]
             .iter()
             .any(|cue| self.passage.before(*cue, self.start, 4, Break::Question).is_some());
+        // On one channel the question is in the same segment.
+        let both = self.passage.speaker == Speaker::Unknown;
+        if both && self.asked_just_before() {
+            return true;
+        }
         self.passage.speaker == Speaker::Caller && asked && self.start < ANSWER && (first || turned)
+    }
+
+    /// Nobody names another city in the whole call.
+    fn is_only_city(&self) -> bool {
+        self.scene.only_city == Some(self.mention.entry)
+    }
+
+    fn asked_just_before(&self) -> bool {
+        let asked = self.passage.cues_in(self.start.saturating_sub(8)..self.start);
+        asked.iter().any(|(cue, span)| {
+            *cue == Cue::AskCity && span.end <= self.start && self.start - span.end <= 3
+        })
     }
 
     /// Words that only a place has around it.
@@ -153,73 +176,91 @@ impl<'s, 'c> Place<'s, 'c> {
     fn weigh_spelling(&self, stance: &mut Stance) {
         let phrase = self.scene.phrase(self.mention);
         let placed = self.is_placed();
-        stance.weigh(self.mention.distance == 1, -0.3);
-        stance.weigh(self.mention.distance == 2, -0.6);
-        stance.weigh(self.mention.distance > 0 && !placed, -1.5);
-        stance.weigh(phrase.landmark, -0.6);
-        stance.weigh(phrase.doubtful && !placed, -3.0);
+        stance.weigh(self.mention.distance == 1, self.weights.by_sound);
+        stance.weigh(self.mention.distance == 2, self.weights.misspelt);
+        stance.weigh(self.mention.distance == 3, self.weights.by_ear);
+        stance.exclude(self.mention.distance == 3 && !placed && !self.answers);
+        stance.weigh(self.mention.distance > 0 && !placed, self.weights.misspelt_unplaced);
+        stance.weigh(phrase.landmark, self.weights.landmark);
+        stance.weigh(phrase.doubtful && !placed, self.weights.doubtful);
     }
 
     fn weigh_place(&self, stance: &mut Stance) {
-        stance.weigh(self.within, 1.4);
-        stance.weigh(!self.within && self.beside(Cue::Near, 1), 1.1);
+        stance.weigh(self.within, self.weights.within);
+        stance.weigh(!self.within && self.beside(Cue::Near, 1), self.weights.near);
         let aside = self.contrasted() || self.before(Cue::Work, 4);
-        stance.weigh(self.is_address() && !self.agent, 1.2);
+        stance.weigh(self.is_address() && !self.agent, self.weights.address);
         // What a caller says last is often the place, with or without a comma before it.
         let last = self.end == self.passage.text.tokens.len() && !self.is_address();
-        stance.weigh(last && !self.agent, 0.7);
-        stance.weigh(self.answers, if aside { 0.8 } else { 2.4 });
+        stance.weigh(last && !self.agent, self.weights.last);
+        stance.weigh(
+            self.answers,
+            if aside { self.weights.answer_aside } else { self.weights.answer },
+        );
         let told = self.is_placed()
             || [Cue::Site, Cue::Live, Cue::Serve].iter().any(|cue| self.before(*cue, CLAUSE));
-        stance.weigh(!told && !self.answers, -0.8);
-        stance.weigh(self.region() > 0, 0.8);
-        stance.weigh(self.before(Cue::Site, CLAUSE), 1.0);
-        stance.weigh(self.before(Cue::Live, CLAUSE), 0.9);
-        stance.weigh(self.before(Cue::Serve, CLAUSE), 1.0);
-        stance.weigh(self.before(Cue::Need, 12), 0.7);
-        stance.weigh(self.before(Cue::But, CLAUSE), 0.8);
-        stance.weigh(self.before(Cue::KinNeeds, CLAUSE), 0.8);
+        stance.weigh(!told && !self.answers, self.weights.untold);
+        stance.weigh(self.is_only_city(), self.weights.alone);
+        stance.weigh(!self.scene.asks_for_service(), self.weights.no_service);
+        stance.weigh(self.region() > 0, self.weights.region);
+        stance.weigh(self.before(Cue::Site, CLAUSE), self.weights.site);
+        stance.weigh(self.before(Cue::Live, CLAUSE), self.weights.live);
+        stance.weigh(self.before(Cue::Serve, CLAUSE), self.weights.serve);
+        stance.weigh(self.before(Cue::Need, 12), self.weights.need);
+        stance.weigh(self.before(Cue::But, CLAUSE), self.weights.but);
+        stance.weigh(self.before(Cue::KinNeeds, CLAUSE), self.weights.kin_needs);
         let replies = !self.agent && self.scene.previous(self.mention.segment).is_some();
-        stance.weigh(replies && self.passage.text.tokens.len() <= 4, 1.0);
+        stance.weigh(replies && self.passage.text.tokens.len() <= 4, self.weights.reply);
         let sums_up = self.passage.has(Cue::Recap) || self.passage.has(Cue::Dispatch);
-        stance.weigh(self.agent && sums_up, 1.2);
+        stance.weigh(self.agent && sums_up, self.weights.summed_up);
     }
 
     /// To and from.
     fn weigh_way(&self, stance: &mut Stance) {
         let wanted = self.before(Cue::Need, 12) || self.before(Cue::Serve, CLAUSE);
         let moved = self.before(Cue::Moved, 6);
-        stance.weigh(self.to && wanted, 0.8);
-        stance.weigh(self.is_destination(), 1.0);
-        stance.weigh(self.to && moved, 1.4);
-        stance.weigh(self.from && moved, -2.0);
+        stance.weigh(self.to && wanted, self.weights.to_wanted);
+        stance.weigh(self.is_destination(), self.weights.destination);
+        stance.weigh(self.to && moved, self.weights.to_moved);
+        stance.weigh(self.from && moved, self.weights.from_moved);
         let introduced = self.before(Cue::Me, 1) || self.before(Cue::Named, 3);
-        stance.weigh(self.from && !moved && introduced, 1.4);
-        stance.weigh(self.before(Cue::Origin, 3) && !self.answers, -1.4);
+        stance.weigh(self.from && !moved && introduced, self.weights.from_introduced);
+        let underway = self.before(Cue::Origin, 3);
+        stance.weigh(underway && !self.answers, self.weights.origin);
+        stance.weigh(underway && self.to, self.weights.to_origin);
     }
 
     fn weigh_others(&self, stance: &mut Stance) {
         let moved_here = self.to && self.before(Cue::Moved, 6);
-        stance.weigh(self.lately(Cue::Past, CLAUSE) && !moved_here, -2.2);
+        stance.weigh(self.lately(Cue::Past, CLAUSE) && !moved_here, self.weights.past);
         let beneficiary = self.scene.acts_for_another();
         let kin = self.lately(Cue::Kin, CLAUSE) && !self.before(Cue::KinNeeds, CLAUSE);
-        stance.weigh(kin, if beneficiary { -0.5 } else { -1.8 });
+        stance
+            .weigh(kin, if beneficiary { self.weights.kin_beneficiary } else { self.weights.kin });
         // In "the flat is old, it is in Hadera" Hebrew says "she".
         let third = self.beside(Cue::Third, 1) && !self.before(Cue::Site, CLAUSE);
-        stance.weigh(third, if beneficiary { 1.4 } else { -1.5 });
-        stance.weigh(beneficiary && self.before(Cue::Me, 1), -1.6);
-        stance.weigh(self.lately(Cue::Recommend, CLAUSE) || self.after(Cue::Recommend, 3), -2.2);
-        stance.weigh(self.before(Cue::Work, 4), -2.2);
-        stance.weigh(self.agent && self.passage.has(Cue::Own), -2.0);
-        stance.weigh(self.contrasted(), -1.4);
-    }
-
-    /// "I live in Holon but the apartment is in Bat Yam": what follows the "but" counts.
-    fn contrasted(&self) -> bool {
-        let Some(distance) = self.passage.after(Cue::But, self.end, 10, Break::Question) else {
-            return false;
-        };
-        self.next_city(12 + distance).is_some_and(|next| next > self.end + distance)
+        stance.weigh(
+            third,
+            if beneficiary { self.weights.third_beneficiary } else { self.weights.third },
+        );
+        stance.weigh(beneficiary && self.before(Cue::Me, 1), self.weights.me_for_another);
+        stance.weigh(
+            self.lately(Cue::Recommend, CLAUSE) || self.after(Cue::Recommend, 3),
+            self.weights.recommended,
+        );
+        stance.weigh(self.before(Cue::Work, 4), self.weights.work);
+        stance.weigh(self.agent && self.passage.has(Cue::Own), self.weights.own);
+        stance.weigh(self.contrasted(), self.weights.contrasted);
+        let elsewhere = self.lately(Cue::Elsewhere, CLAUSE) || self.after(Cue::Elsewhere, 1);
+        stance.weigh(elsewhere, self.weights.elsewhere);
+        stance.beside = elsewhere || kin || self.lately(Cue::Past, CLAUSE);
+        stance.weigh(self.is_origin_of_move(), self.weights.from_to);
+        stance.weigh(self.is_landmark_of_another(), self.weights.near_another);
+        stance.exclude(self.is_numbered_street());
+        // "You are in Jaffa, right?" asks where the company is.
+        let asks = !self.agent && self.beside(Cue::Guess, 1) && !self.answers;
+        stance.weigh(asks && self.passage.speaker == Speaker::Caller, self.weights.caller_guess);
+        stance.weigh(self.is_followed_by_site(), self.weights.before_site);
     }
 
     /// Where the next other city is named in the same segment.
@@ -257,90 +298,11 @@ impl<'s, 'c> Place<'s, 'c> {
     /// "Are you in Haifa?", "לקריית גת, נכון?".
     fn is_guess(&self) -> bool {
         self.beside(Cue::Guess, 1)
-            || self.passage.after(Cue::Tag, self.end, 1, Break::Sentence).is_some()
-    }
-
-    fn exclude_denied(&self, stance: &mut Stance) {
-        stance.deny(self.is_negated());
-        // "Haifa, no, Acre"; "are you in Charleston no I'm in Savannah".
-        let no = self.passage.after(Cue::No, self.end, 1, Break::Question);
-        let next = self.next_city(8).filter(|_| !self.agent && no.is_some());
-        let taken_back = next.is_some_and(|next| !self.is_contrast(next));
-        stance.deny(taken_back);
-        let both_sides = self.passage.speaker == Speaker::Unknown && self.beside(Cue::Guess, 1);
-        stance.weigh(both_sides && !self.passage.has(Cue::Yes), -0.8);
-    }
-
-    /// "בחולון לא בבת ים": without a pause the Hebrew "no" is a "not", and denies the next city.
-    fn is_contrast(&self, next: usize) -> bool {
-        let text = &self.passage.text;
-        let no = next.checked_sub(1).and_then(|at| text.tokens.get(at));
-        let paused = text.tokens.get(next).is_some_and(|token| token.before >= Break::Comma);
-        no.is_some_and(|token| text.word(token) == "לא") && !paused
-    }
-
-    /// "A locksmith for Arad", "מנעולן לערד".
-    fn is_destination(&self) -> bool {
-        let services = self.scene.mentions[..self.number()].iter().rev().take(6);
-        self.to
-            && services.into_iter().any(|m| {
-                m.segment == self.mention.segment
-                    && m.kind == Kind::Service
-                    && m.tokens.end <= self.start
-                    && self.start - m.tokens.end <= 2
+            || self.passage.after(Cue::Tag, self.end, 1, Break::Sentence).is_some_and(|distance| {
+                // "Right?" ends what is said; the "no" of "Haifa, we are not" does not.
+                let tokens = &self.passage.text.tokens;
+                let next = tokens.get(self.end + distance + 1);
+                next.is_none_or(|token| token.before >= Break::Sentence)
             })
-    }
-
-    fn is_negated(&self) -> bool {
-        let passage = self.passage;
-        let Some(distance) = passage.before(Cue::Negate, self.start, 2, Break::Comma) else {
-            return false;
-        };
-        let at = self.start - distance;
-        // "Not in Haifa", but not "it isn't working in Haifa".
-        let joins = |token: &Token| {
-            matches!(
-                self.passage.text.word(token),
-                "in" | "at" | "from" | "to" | "near" | "the" | "for"
-            )
-        };
-        if !self.passage.text.tokens[at..self.start].iter().all(joins)
-            && !self.beside(Cue::Inside, 0)
-        {
-            return false;
-        }
-        // "Not Minneapolis, Saint Paul": the city right after the denial is the one denied.
-        let number = self.number();
-        let other = self.scene.mentions[..number].iter().rev().take(4).any(|m| {
-            m.segment == self.mention.segment && m.kind == Kind::City && m.tokens.start >= at
-        });
-        if other {
-            return false;
-        }
-        let corrects = |(cue, _): &(Cue, std::ops::Range<usize>)| *cue == Cue::Correct;
-        if passage.cues_in(at..self.start).iter().any(corrects) {
-            return false;
-        }
-        // "Not far from"; "no, I'm in Savannah": the denial ended before the city.
-        if self.beside(Cue::Near, 1)
-            || distance > 0 && self.passage.before(Cue::Me, self.start, 1, Break::Comma).is_some()
-        {
-            return false;
-        }
-        // "לא בנשר" answers a guess; it denies that city, not this one.
-        let opens = at <= 2 && passage.cues_in(0..1).iter().any(|(cue, _)| *cue == Cue::No);
-        let guess = self.guessed();
-        !(opens && guess.is_some_and(|entry| entry != self.mention.entry))
-    }
-
-    /// The city that the other side named just before.
-    fn guessed(&self) -> Option<usize> {
-        let segment = self.mention.segment;
-        let mine = self.scene.mentions.partition_point(|m| m.segment < segment);
-        let last =
-            self.scene.mentions[..mine].iter().rev().take(6).find(|m| m.kind == Kind::City)?;
-        let recent = segment - last.segment <= 2;
-        let theirs = self.scene.passage(last).speaker != self.passage.speaker;
-        (recent && theirs).then_some(last.entry)
     }
 }

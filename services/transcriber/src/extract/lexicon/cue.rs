@@ -96,6 +96,14 @@ pub enum Cue {
     Urgent,
     /// "No rush".
     Relaxed,
+    /// What goes wrong with things: "leaking", "won't open", "נתקע".
+    Fault,
+    /// What is done to things: "replace", "installed", "לתקן".
+    Mend,
+    /// What happened somewhere else: "bought it in", "the owner is in".
+    Elsewhere,
+    /// Before a thing that is only where something else is: "behind the".
+    Aside,
 }
 
 #[derive(Deserialize)]
@@ -105,7 +113,8 @@ struct File {
     ordinary: BTreeMap<String, String>,
 }
 
-const SOURCE: &str = include_str!("../../../data/cues.toml");
+/// The built-in phrases.
+pub const BUILT_IN: &str = include_str!("../../../data/cues.toml");
 
 /// Why the built-in phrases cannot be used; the tests of this module rule it out.
 #[derive(Debug, thiserror::Error)]
@@ -121,12 +130,13 @@ pub enum CueError {
 /// Adds all cue phrases and the ordinary words that no misspelling is read into.
 ///
 /// # Errors
-/// When the embedded file is wrong.
+/// When the source is wrong.
 pub fn add_cues<T: Clone + PartialEq>(
+    source: &str,
     builder: &mut MatcherBuilder<T>,
     target: impl Fn(Cue) -> T,
 ) -> Result<(), CueError> {
-    let file: File = toml::from_str(SOURCE)?;
+    let file: File = toml::from_str(source)?;
     for (cue, phrases) in &file.phrases {
         for phrase in phrases {
             for pattern in Pattern::phrase(phrase)? {

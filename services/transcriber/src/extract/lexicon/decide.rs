@@ -6,11 +6,12 @@ use domain::Speaker;
 
 use super::{
     city,
-    confidence::{FLOOR, confidence},
+    confidence::{FLOOR, calibrated, posterior},
     cue::Cue,
     scene::{Mention, Scene},
     service,
     stance::Stance,
+    weights::{DecideWeights, Weights},
 };
 use crate::extract::{
     catalogue::{Kind, Strength},
@@ -28,39 +29,55 @@ pub struct Choice {
     pub confidence: f32,
 }
 
-/// Another mention of the same entry adds this share of its evidence.
-const REPEATED: f32 = 0.35;
-/// All repetitions together add no more than this.
-const REPETITIONS: f32 = 1.6;
 /// A corrected mention is as good as gone.
 const CORRECTED: f32 = -6.0;
-/// What a correction adds to the evidence it takes over.
-const INHERITED: f32 = 0.3;
-/// An entry that was denied once is distrusted elsewhere.
-const DENIED: f32 = -2.5;
 /// Words between a correction and the name it brings.
 const CORRECTION: usize = 12;
 /// Only hints: worth showing to a person, not worth acting on.
-const HINTED: f32 = 0.6;
+const HINTED: f32 = 0.75;
+
+/// An entry that could fill a field.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Candidate {
+    /// The entry's number in the catalogue.
+    pub entry: usize,
+    /// Evidence in log-odds against no value at all.
+    pub score: f32,
+    /// The mention that says it best.
+    pub mention: usize,
+}
 
 /// The value of a field, if the evidence is good enough for one.
-pub fn choose(scene: &Scene<'_>, kind: Kind) -> Option<Choice> {
-    if wants_nothing(scene) {
-        return None;
-    }
-    let mut stances: Vec<Stance> = judge_all(scene, kind);
-    answer(scene, &mut stances);
-    let denied = distrust(scene, &mut stances, &HashSet::new());
-    correct(scene, &mut stances);
-    distrust(scene, &mut stances, &denied);
-    let ranked = rank(scene, &stances);
-    let (best, score, mention) = *ranked.first()?;
-    let second = ranked.get(1).map_or(0.0, |(_, score, _)| score.max(0.0));
-    let mut confidence = confidence(score, score - second);
-    if scene.phrase(&scene.mentions[mention]).strength == Strength::Hint {
+pub fn choose(scene: &Scene<'_>, weights: &Weights, kind: Kind) -> Option<Choice> {
+    let ranked = candidates(scene, weights, kind);
+    let best = ranked.first()?;
+    let scores: Vec<f32> = ranked.iter().map(|candidate| candidate.score).collect();
+    let posterior = posterior(&scores, weights.confidence.sharpness);
+    let mut confidence = calibrated(posterior, weights.confidence.of(kind));
+    if scene.phrase(&scene.mentions[best.mention]).strength < Strength::Sign {
         confidence = confidence.min(HINTED);
     }
-    (confidence >= FLOOR).then_some(Choice { entry: best, mention, confidence })
+    let choice = Choice { entry: best.entry, mention: best.mention, confidence };
+    (confidence >= FLOOR).then_some(choice)
+}
+
+/// All entries that have evidence, best first.
+pub fn candidates(scene: &Scene<'_>, weights: &Weights, kind: Kind) -> Vec<Candidate> {
+    if wants_nothing(scene) {
+        return Vec::new();
+    }
+    let mut stances: Vec<Stance> = judge_all(scene, weights, kind);
+    let weights = &weights.decide;
+    answer(scene, weights, &mut stances);
+    let denied = distrust(scene, weights, &mut stances, &HashSet::new());
+    correct(scene, weights, &mut stances);
+    distrust(scene, weights, &mut stances, &denied);
+    let mut ranked = rank(scene, weights, &stances);
+    let nothing = if kind == Kind::City { weights.no_city } else { weights.no_service };
+    for candidate in &mut ranked {
+        candidate.score -= nothing;
+    }
+    ranked
 }
 
 /// A wrong number, an advertisement, a cancellation, someone who looks for a job.
@@ -71,18 +88,17 @@ fn wants_nothing(scene: &Scene<'_>) -> bool {
     })
 }
 
-fn judge_all(scene: &Scene<'_>, kind: Kind) -> Vec<Stance> {
-    let judge = match kind {
-        Kind::City => city::judge,
-        Kind::Service => service::judge,
+fn judge_all(scene: &Scene<'_>, weights: &Weights, kind: Kind) -> Vec<Stance> {
+    let judge = |number| match kind {
+        Kind::City | Kind::Region => city::judge(scene, &weights.city, number),
+        Kind::Service => service::judge(scene, &weights.service, number),
     };
-    let own =
-        |(number, mention): (usize, &Mention)| (mention.kind == kind).then(|| judge(scene, number));
+    let own = |(number, mention): (usize, &Mention)| (mention.kind == kind).then(|| judge(number));
     scene.mentions.iter().enumerate().filter_map(own).collect()
 }
 
 /// What the agent names and the caller confirms counts as the caller's; what is denied is out.
-fn answer(scene: &Scene<'_>, stances: &mut [Stance]) {
+fn answer(scene: &Scene<'_>, weights: &DecideWeights, stances: &mut [Stance]) {
     for stance in stances {
         let mention = stance.of(scene);
         if scene.passages[mention.segment].speaker != Speaker::Agent {
@@ -91,18 +107,26 @@ fn answer(scene: &Scene<'_>, stances: &mut [Stance]) {
         let Some(reply) = scene.next(mention.segment) else { continue };
         // "Okay, so a plumber. Are you still in Haifa?" "No.": the last question is answered.
         let answered = mention.kind == Kind::City || !names_city(scene, mention.segment);
+        if mention.settled {
+            stance.weigh(true, weights.confirmed_city);
+            continue;
+        }
         if stance.excluded {
             continue;
         }
         if !answered {
             let corrected = reply.opens_with(Cue::No, 1);
             let guess = scene.passages[mention.segment].has(Cue::Recap);
-            stance.weigh(corrected && guess, 1.2);
+            stance.weigh(corrected && guess, weights.corrected_guess);
             continue;
         }
         let denied = reply.opens_with(Cue::No, 1);
         stance.deny(denied);
-        stance.weigh(!denied && reply.opens_with(Cue::Yes, 2), 2.6);
+        let confirmed = match mention.kind {
+            Kind::City | Kind::Region => weights.confirmed_city,
+            Kind::Service => weights.confirmed_service,
+        };
+        stance.weigh(!denied && reply.opens_with(Cue::Yes, 2), confirmed);
     }
 }
 
@@ -114,7 +138,7 @@ fn names_city(scene: &Scene<'_>, segment: usize) -> bool {
 
 /// A later name takes back an earlier one when a correction stands between or just before, and
 /// takes over what spoke for it.
-fn correct(scene: &Scene<'_>, stances: &mut [Stance]) {
+fn correct(scene: &Scene<'_>, weights: &DecideWeights, stances: &mut [Stance]) {
     for later in 1..stances.len() {
         let (earlier, rest) = stances.split_at_mut(later);
         let Some(stance) = rest.first_mut() else { continue };
@@ -130,7 +154,7 @@ fn correct(scene: &Scene<'_>, stances: &mut [Stance]) {
             let before = known.segment < mention.segment || known.tokens.end <= at + 2;
             if before && known.entry != mention.entry {
                 if known.segment == mention.segment {
-                    stance.score = stance.score.max(old.score + INHERITED);
+                    stance.score = stance.score.max(old.score + weights.inherited);
                 }
                 old.score = old.score.min(CORRECTED);
                 old.denied = true;
@@ -146,11 +170,11 @@ fn is_firm(scene: &Scene<'_>, stance: &Stance, correction: usize) -> bool {
     let at_once = mention.tokens.start - correction <= 5;
     let least = match mention.kind {
         Kind::City if at_once => -1.0,
-        Kind::City => 0.0,
+        Kind::City | Kind::Region => 0.0,
         Kind::Service => 1.0,
     };
     let named = scene.phrase(mention).strength > Strength::Hint;
-    !stance.excluded && stance.score > least && named
+    !stance.excluded && !stance.beside && stance.score > least && named
 }
 
 /// Where the correction that brings this name begins.
@@ -169,36 +193,53 @@ fn correction(scene: &Scene<'_>, mention: &Mention) -> Option<usize> {
 
 /// What was denied in one place is not believed in another. Gives all denied entries; those
 /// already `known` were weighed before.
-fn distrust(scene: &Scene<'_>, stances: &mut [Stance], known: &HashSet<usize>) -> HashSet<usize> {
+fn distrust(
+    scene: &Scene<'_>,
+    weights: &DecideWeights,
+    stances: &mut [Stance],
+    known: &HashSet<usize>,
+) -> HashSet<usize> {
     let denied: HashSet<usize> =
         stances.iter().filter(|s| s.denied).map(|s| s.of(scene).entry).collect();
     for stance in stances {
         let entry = stance.of(scene).entry;
-        stance.weigh(denied.contains(&entry) && !known.contains(&entry), DENIED);
+        stance.weigh(denied.contains(&entry) && !known.contains(&entry), weights.denied);
     }
     denied
 }
 
 /// Entries by their evidence, best first, each with the mention that says it best.
-fn rank(scene: &Scene<'_>, stances: &[Stance]) -> Vec<(usize, f32, usize)> {
+fn rank(scene: &Scene<'_>, weights: &DecideWeights, stances: &[Stance]) -> Vec<Candidate> {
     let mut heard: Vec<&Stance> = stances.iter().filter(|stance| !stance.excluded).collect();
     heard.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.mention.cmp(&a.mention)));
-    let mut sums: Vec<(usize, f32, usize)> = Vec::new();
-    let mut places: HashMap<usize, (usize, f32)> = HashMap::new();
+    let mut sums: Vec<Candidate> = Vec::new();
+    let mut places: HashMap<usize, (usize, f32, Vec<&str>)> = HashMap::new();
     for stance in heard {
-        let entry = stance.of(scene).entry;
-        match places.get_mut(&entry) {
+        let mention = stance.of(scene);
+        let word = scene.first_word(mention);
+        match places.get_mut(&mention.entry) {
             None => {
-                places.insert(entry, (sums.len(), 0.0));
-                sums.push((entry, stance.score, stance.mention));
+                places.insert(mention.entry, (sums.len(), 0.0, vec![word]));
+                sums.push(Candidate {
+                    entry: mention.entry,
+                    score: stance.score,
+                    mention: stance.mention,
+                });
             }
-            Some((at, added)) => {
-                let more = (stance.score * REPEATED).clamp(0.0, 0.8).min(REPETITIONS - *added);
+            Some((_, added, _)) if *added >= weights.most_repeated => {}
+            Some((at, added, words)) => {
+                let known = words.contains(&word);
+                let share = if known { weights.repeated } else { weights.another };
+                let more =
+                    (stance.score * share).clamp(0.0, 1.0).min(weights.most_repeated - *added);
                 *added += more;
-                sums[*at].1 += more;
+                sums[*at].score += more;
+                if !known {
+                    words.push(word);
+                }
             }
         }
     }
-    sums.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    sums.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.entry.cmp(&b.entry)));
     sums
 }

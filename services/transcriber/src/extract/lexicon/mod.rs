@@ -9,6 +9,7 @@ mod extra;
 mod scene;
 mod service;
 mod stance;
+mod weights;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ pub use evidence::language as language_of;
 use self::{
     cue::add_cues,
     scene::{Scene, Target},
+    weights::Weights,
 };
 use super::{
     catalogue::{Catalogue, Entry, Kind, Language, Phrase, Strength},
@@ -31,7 +33,12 @@ use super::{
 pub struct Lexicon {
     catalogue: Arc<Catalogue>,
     matcher: Arc<Matcher<Target>>,
+    weights: Arc<Weights>,
 }
+
+/// A transcript that was read, to be judged with several weights.
+#[derive(Debug)]
+pub struct Heard<'l>(Scene<'l>);
 
 impl Lexicon {
     /// Compiles a catalogue.
@@ -39,9 +46,20 @@ impl Lexicon {
     /// # Errors
     /// When the built-in cue phrases cannot be read.
     pub fn new(catalogue: Arc<Catalogue>) -> Result<Self, CueError> {
+        Self::with_cues(catalogue, cue::BUILT_IN)
+    }
+
+    /// Compiles a catalogue with cue phrases other than the built-in ones, for tuning.
+    ///
+    /// # Errors
+    /// When the cue phrases are wrong.
+    pub fn with_cues(catalogue: Arc<Catalogue>, cues: &str) -> Result<Self, CueError> {
         let mut builder = MatcherBuilder::new();
         // Cues first: their words are never read as a misspelt name.
-        add_cues(&mut builder, Target::Cue)?;
+        add_cues(cues, &mut builder, Target::Cue)?;
+        for word in EXPECTING {
+            builder.expect_after(word);
+        }
         for (number, entry) in catalogue.entries.iter().enumerate() {
             for (index, phrase) in entry.phrases.iter().enumerate() {
                 let target = Target::Phrase(id(number), id(index));
@@ -56,7 +74,28 @@ impl Lexicon {
                 }
             }
         }
-        Ok(Self { catalogue, matcher: Arc::new(builder.build()) })
+        let weights = Arc::new(Weights::built_in()?);
+        Ok(Self { catalogue, matcher: Arc::new(builder.build()), weights })
+    }
+
+    /// The same rules with other weights (TOML as in `data/weights.toml`), while they are fitted.
+    ///
+    /// # Errors
+    /// When a weight is missing or is no number.
+    pub fn with_weights(&self, weights: &str) -> Result<Self, CueError> {
+        Ok(Self { weights: Arc::new(Weights::parse(weights)?), ..self.clone() })
+    }
+
+    /// Reads a transcript without judging it.
+    pub fn hear(&self, transcript: &Transcript) -> Heard<'_> {
+        Heard(Scene::read(&self.catalogue, &self.matcher, transcript))
+    }
+
+    /// The entries that could fill a field, best first, each with its evidence in log-odds
+    /// against no value.
+    pub fn judge(&self, heard: &Heard<'_>, kind: Kind) -> Vec<(&Entry, f32)> {
+        let found = decide::candidates(&heard.0, &self.weights, kind);
+        found.iter().map(|c| (&self.catalogue.entries[c.entry], c.score)).collect()
     }
 
     /// What the caller wants and where. `values` is the language of the values; without it they
@@ -65,7 +104,7 @@ impl Lexicon {
         let scene = Scene::read(&self.catalogue, &self.matcher, transcript);
         let language = values.unwrap_or_else(|| evidence::language(transcript));
         let pick = |kind| {
-            let choice = decide::choose(&scene, kind)?;
+            let choice = decide::choose(&scene, &self.weights, kind)?;
             Some(evidence::field(&scene, transcript, &choice, language))
         };
         let (service, city) = (pick(Kind::Service), pick(Kind::City));
@@ -78,6 +117,38 @@ impl Lexicon {
         &self.catalogue
     }
 }
+
+/// After these words a place may follow.
+const EXPECTING: [&str; 28] = [
+    "in",
+    "at",
+    "from",
+    "to",
+    "near",
+    "of",
+    "its",
+    "is",
+    "im",
+    "were",
+    "here",
+    "no",
+    "for",
+    "city",
+    "yeah",
+    "yes",
+    "thats",
+    "באזור",
+    "ליד",
+    "עיר",
+    "העיר",
+    "לא",
+    "זה",
+    "פה",
+    "כנ",
+    "אני",
+    "איפה",
+    "גרה",
+];
 
 /// A doubtful name may be misspelt only if it is long enough to be no other word.
 fn is_long(entry: &Entry, phrase: &Phrase) -> bool {

@@ -1,8 +1,13 @@
 //! A transcript with everything that was recognised in it, and the questions rules ask of it.
 
+mod passage;
+mod region;
+
 use std::ops::Range;
 
 use domain::{Speaker, Transcript};
+
+pub use passage::Passage;
 
 use super::cue::Cue;
 use crate::extract::{
@@ -14,8 +19,14 @@ use crate::extract::{
 /// No phrase covers more words, gaps included; rules look no further than this around one.
 const SPAN: usize = 32;
 
-/// More than three hours of talk; what comes after says nothing new. Bounds the time.
-const MAX_WORDS: usize = 30_000;
+/// An hour and twenty minutes of talk; what comes after says nothing new. Bounds the time.
+const MAX_WORDS: usize = 12_000;
+
+/// A call of ten minutes has a hundred. Bounds the time.
+const MAX_MENTIONS: usize = 2_000;
+
+/// A segment of no more words is a greeting.
+const OPENING: usize = 4;
 
 /// What a pattern of the lexicon stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,23 +52,14 @@ pub struct Mention {
     pub tokens: Range<usize>,
     /// Hebrew prefixes before it.
     pub prefix: Prefix,
-    /// 0 as written, 1 by sound, 2 one letter off.
+    /// 0 as written, 1 by sound, 2 one letter off, 3 the same consonants at best.
     pub distance: u8,
+    /// Cities of the same name in other regions.
+    pub rivals: Vec<usize>,
+    /// Whether the other side said which of them it is.
+    pub settled: bool,
     /// Whether its words stand side by side.
     pub contiguous: bool,
-}
-
-/// One segment.
-#[derive(Debug)]
-pub struct Passage {
-    /// Who speaks.
-    pub speaker: Speaker,
-    /// Its words.
-    pub text: Text,
-    /// The cues in it, by their place.
-    pub cues: Vec<(Cue, Range<usize>)>,
-    /// One bit for each kind of cue that is in it.
-    kinds: u64,
 }
 
 /// The transcript.
@@ -69,7 +71,14 @@ pub struct Scene<'c> {
     pub passages: Vec<Passage>,
     /// What was found, in order.
     pub mentions: Vec<Mention>,
+    /// The one city that is named, where no other is.
+    pub only_city: Option<usize>,
+    /// The segment in which the caller says something of substance for the first time.
+    pub opening: Option<usize>,
+    /// Services that the company names in its greeting.
+    pub greeted: Vec<usize>,
     for_another: bool,
+    asks_for_service: bool,
 }
 
 impl<'c> Scene<'c> {
@@ -79,8 +88,16 @@ impl<'c> Scene<'c> {
         matcher: &Matcher<Target>,
         transcript: &Transcript,
     ) -> Self {
-        let mut scene =
-            Self { catalogue, passages: Vec::new(), mentions: Vec::new(), for_another: false };
+        let mut scene = Self {
+            catalogue,
+            passages: Vec::new(),
+            mentions: Vec::new(),
+            only_city: None,
+            opening: None,
+            greeted: Vec::new(),
+            for_another: false,
+            asks_for_service: false,
+        };
         let mut left = MAX_WORDS;
         for (segment, spoken) in transcript.segments.iter().enumerate() {
             let mut text = Text::new(&spoken.text);
@@ -88,14 +105,56 @@ impl<'c> Scene<'c> {
             left -= text.tokens.len();
             let (mut mentions, cues) = scene.sort(segment, matcher.find(&text));
             scene.settle_regions(&text, &mut mentions);
+            scene.drop_parts_of_cities(&mut mentions);
             scene.mentions.extend(mentions);
+            if scene.mentions.len() >= MAX_MENTIONS {
+                left = 0;
+            }
             scene.passages.push(Passage::new(spoken.speaker, text, cues));
         }
         scene.guess_roles();
+        scene.opening = scene
+            .passages
+            .iter()
+            .position(|p| p.speaker != Speaker::Agent && p.text.tokens.len() > OPENING);
+        scene.greeted = scene.greeted();
+        scene.asks_for_service = scene.mentions.iter().any(|m| {
+            let own = scene.passage(m).speaker != Speaker::Agent;
+            own && m.kind == Kind::Service && scene.phrase(m).strength >= Strength::Thing
+        });
+        scene.settle_by_reply();
+        let mut cities = scene.mentions.iter().filter(|m| m.kind == Kind::City && m.distance < 2);
+        let first = cities.next().map(|m| m.entry);
+        scene.only_city = first.filter(|entry| cities.all(|m| m.entry == *entry));
         let asks_for = |p: &Passage| p.speaker != Speaker::Agent && p.has(Cue::KinNeeds);
         scene.for_another = scene.passages.iter().any(asks_for)
             || scene.mentions.iter().any(|m| scene.befalls_kin(m));
         scene
+    }
+
+    /// באר יעקב is no well.
+    fn drop_parts_of_cities(&self, mentions: &mut Vec<Mention>) {
+        let cities: Vec<Range<usize>> = mentions
+            .iter()
+            .filter(|m| m.kind == Kind::City && m.distance == 0)
+            .map(|m| m.tokens.clone())
+            .collect();
+        mentions.retain(|m| {
+            let within =
+                |city: &Range<usize>| city.start <= m.tokens.start && m.tokens.end <= city.end;
+            let weak = m.kind == Kind::Service && self.phrase(m).strength < Strength::Said;
+            !(weak && cities.iter().any(within))
+        });
+    }
+
+    fn greeted(&self) -> Vec<usize> {
+        let first = self.mentions.iter().take_while(|m| m.segment == 0);
+        let greets =
+            |m: &&Mention| m.kind == Kind::Service && self.passage(m).speaker == Speaker::Agent;
+        let mut greeted: Vec<usize> = first.filter(greets).map(|m| m.entry).collect();
+        greeted.sort_unstable();
+        greeted.dedup();
+        greeted
     }
 
     /// "My mother is locked out": what happened, happened to someone else.
@@ -124,47 +183,6 @@ impl<'c> Scene<'c> {
         }
     }
 
-    /// Of cities of one name the one whose region is said is meant, or else the first; and a
-    /// region said after its city is not a city ("Buffalo, New York").
-    fn settle_regions(&self, text: &Text, mentions: &mut Vec<Mention>) {
-        let mut settled: Vec<Mention> = Vec::with_capacity(mentions.len());
-        for mention in mentions.drain(..) {
-            let Some(last) = settled.iter_mut().rev().take(4).find(|m| m.kind == Kind::City) else {
-                settled.push(mention);
-                continue;
-            };
-            if mention.kind == Kind::City && last.tokens == mention.tokens {
-                let better = self.region_after(text, &mention) > self.region_after(text, last);
-                if better {
-                    *last = mention;
-                }
-                continue;
-            }
-            let is_region = mention.kind == Kind::City
-                && last.tokens.end == mention.tokens.start
-                && self.region_after(text, last) > 0;
-            if !is_region {
-                settled.push(mention);
-            }
-        }
-        *mentions = settled;
-    }
-
-    /// How many words after a city name its region; 0 where it is not said.
-    pub fn region_after(&self, text: &Text, mention: &Mention) -> usize {
-        let region = &self.catalogue.entries[mention.entry].region;
-        let said = |name: &&String| {
-            let mut tokens = text.tokens.iter().skip(mention.tokens.end);
-            name.split(' ').enumerate().all(|(index, word)| {
-                tokens.next().is_some_and(|token| {
-                    let apart = index > 0 || token.before == Break::Comma || !is_word(word);
-                    token.before < Break::Sentence && apart && text.word(token) == word
-                })
-            })
-        };
-        region.iter().filter(said).map(|name| name.split(' ').count()).max().unwrap_or(0)
-    }
-
     fn sort(
         &self,
         segment: usize,
@@ -175,11 +193,16 @@ impl<'c> Scene<'c> {
         for hit in hits {
             match hit.target {
                 Target::Cue(cue) => cues.push((cue, hit.tokens, hit.contiguous)),
+                Target::Phrase(..) if mentions.len() >= MAX_MENTIONS => {}
                 Target::Phrase(entry, phrase) => {
                     let (entry, phrase) = (entry as usize, phrase as usize);
                     let Some(kind) = self.catalogue.entries.get(entry).map(|e| e.kind) else {
                         continue;
                     };
+                    // "The", "like": no name of a place follows.
+                    if kind == Kind::City && hit.prefix.common {
+                        continue;
+                    }
                     mentions.push(Mention {
                         entry,
                         phrase,
@@ -188,6 +211,8 @@ impl<'c> Scene<'c> {
                         tokens: hit.tokens,
                         prefix: hit.prefix,
                         distance: hit.distance,
+                        rivals: Vec::new(),
+                        settled: false,
                         contiguous: hit.contiguous,
                     });
                 }
@@ -225,6 +250,7 @@ impl<'c> Scene<'c> {
             // Cities of one name share a span; their regions decide later.
             Kind::City if outer == inner => known.distance < mention.distance,
             Kind::City => overlap && (outer.len(), inner.start) > (inner.len(), outer.start),
+            Kind::Region => false,
             Kind::Service => {
                 let (own, other) = (self.phrase(known).strength, self.phrase(mention).strength);
                 let other_trade = known.entry != mention.entry && own >= Strength::Sign;
@@ -237,6 +263,11 @@ impl<'c> Scene<'c> {
         }
     }
 
+    /// Whether the caller named a service, or something that one mends.
+    pub fn asks_for_service(&self) -> bool {
+        self.asks_for_service
+    }
+
     /// Whether the caller wants the work for someone else: "for my mother".
     pub fn acts_for_another(&self) -> bool {
         self.for_another
@@ -245,6 +276,12 @@ impl<'c> Scene<'c> {
     /// The phrase a mention was recognised by.
     pub fn phrase(&self, mention: &Mention) -> &'c Phrase {
         &self.catalogue.entries[mention.entry].phrases[mention.phrase]
+    }
+
+    /// The first word of a mention.
+    pub fn first_word(&self, mention: &Mention) -> &str {
+        let text = &self.passage(mention).text;
+        text.tokens.get(mention.tokens.start).map_or("", |token| text.word(token))
     }
 
     /// The segment of a mention.
@@ -297,70 +334,8 @@ fn unmasked(mut cues: Vec<(Cue, Range<usize>, bool)>) -> Vec<(Cue, Range<usize>)
     cues.iter().enumerate().filter_map(kept).collect()
 }
 
-/// Abbreviations of states that are words when they are heard.
-fn is_word(region: &str) -> bool {
-    matches!(
-        region,
-        "in" | "or" | "me" | "ok" | "hi" | "oh" | "ma" | "pa" | "id" | "al" | "de" | "la" | "co"
-    )
-}
-
 fn masks(outer: Cue, inner: Cue) -> bool {
     let denial = matches!(inner, Cue::Negate | Cue::No);
     let other = matches!(outer, Cue::Near | Cue::Correct | Cue::Unserved | Cue::Relaxed);
     denial && other || inner == Cue::Urgent && outer == Cue::Relaxed
-}
-
-impl Passage {
-    fn new(speaker: Speaker, text: Text, cues: Vec<(Cue, Range<usize>)>) -> Self {
-        let kinds = cues.iter().fold(0, |kinds, (cue, _)| kinds | 1 << *cue as u64);
-        Self { speaker, text, cues, kinds }
-    }
-
-    /// Whether the phrase stands anywhere in the segment.
-    pub fn has(&self, cue: Cue) -> bool {
-        self.kinds & (1 << cue as u64) != 0
-    }
-
-    /// Whether it ends with a question mark.
-    pub fn asks(&self) -> bool {
-        self.text.ending == Some(Break::Question)
-    }
-
-    /// Whether the phrase begins among the first words.
-    pub fn opens_with(&self, cue: Cue, words: usize) -> bool {
-        self.cues.iter().take_while(|(_, span)| span.start < words).any(|(c, _)| *c == cue)
-    }
-
-    /// The cues that begin in a range of words.
-    pub fn cues_in(&self, tokens: Range<usize>) -> &[(Cue, Range<usize>)] {
-        let from = self.cues.partition_point(|(_, span)| span.start < tokens.start);
-        let to = self.cues.partition_point(|(_, span)| span.start < tokens.end);
-        self.cues.get(from..to).unwrap_or_default()
-    }
-
-    /// How many words lie between the phrase and a place after it, within the same clause.
-    pub fn before(&self, cue: Cue, place: usize, reach: usize, stop: Break) -> Option<usize> {
-        self.cues_in(place.saturating_sub(reach + SPAN)..place)
-            .iter()
-            .filter(|(c, span)| *c == cue && span.end <= place && place - span.end <= reach)
-            .filter(|(_, span)| self.unbroken(span.end..place + 1, stop))
-            .map(|(_, span)| place - span.end)
-            .min()
-    }
-
-    /// How many words lie between a place and the phrase after it, within the same clause.
-    pub fn after(&self, cue: Cue, place: usize, reach: usize, stop: Break) -> Option<usize> {
-        self.cues_in(place..place + reach + 1)
-            .iter()
-            .filter(|(c, span)| *c == cue && span.start >= place && span.start - place <= reach)
-            .filter(|(_, span)| self.unbroken(place..span.start + 1, stop))
-            .map(|(_, span)| span.start - place)
-            .min()
-    }
-
-    /// Whether nothing as strong as `stop` stands before any of these words.
-    pub fn unbroken(&self, tokens: Range<usize>, stop: Break) -> bool {
-        tokens.filter_map(|at| self.text.tokens.get(at)).all(|token| token.before < stop)
-    }
 }

@@ -6,6 +6,7 @@ use super::{
     cue::Cue,
     scene::{Mention, Passage, Scene},
     stance::Stance,
+    weights::ServiceWeights,
 };
 use crate::extract::{
     catalogue::{Kind, Strength},
@@ -13,7 +14,7 @@ use crate::extract::{
 };
 
 /// Weighs one mention.
-pub fn judge(scene: &Scene<'_>, number: usize) -> Stance {
+pub fn judge(scene: &Scene<'_>, weights: &ServiceWeights, number: usize) -> Stance {
     let mention = &scene.mentions[number];
     let passage = scene.passage(mention);
     let wish = Wish {
@@ -22,6 +23,7 @@ pub fn judge(scene: &Scene<'_>, number: usize) -> Stance {
         passage,
         strength: scene.phrase(mention).strength,
         agent: passage.speaker == Speaker::Agent,
+        weights,
     };
     let mut stance = Stance::new(number, wish.prior());
     wish.weigh_wish(&mut stance);
@@ -37,6 +39,7 @@ struct Wish<'s, 'c> {
     passage: &'s Passage,
     strength: Strength,
     agent: bool,
+    weights: &'s ServiceWeights,
 }
 
 impl Wish<'_, '_> {
@@ -55,34 +58,64 @@ impl Wish<'_, '_> {
     fn prior(&self) -> f32 {
         let entry = &self.scene.catalogue.entries[self.mention.entry];
         let strength = match self.strength {
-            Strength::Name => 1.7,
-            Strength::Said => 1.5,
-            Strength::Sign => 1.3,
-            Strength::Hint => 0.15,
+            Strength::Name => self.weights.name,
+            Strength::Said => self.weights.said,
+            Strength::Sign => self.weights.sign,
+            Strength::Thing => self.weights.thing,
+            Strength::Hint => self.weights.hint,
         };
         let speaker = match self.passage.speaker {
-            Speaker::Caller => 0.5,
-            Speaker::Unknown | Speaker::Voice(_) => 0.4,
-            Speaker::Agent => -2.0,
+            Speaker::Caller => self.weights.caller,
+            Speaker::Unknown | Speaker::Voice(_) => self.weights.unknown,
+            Speaker::Agent => self.weights.agent,
         };
-        let weight = if self.strength == Strength::Hint { 0.0 } else { entry.weight };
-        strength + speaker + weight - 0.3 * f32::from(self.mention.distance)
+        let weight = if self.strength < Strength::Sign { 0.0 } else { entry.weight };
+        strength + speaker + weight + self.weights.misspelt * f32::from(self.mention.distance)
     }
 
     fn weigh_wish(&self, stance: &mut Stance) {
         let phrase = self.scene.phrase(self.mention);
         let needed = self.before(Cue::Need, 7);
         let bonus = match self.strength {
-            Strength::Name => 1.3,
-            Strength::Said => 0.9,
-            Strength::Sign => 0.6,
-            Strength::Hint => 0.3,
+            Strength::Name => self.weights.name_needed,
+            Strength::Said => self.weights.said_needed,
+            Strength::Sign => self.weights.sign_needed,
+            Strength::Thing | Strength::Hint => self.weights.hint_needed,
         };
         stance.weigh(needed, bonus);
-        stance.weigh(phrase.doubtful && !needed, -1.5);
-        stance.weigh(self.before(Cue::Serve, 4) && self.strength == Strength::Name, 0.4);
+        stance.weigh(phrase.doubtful && !needed, self.weights.doubtful);
+        let served = self.before(Cue::Serve, 4) && self.strength == Strength::Name;
+        stance.weigh(served, self.weights.served);
+        // The first thing a caller says is mostly why they call.
+        let first = !self.agent && self.scene.opening == Some(self.mention.segment);
+        stance.weigh(first, self.weights.first);
+        let greeted = self.scene.greeted.contains(&self.mention.entry);
+        stance.weigh(!self.agent && greeted, self.weights.greeted);
+        if self.strength == Strength::Thing {
+            self.weigh_thing(stance);
+        }
         let asked = self.scene.previous(self.mention.segment);
-        stance.weigh(!self.agent && asked.is_some_and(|p| p.has(Cue::AskService)), 0.5);
+        stance.weigh(
+            !self.agent && asked.is_some_and(|p| p.has(Cue::AskService)),
+            self.weights.asked,
+        );
+    }
+
+    /// A thing says what is wanted by what is wrong with it or to be done to it.
+    fn weigh_thing(&self, stance: &mut Stance) {
+        let place = &self.mention.tokens;
+        let near = |cue, before, after| {
+            self.passage.before(cue, place.start, before, Break::Sentence).is_some()
+                || self.passage.after(cue, place.end, after, Break::Sentence).is_some()
+        };
+        let aside = self.beside(Cue::Aside, 0) || self.mention.prefix.within;
+        let fault = near(Cue::Fault, 4, 5);
+        stance.weigh(fault, self.weights.thing_fault);
+        stance.weigh(!fault && near(Cue::Fault, 10, 10), self.weights.thing_fault_far);
+        stance.weigh(near(Cue::Mend, 4, 3), self.weights.thing_mend);
+        stance.weigh(aside, self.weights.aside);
+        // "Behind the fridge": nothing is wanted of it.
+        stance.exclude(aside && !fault && !near(Cue::Mend, 4, 3));
     }
 
     /// Tradesmen of the past, of others, and those who never came.
@@ -90,13 +123,14 @@ impl Wish<'_, '_> {
         let name = self.strength == Strength::Name;
         let place = self.mention.tokens.clone();
         let unserved = self.passage.after(Cue::Unserved, place.end, 12, Break::Sentence).is_some();
-        stance.weigh(name && unserved, 0.8);
+        stance.weigh(name && unserved, self.weights.unserved);
         let done = self.beside(Cue::Done, 3) || self.after(Cue::Done, 1);
-        stance.weigh(name && done && !unserved, -2.6);
-        stance.weigh(!name && self.beside(Cue::Done, 2), -0.8);
-        stance.weigh(name && !unserved && self.before(Cue::Past, 5), -1.6);
-        stance.weigh(name && self.before(Cue::Recommend, 6), -1.2);
-        stance.weigh(name && self.before(Cue::Kin, 3) && self.after(Cue::Third, 1), -1.0);
+        stance.weigh(name && done && !unserved, self.weights.name_done);
+        stance.weigh(!name && self.beside(Cue::Done, 2), self.weights.sign_done);
+        stance.weigh(name && !unserved && self.before(Cue::Past, 5), self.weights.past);
+        stance.weigh(name && self.before(Cue::Recommend, 6), self.weights.recommended);
+        stance
+            .weigh(name && self.before(Cue::Kin, 3) && self.after(Cue::Third, 1), self.weights.kin);
     }
 
     /// What the agent makes of it counts once the caller has spoken; a menu of trades does not.
@@ -107,9 +141,9 @@ impl Wish<'_, '_> {
         let concludes = self.passage.has(Cue::Recap) || self.passage.has(Cue::Dispatch);
         let heard = self.scene.passages[..self.mention.segment].iter().take(8);
         let spoken = heard.clone().any(|p| p.speaker != Speaker::Agent);
-        stance.weigh(spoken && concludes, 1.9);
+        stance.weigh(spoken && concludes, self.weights.concluded);
         // "So a plumber then": a dispatcher's conclusion weighs more than the caller's symptoms.
-        stance.weigh(spoken && self.beside(Cue::Recap, 2), 1.8);
+        stance.weigh(spoken && self.beside(Cue::Recap, 2), self.weights.recap);
         let number = self.scene.mentions.partition_point(|m| m.segment < self.mention.segment);
         let menu = self.scene.mentions[number..]
             .iter()
@@ -120,12 +154,13 @@ impl Wish<'_, '_> {
                     && m.entry != self.mention.entry
                     && self.scene.phrase(m).strength == Strength::Name
             });
-        stance.weigh(menu, -2.5);
+        stance.weigh(menu, self.weights.menu);
     }
 
     fn exclude(&self, stance: &mut Stance) {
         let name = self.strength >= Strength::Said;
         stance.deny(self.is_negated() && name);
+        stance.weigh(self.is_negated() && !name, self.weights.denied_sign);
         stance.exclude(self.beside(Cue::Negate, 0) && self.strength == Strength::Hint);
         stance.exclude(name && self.beside(Cue::TradeOfKin, 1));
         let greeted = self.mention.segment < 2 && self.passage.has(Cue::Greeting);

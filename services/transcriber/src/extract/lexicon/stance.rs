@@ -13,12 +13,14 @@ pub struct Stance {
     pub excluded: bool,
     /// Said to be the wrong one: its entry is distrusted wherever else it is named.
     pub denied: bool,
+    /// Said of something else than the work: it corrects nothing.
+    pub beside: bool,
 }
 
 impl Stance {
     /// Starts with what is known before the words around it are heard.
     pub fn new(mention: usize, score: f32) -> Self {
-        Self { mention, score, excluded: false, denied: false }
+        Self { mention, score, excluded: false, denied: false, beside: false }
     }
 
     /// Adds a weight where a condition holds.

@@ -28,6 +28,7 @@ pub(super) struct Neighbours {
     by_deletion: HashMap<Box<str>, Vec<u32>, FixedState>,
     by_sound: HashMap<Box<str>, Vec<u32>, FixedState>,
     by_skeleton: HashMap<Box<str>, Vec<u32>, FixedState>,
+    by_ear: HashMap<Box<str>, Vec<u32>, FixedState>,
 }
 
 impl Neighbours {
@@ -43,6 +44,9 @@ impl Neighbours {
         }
         if let Some(skeleton) = skeleton(&letters) {
             self.by_skeleton.entry(skeleton.into()).or_default().push(index);
+        }
+        if let Some(ear) = by_ear(&letters) {
+            self.by_ear.entry(ear.into()).or_default().push(index);
         }
         if !(least(&letters)..=MAX).contains(&letters.len()) {
             return;
@@ -63,6 +67,18 @@ impl Neighbours {
             && let Some(alike) = self.by_sound.get(sound(&letters).as_str())
         {
             readings.extend(alike.iter().map(|at| self.reading(*at, Prefix::default(), 1)));
+        }
+    }
+
+    /// Appends the words with the same consonants, as far as one hears them.
+    pub(super) fn read_by_ear(&self, word: &str, prefix: Prefix, readings: &mut Vec<Reading>) {
+        let letters: Vec<char> = word.chars().take(MAX + 1).collect();
+        let Some(ear) = by_ear(&letters) else { return };
+        for &index in self.by_ear.get(ear.as_str()).into_iter().flatten() {
+            let known = &*self.words[index as usize].0;
+            if strsim::osa_distance(known, word) * 5 <= letters.len() * 2 {
+                readings.push(self.reading(index, prefix, 3));
+            }
         }
     }
 
@@ -136,6 +152,33 @@ fn skeleton(letters: &[char]) -> Option<String> {
     let rest = heard.chars().skip(1).filter(|c| !vowel(*c));
     let consonants: String = std::iter::once(first).chain(rest).collect();
     consonants.chars().nth(MIN_SKELETON - 1).map(|_| consonants)
+}
+
+/// The consonants that even a bad line carries; none of too short or too long a word.
+fn by_ear(letters: &[char]) -> Option<String> {
+    let hebrew = letters.first().is_some_and(|letter| !letter.is_ascii());
+    let least = if hebrew { 3 } else { 5 };
+    if !(least..=MAX).contains(&letters.len()) {
+        return None;
+    }
+    let mut kept = String::new();
+    let silent = |at: usize| letters[at] == 'g' && letters.get(at + 1) == Some(&'h');
+    let spoken: Vec<char> =
+        (0..letters.len()).filter(|at| !silent(*at)).map(|at| letters[at]).collect();
+    for (at, voice) in sound(&spoken).chars().enumerate() {
+        let voice = match voice {
+            'ח' => 'כ',
+            'צ' => 'ס',
+            'a' | 'e' | 'i' | 'o' | 'u' if at == 0 => 'a',
+            'א' | 'ה' | 'ו' | 'י' if at == 0 => 'א',
+            'a' | 'e' | 'i' | 'o' | 'u' | 'h' | 'v' | 'א' | 'ה' | 'ו' | 'י' => continue,
+            other => other,
+        };
+        if !kept.ends_with(voice) {
+            kept.push(voice);
+        }
+    }
+    kept.chars().nth(if hebrew { 1 } else { 2 }).map(|_| kept)
 }
 
 /// What the word sounds like: Hebrew letters that are pronounced alike are one, and so are the

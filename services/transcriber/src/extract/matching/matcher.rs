@@ -4,7 +4,7 @@ use std::{collections::HashMap, ops::Range};
 
 use foldhash::fast::FixedState;
 
-use super::super::text::{Break, Script, Text};
+use super::super::text::{Break, Script, Text, Token};
 use super::{Pattern, Prefix, Reading, Slot, Vocabulary, WordId};
 
 /// A phrase that was found.
@@ -16,7 +16,8 @@ pub struct Hit<T> {
     pub tokens: Range<usize>,
     /// The Hebrew prefixes before its first word.
     pub prefix: Prefix,
-    /// How far the spelling is from the catalogue's: 0 exact, 1 by sound, 2 one letter off.
+    /// How far the spelling is from the catalogue's: 0 exact, 1 by sound, 2 one letter off, 3 the
+    /// same consonants at best.
     pub distance: u8,
     /// Whether its words stand side by side.
     pub contiguous: bool,
@@ -29,7 +30,17 @@ pub struct Matcher<T> {
     patterns: Vec<Compiled<T>>,
     /// For each word, the patterns that begin with it.
     heads: Vec<Vec<u32>>,
+    /// For each word, the patterns that go on with it, a bit each.
+    seconds: Vec<Box<[u64]>>,
+    /// The patterns that need no certain second word.
+    free: Box<[u64]>,
 }
+
+/// Words in which the second word of a phrase stands, if anywhere: as many as `*` stands for, and
+/// that one.
+const WINDOW: usize = 5;
+/// Fewer phrases are tried at once.
+const FEW: usize = 6;
 
 #[derive(Debug, Clone)]
 struct Compiled<T> {
@@ -75,6 +86,11 @@ impl<T: Clone + PartialEq> MatcherBuilder<T> {
         self.patterns.push(Compiled { target, slots, forgiving });
     }
 
+    /// After this word a name may follow that was heard badly.
+    pub fn expect_after(&mut self, word: &str) {
+        self.vocabulary.expect_after(word);
+    }
+
     /// Both words of a name of two, which may be misspelt as one.
     pub fn halves(&mut self, pattern: &Pattern) {
         for word in pattern.slots.iter().flat_map(|slot| &slot.words) {
@@ -92,6 +108,26 @@ impl<T: Clone + PartialEq> MatcherBuilder<T> {
     /// Ready to match.
     pub fn build(self) -> Matcher<T> {
         let mut heads: Vec<Vec<u32>> = Vec::new();
+        let blank = vec![0_u64; self.patterns.len().div_ceil(64)].into_boxed_slice();
+        let mut seconds: Vec<Box<[u64]>> = Vec::new();
+        let mut free = blank.clone();
+        for (index, pattern) in self.patterns.iter().enumerate() {
+            let (block, bit) = (index / 64, 1 << (index % 64));
+            let Some(second) = pattern.slots.get(1).filter(|slot| !slot.optional) else {
+                free[block] |= bit;
+                continue;
+            };
+            for word in &second.words {
+                let at = word.0 as usize;
+                if seconds.len() <= at {
+                    seconds.resize_with(at + 1, Box::default);
+                }
+                if seconds[at].is_empty() {
+                    seconds[at] = blank.clone();
+                }
+                seconds[at][block] |= bit;
+            }
+        }
         for (index, pattern) in self.patterns.iter().enumerate() {
             for word in &pattern.slots[0].words {
                 let at = word.0 as usize;
@@ -101,7 +137,8 @@ impl<T: Clone + PartialEq> MatcherBuilder<T> {
                 heads[at].push(u32::try_from(index).unwrap_or(u32::MAX));
             }
         }
-        Matcher { vocabulary: self.vocabulary, patterns: self.patterns, heads }
+        let patterns = self.patterns;
+        Matcher { vocabulary: self.vocabulary, patterns, heads, seconds, free }
     }
 }
 
@@ -110,38 +147,93 @@ struct Read {
     all: Vec<Reading>,
     words: Vec<Range<usize>>,
     pairs: Vec<Range<usize>>,
+    /// Names heard badly: the first word, how many there are, and what they are read as.
+    ears: Vec<(usize, usize, Reading)>,
 }
+
+/// What may still follow.
+struct Ahead {
+    /// The word from which it was looked for.
+    next: usize,
+    /// The patterns that can go on there, a bit each.
+    possible: Box<[u64]>,
+}
+
+/// Where a phrase begins, where it goes on, and which hits begin there too.
+#[derive(Clone, Copy)]
+struct Place {
+    at: usize,
+    next: usize,
+    from: usize,
+}
+
+/// Words that may make up one badly heard name.
+const EARS: usize = 4;
+/// Letters one by one spell a name if there are as many.
+const SPELT: usize = 4;
 
 impl<T: Clone + PartialEq> Matcher<T> {
     /// Finds every phrase. Of one target's hits that begin at the same word the longest is given.
     pub fn find(&self, text: &Text) -> Vec<Hit<T>> {
         let read = self.read(text);
         let mut hits = Vec::new();
+        let mut ahead = Ahead { next: usize::MAX, possible: self.free.clone() };
         for at in 0..text.tokens.len() {
             let from = hits.len();
             for reading in &read.all[read.words[at].clone()] {
-                self.find_at(text, &read, at, at + 1, *reading, from, &mut hits);
+                let place = Place { at, next: at + 1, from };
+                self.find_at(text, &read, &mut ahead, place, *reading, &mut hits);
             }
             for reading in &read.all[read.pairs[at].clone()] {
-                self.find_at(text, &read, at, at + 2, *reading, from, &mut hits);
+                let place = Place { at, next: at + 2, from };
+                self.find_at(text, &read, &mut ahead, place, *reading, &mut hits);
+            }
+            let first = read.ears.partition_point(|(start, ..)| *start < at);
+            for (_, count, reading) in read.ears[first..].iter().take_while(|e| e.0 == at) {
+                let place = Place { at, next: at + count, from };
+                self.find_at(text, &read, &mut ahead, place, *reading, &mut hits);
             }
         }
         hits
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one step of the innermost loop")]
+    /// Marks the patterns whose second word is among the next words.
+    fn look_ahead(&self, read: &Read, ahead: &mut Ahead, next: usize) {
+        if ahead.next == next {
+            return;
+        }
+        ahead.next = next;
+        ahead.possible.copy_from_slice(&self.free);
+        for words in read.words.iter().skip(next).take(WINDOW) {
+            for reading in &read.all[words.clone()] {
+                let Some(second) = self.seconds.get(reading.word.0 as usize) else { continue };
+                for (possible, second) in ahead.possible.iter_mut().zip(second) {
+                    *possible |= second;
+                }
+            }
+        }
+    }
+
     fn find_at(
         &self,
         text: &Text,
         read: &Read,
-        at: usize,
-        next: usize,
+        ahead: &mut Ahead,
+        place: Place,
         reading: Reading,
-        from: usize,
         hits: &mut Vec<Hit<T>>,
     ) {
         let Some(heads) = self.heads.get(reading.word.0 as usize) else { return };
+        let Place { at, next, from } = place;
+        let many = heads.len() > FEW;
+        if many {
+            self.look_ahead(read, ahead, next);
+        }
         for &index in heads {
+            let possible = |index: usize| ahead.possible[index / 64] & (1 << (index % 64)) != 0;
+            if many && !possible(index as usize) {
+                continue;
+            }
             let pattern = &self.patterns[index as usize];
             let first = &pattern.slots[0];
             let allowed = (first.prefixable || !reading.prefix.any)
@@ -215,6 +307,7 @@ impl<T: Clone + PartialEq> Matcher<T> {
             all: Vec::with_capacity(count),
             words: Vec::with_capacity(count),
             pairs: Vec::with_capacity(count),
+            ears: Vec::new(),
         };
         let mut pair = String::new();
         // People repeat themselves: each word is looked up once.
@@ -237,13 +330,56 @@ impl<T: Clone + PartialEq> Matcher<T> {
                 pair.clear();
                 pair.push_str(text.word(token));
                 pair.push_str(text.word(next));
+                let plain = [token, next].map(|t| self.vocabulary.is_ordinary(text.word(t)));
                 let halves = [at, at + 1].map(|at| read.words[at].clone());
-                let known = halves.into_iter().any(|r| self.vocabulary.has_half(&read.all[r]));
+                let known = halves.into_iter().any(|r| self.vocabulary.has_half(&read.all[r]))
+                    && !plain.contains(&true);
                 self.vocabulary.read_pair(&pair, known, &mut read.all);
             }
             read.pairs.push(start..read.all.len());
         }
+        self.read_by_ear(text, &mut read);
         read
+    }
+
+    /// Names that were heard badly, where a name is expected: at the beginning, and after words
+    /// such as "in".
+    fn read_by_ear(&self, text: &Text, read: &mut Read) {
+        let mut heard = String::new();
+        let mut readings = Vec::new();
+        for (at, token) in text.tokens.iter().enumerate() {
+            let before = at.checked_sub(1).map(|before| &read.all[read.words[before].clone()]);
+            let expected = at < 2
+                || token.before >= Break::Comma
+                || before.is_some_and(|known| self.vocabulary.expects(known))
+                || text.word(token).starts_with(['ב', 'ל', 'מ']);
+            let letter = |token: &Token| token.chars.len() == 1 && token.script == Script::Latin;
+            let spelt = text.tokens[at..].iter().take(24).take_while(|t| letter(t)).count();
+            if !expected && spelt < SPELT {
+                continue;
+            }
+            heard.clear();
+            let mut unknown = false;
+            let most = if spelt >= SPELT { spelt } else { EARS };
+            for (count, next) in text.tokens[at..].iter().take(most).enumerate() {
+                let word = text.word(next);
+                let apart = count > 0 && next.before >= Break::Comma;
+                let other = next.script != token.script || next.script == Script::Other;
+                if apart || other || self.vocabulary.is_ordinary(word) {
+                    break;
+                }
+                unknown |= read.words[at + count].is_empty();
+                heard.push_str(word);
+                readings.clear();
+                if spelt >= SPELT && count + 1 == spelt {
+                    self.vocabulary.read(&heard, &mut readings);
+                } else if unknown {
+                    self.vocabulary.read_by_ear(&heard, &mut readings);
+                }
+                let found = readings.iter().map(|reading| (at, count + 1, *reading));
+                read.ears.extend(found);
+            }
+        }
     }
 }
 

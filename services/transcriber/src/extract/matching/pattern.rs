@@ -110,10 +110,37 @@ impl Pattern {
         Ok(self)
     }
 
+    /// Adds the plurals and construct forms of its last word: fridges, מקררים.
+    pub fn inflect(&mut self) {
+        let Some(last) = self.slots.last_mut() else { return };
+        let forms: Vec<String> = last.words.iter().flat_map(|word| inflections(word)).collect();
+        last.words.extend(forms);
+    }
+
     /// Its words written as one, where it is a plain name of several: "telaviv", "לוקסמית".
     pub fn joined(&self) -> Option<String> {
         let plain = self.slots.len() > 1 && self.slots.iter().all(|s| s.words.len() == 1);
         plain.then(|| self.slots.iter().map(|slot| slot.words[0].as_str()).collect())
+    }
+}
+
+/// The regular forms of a noun. Those that nobody says are never met.
+fn inflections(word: &str) -> Vec<String> {
+    let with = |stem: &str, endings: &[&str]| {
+        endings.iter().map(|ending| format!("{stem}{ending}")).collect::<Vec<_>>()
+    };
+    if word.is_ascii() {
+        let hissing = ["s", "x", "z", "ch", "sh"].iter().any(|end| word.ends_with(end));
+        return match word.strip_suffix('y') {
+            Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => with(stem, &["ies"]),
+            _ if hissing => with(word, &["es"]),
+            _ => with(word, &["s"]),
+        };
+    }
+    match word.strip_suffix('ה') {
+        Some(stem) => with(stem, &["ות", "ת"]),
+        None if word.ends_with("ימ") || word.ends_with("ות") => Vec::new(),
+        None => with(word, &["ימ", "י", "ות"]),
     }
 }
 
@@ -178,6 +205,22 @@ mod tests {
         let last = |pattern: &Pattern| pattern.slots.last().unwrap().words.clone();
         assert_eq!(patterns.iter().map(last).collect::<Vec<_>>(), [["stuck"], ["opening"]]);
         assert_eq!(patterns[1].slots[1].gap, GAP);
+    }
+
+    #[test]
+    fn a_noun_has_its_plurals_and_construct_forms() {
+        let forms = |word: &str| {
+            let mut pattern = Pattern::name(word).unwrap();
+            pattern.inflect();
+            pattern.slots[0].words.clone()
+        };
+        assert_eq!(forms("fridge"), ["fridge", "fridges"]);
+        assert_eq!(forms("latch"), ["latch", "latches"]);
+        assert_eq!(forms("battery"), ["battery", "batteries"]);
+        assert_eq!(forms("key"), ["key", "keys"]);
+        assert_eq!(forms("מכונה"), ["מכונה", "מכונות", "מכונת"]);
+        assert_eq!(forms("מקרר"), ["מקרר", "מקררימ", "מקררי", "מקררות"]);
+        assert_eq!(forms("מכונות"), ["מכונות"]);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct Prefix {
     pub from: bool,
     /// Any prefix at all, ו ש כ ה included.
     pub any: bool,
+    /// ה or כ right before the word: the, like. Names of places have neither.
+    pub common: bool,
 }
 
 /// One way to read a word of the text.
@@ -30,7 +32,7 @@ pub struct Reading {
     pub word: WordId,
     /// What stood before it in the same written word.
     pub prefix: Prefix,
-    /// 0 as written, 1 sounds the same, 2 one letter away.
+    /// 0 as written, 1 sounds the same, 2 one letter away, 3 the same consonants at best.
     pub distance: u8,
 }
 
@@ -42,6 +44,7 @@ pub struct Vocabulary {
     torn: HashMap<Box<str>, WordId, FixedState>,
     whole: HashSet<Box<str>, FixedState>,
     halves: HashSet<WordId, FixedState>,
+    expecting: HashSet<WordId, FixedState>,
 }
 
 /// More letters are never taken off: "וכשבה" is already rare.
@@ -140,6 +143,33 @@ impl Vocabulary {
         }
     }
 
+    /// Appends the names that sound roughly like several words, or like one that means nothing
+    /// ("high a leah", "murfrees burrow", רהאט). Right only where a name is expected.
+    pub fn read_by_ear(&self, heard: &str, readings: &mut Vec<Reading>) {
+        self.neighbours.read_by_ear(heard, Prefix::default(), readings);
+        if !heard.is_ascii() {
+            for (stem, prefix) in stems(heard) {
+                self.neighbours.read_by_ear(stem, prefix, readings);
+            }
+        }
+    }
+
+    /// After this word a name may follow that was heard badly.
+    pub fn expect_after(&mut self, word: &str) {
+        let id = self.intern(word);
+        self.expecting.insert(id);
+    }
+
+    /// Whether a name may follow after one of the readings.
+    pub fn expects(&self, readings: &[Reading]) -> bool {
+        readings.iter().any(|r| r.distance == 0 && self.expecting.contains(&r.word))
+    }
+
+    /// Whether it is an everyday word.
+    pub fn is_ordinary(&self, word: &str) -> bool {
+        self.whole.contains(word)
+    }
+
     /// From now on this word is known to be half of a name.
     pub fn half(&mut self, word: &str) {
         let id = self.intern(word);
@@ -183,6 +213,7 @@ fn stems(word: &str) -> impl Iterator<Item = (&str, Prefix)> {
             to: letter == 'ל' || prefix.to && letter == 'ה',
             from: letter == 'מ' || prefix.from && letter == 'ה',
             any: true,
+            common: matches!(letter, 'ה' | 'כ'),
         };
         at += letter.len_utf8();
         Some((&word[at..], prefix))
@@ -229,5 +260,24 @@ mod tests {
         assert_eq!(read(&vocabulary, "netania")[0].word, meadow);
         assert_eq!(read(&vocabulary, "netanyo")[0].distance, 2);
         assert!(read(&vocabulary, "nothing").is_empty());
+    }
+
+    #[test]
+    fn a_name_is_heard_by_its_consonants() {
+        let mut vocabulary = Vocabulary::default();
+        for name in ["hialeah", "murfreesboro", "batonrouge", "רהט", "קרייתגת"] {
+            vocabulary.forgive(&crate::extract::text::normalise_name(name));
+        }
+        let heard = |word: &str| {
+            let mut readings = Vec::new();
+            vocabulary.read_by_ear(&crate::extract::text::normalise_name(word), &mut readings);
+            readings.len()
+        };
+        for word in ["murfreesburrow", "battenrouge", "רהאט", "קריאתגת"] {
+            assert_eq!(heard(word), 1, "{word}");
+        }
+        for word in ["table", "rouge", "burrow", "ראש", "קורה"] {
+            assert_eq!(heard(word), 0, "{word}");
+        }
     }
 }

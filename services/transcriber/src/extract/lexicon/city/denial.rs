@@ -1,0 +1,98 @@
+//! Which city is denied, and by what.
+
+use domain::Speaker;
+
+use super::Place;
+use crate::extract::{
+    catalogue::Kind,
+    lexicon::{cue::Cue, stance::Stance},
+    text::{Break, Token},
+};
+
+impl Place<'_, '_> {
+    pub(super) fn exclude_denied(&self, stance: &mut Stance) {
+        let negated = self.is_negated();
+        stance.deny(negated && !self.agent);
+        stance.exclude(negated);
+        // "Haifa, no, Acre"; "are you in Charleston no I'm in Savannah".
+        let no = self.passage.after(Cue::No, self.end, 1, Break::Question);
+        let next = self.next_city(8).filter(|_| !self.agent && no.is_some());
+        let taken_back = next.is_some_and(|next| !self.is_contrast(next));
+        stance.deny(taken_back);
+        let both_sides = self.passage.speaker == Speaker::Unknown && self.beside(Cue::Guess, 1);
+        stance.weigh(both_sides && !self.passage.has(Cue::Yes), self.weights.guessed);
+    }
+
+    /// "בחולון לא בבת ים": without a pause the Hebrew "no" is a "not", and denies the next city.
+    pub(super) fn is_contrast(&self, next: usize) -> bool {
+        let text = &self.passage.text;
+        let no = next.checked_sub(1).and_then(|at| text.tokens.get(at));
+        let paused = text.tokens.get(next).is_some_and(|token| token.before >= Break::Comma);
+        no.is_some_and(|token| text.word(token) == "לא") && !paused
+    }
+
+    /// "A locksmith for Arad", "מנעולן לערד".
+    pub(super) fn is_destination(&self) -> bool {
+        let services = self.scene.mentions[..self.number()].iter().rev().take(6);
+        self.to
+            && services.into_iter().any(|m| {
+                m.segment == self.mention.segment
+                    && m.kind == Kind::Service
+                    && m.tokens.end <= self.start
+                    && self.start - m.tokens.end <= 2
+            })
+    }
+
+    pub(super) fn is_negated(&self) -> bool {
+        let passage = self.passage;
+        let Some(distance) = passage.before(Cue::Negate, self.start, 2, Break::Comma) else {
+            return false;
+        };
+        let at = self.start - distance;
+        // "Not in Haifa", but not "it isn't working in Haifa".
+        let joins = |token: &Token| {
+            matches!(
+                self.passage.text.word(token),
+                "in" | "at" | "from" | "to" | "near" | "the" | "for"
+            )
+        };
+        if !self.passage.text.tokens[at..self.start].iter().all(joins)
+            && !self.beside(Cue::Inside, 0)
+        {
+            return false;
+        }
+        // "Not Minneapolis, Saint Paul": the city right after the denial is the one denied.
+        let number = self.number();
+        let other = self.scene.mentions[..number].iter().rev().take(4).any(|m| {
+            m.segment == self.mention.segment && m.kind == Kind::City && m.tokens.start >= at
+        });
+        if other {
+            return false;
+        }
+        let corrects = |(cue, _): &(Cue, std::ops::Range<usize>)| *cue == Cue::Correct;
+        if passage.cues_in(at..self.start).iter().any(corrects) {
+            return false;
+        }
+        // "Not far from"; "no, I'm in Savannah": the denial ended before the city.
+        if self.beside(Cue::Near, 1)
+            || distance > 0 && self.passage.before(Cue::Me, self.start, 1, Break::Comma).is_some()
+        {
+            return false;
+        }
+        // "לא בנשר" answers a guess; it denies that city, not this one.
+        let opens = at <= 2 && passage.cues_in(0..1).iter().any(|(cue, _)| *cue == Cue::No);
+        let guess = self.guessed();
+        !(opens && guess.is_some_and(|entry| entry != self.mention.entry))
+    }
+
+    /// The city that the other side named just before.
+    pub(super) fn guessed(&self) -> Option<usize> {
+        let segment = self.mention.segment;
+        let mine = self.scene.mentions.partition_point(|m| m.segment < segment);
+        let last =
+            self.scene.mentions[..mine].iter().rev().take(6).find(|m| m.kind == Kind::City)?;
+        let recent = segment - last.segment <= 2;
+        let theirs = self.scene.passage(last).speaker != self.passage.speaker;
+        (recent && theirs).then_some(last.entry)
+    }
+}

@@ -1,0 +1,56 @@
+//! What another city in the same segment says about this one.
+
+use super::{CLAUSE, Place};
+use crate::extract::{catalogue::Kind, lexicon::cue::Cue, text::Break};
+
+impl Place<'_, '_> {
+    /// "In Gan Yavne near Ashdod": the second only says where the first is.
+    pub(super) fn is_landmark_of_another(&self) -> bool {
+        let near = self.beside(Cue::Near, 1);
+        let mut earlier = self.scene.mentions[..self.number()].iter().rev().take(6);
+        near && earlier.any(|m| {
+            m.kind == Kind::City
+                && m.entry != self.mention.entry
+                && m.segment == self.mention.segment
+                && self.start - m.tokens.end.min(self.start) <= 4
+        })
+    }
+
+    /// "From Herzliya to Kfar Saba": one of the two is enough.
+    pub(super) fn is_origin_of_move(&self) -> bool {
+        let next = self.next_city(8).filter(|_| self.from);
+        next.is_some_and(|next| {
+            let mut joints = self.passage.text.tokens.get(self.end..next).into_iter().flatten();
+            let token = self.passage.text.tokens.get(next);
+            joints.any(|token| self.passage.text.word(token) == "to")
+                || token.is_some_and(|token| self.passage.text.word(token).starts_with('ל'))
+        })
+    }
+
+    /// "ירושלים 22, קריית ים": a street and its number before the city.
+    pub(super) fn is_numbered_street(&self) -> bool {
+        let text = &self.passage.text;
+        let number = text.tokens.get(self.end).is_some_and(|token| {
+            let word = text.word(token);
+            word.len() <= 3 && word.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        number && self.next_city(4).is_some()
+    }
+
+    /// "I'm from Hadera, the flat is in Jisr": the next city is where the work is.
+    pub(super) fn is_followed_by_site(&self) -> bool {
+        let Some(next) = self.next_city(10).filter(|_| !self.before(Cue::Site, CLAUSE)) else {
+            return false;
+        };
+        let between = self.passage.cues_in(self.end..next);
+        between.iter().any(|(cue, span)| *cue == Cue::Site && span.end <= next)
+    }
+
+    /// "I live in Holon but the apartment is in Bat Yam": what follows the "but" counts.
+    pub(super) fn contrasted(&self) -> bool {
+        let Some(distance) = self.passage.after(Cue::But, self.end, 10, Break::Question) else {
+            return false;
+        };
+        self.next_city(12 + distance).is_some_and(|next| next > self.end + distance)
+    }
+}

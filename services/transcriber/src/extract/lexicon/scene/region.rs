@@ -1,0 +1,103 @@
+//! Cities of one name are told apart by their regions, wherever these are said.
+
+use super::{Mention, Scene};
+use crate::extract::{
+    catalogue::Kind,
+    text::{Break, Text},
+};
+
+impl Scene<'_> {
+    /// Of cities of one name the one whose region is said is meant, or else the first; and a
+    /// region said after its city is not a city ("Buffalo, New York").
+    pub(super) fn settle_regions(&self, text: &Text, mentions: &mut Vec<Mention>) {
+        let mut settled: Vec<Mention> = Vec::with_capacity(mentions.len());
+        for mention in mentions.drain(..) {
+            let Some(last) = settled.iter_mut().rev().take(4).find(|m| m.kind == Kind::City) else {
+                settled.push(mention);
+                continue;
+            };
+            if mention.kind == Kind::City && last.tokens == mention.tokens {
+                let better = self.region_after(text, &mention) > self.region_after(text, last);
+                if better {
+                    let worse = std::mem::replace(last, mention);
+                    last.rivals = worse.rivals;
+                    last.rivals.push(worse.entry);
+                } else {
+                    last.rivals.push(mention.entry);
+                }
+                continue;
+            }
+            let is_region = mention.kind == Kind::City
+                && last.tokens.end == mention.tokens.start
+                && self.region_after(text, last) > 0;
+            if !is_region {
+                settled.push(mention);
+            }
+        }
+        *mentions = settled;
+    }
+
+    /// "Rochester, Minnesota?" "New York, dear." "Arlington Texas?" "No, Virginia.": the reply
+    /// tells cities of one name apart, and is no city itself.
+    pub(super) fn settle_by_reply(&mut self) {
+        for number in 0..self.mentions.len() {
+            let mention = &self.mentions[number];
+            let (segment, own) = (mention.segment, mention.entry);
+            let last = |entry: usize| {
+                (segment + 1..segment + 3).rev().find(|at| self.says_region(*at, entry))
+            };
+            let settled = |rival: &usize| last(*rival).is_some_and(|at| Some(at) > last(own));
+            let Some(rival) = mention.rivals.iter().copied().find(settled) else { continue };
+            let region = self.catalogue.entries[rival].region.clone();
+            for later in &mut self.mentions[number + 1..] {
+                if later.segment > segment + 2 {
+                    break;
+                }
+                let entry = &self.catalogue.entries[later.entry];
+                if later.kind == Kind::City && region.iter().any(|name| entry.is_called(name)) {
+                    later.kind = Kind::Region;
+                }
+            }
+            let mention = &mut self.mentions[number];
+            mention.rivals.push(own);
+            mention.rivals.retain(|known| *known != rival);
+            mention.entry = rival;
+            mention.settled = true;
+        }
+    }
+
+    /// Whether a state's full name is among the first words of a segment.
+    fn says_region(&self, segment: usize, entry: usize) -> bool {
+        let Some(passage) = self.passages.get(segment) else { return false };
+        let first: Vec<&str> =
+            passage.text.tokens.iter().take(6).map(|t| passage.text.word(t)).collect();
+        let region = &self.catalogue.entries[entry].region;
+        region.iter().filter(|name| name.len() > 2).any(|name| {
+            let words: Vec<&str> = name.split(' ').collect();
+            first.windows(words.len()).any(|window| window == words)
+        })
+    }
+
+    /// How many words after a city name its region; 0 where it is not said.
+    pub fn region_after(&self, text: &Text, mention: &Mention) -> usize {
+        let region = &self.catalogue.entries[mention.entry].region;
+        let said = |name: &&String| {
+            let mut tokens = text.tokens.iter().skip(mention.tokens.end);
+            name.split(' ').enumerate().all(|(index, word)| {
+                tokens.next().is_some_and(|token| {
+                    let apart = index > 0 || token.before == Break::Comma || !is_word(word);
+                    token.before < Break::Sentence && apart && text.word(token) == word
+                })
+            })
+        };
+        region.iter().filter(said).map(|name| name.split(' ').count()).max().unwrap_or(0)
+    }
+}
+
+/// Abbreviations of states that are words when they are heard.
+fn is_word(region: &str) -> bool {
+    matches!(
+        region,
+        "in" | "or" | "me" | "ok" | "hi" | "oh" | "ma" | "pa" | "id" | "al" | "de" | "la" | "co"
+    )
+}
