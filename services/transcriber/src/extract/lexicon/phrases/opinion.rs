@@ -197,7 +197,7 @@ mod tests {
         for (text, id) in [
             ("Hi there. My key snapped inside the lock, and I am stuck outside.", "locksmith"),
             ("hello, half the outlets are dead and the breaker keeps tripping", "electrician"),
-            ("Yes, we keep finding roaches and droppings all over the pantry.", "pest-control"),
+            ("Yes, there are roaches and ants running around at night.", "pest-control"),
             ("שלום, המפתח נשבר בתוך המנעול ואני תקוע בחוץ", "locksmith"),
             ("תשמע, יש לי קצר בחשמל והפקק קופץ כל הזמן", "electrician"),
         ] {
