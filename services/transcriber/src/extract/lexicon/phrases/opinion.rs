@@ -25,7 +25,7 @@ const MAX_WINDOWS: usize = 1_000;
 /// Sums of posteriors, and how often the service with that sum was the right one: in the tuning
 /// calls that the rules leave open when half of their phrases are taken away, the highest rounded
 /// down.
-const KNOTS: [(f32, f32); 5] = [(0.0, 0.0), (0.6, 0.5), (0.8, 0.57), (1.2, 0.68), (1.6, 0.75)];
+const KNOTS: [(f32, f32); 4] = [(0.0, 0.0), (0.85, 0.5), (1.2, 0.66), (1.6, 0.75)];
 
 /// A service that the caller's words sound like.
 #[derive(Debug, Clone, PartialEq)]
