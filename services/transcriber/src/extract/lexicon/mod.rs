@@ -23,7 +23,7 @@ pub use evidence::language as language_of;
 use self::{
     cue::add_cues,
     evidence::{Quoted, quoted},
-    phrases::Phrases,
+    phrases::{Impression, Phrases},
     scene::{Scene, Target},
     weights::Weights,
 };
@@ -131,7 +131,7 @@ impl Lexicon {
             return None;
         }
         let ranked = decide::candidates(scene, &self.weights, Kind::Service);
-        let opinion = phrases::opinion(&self.phrases, scene, &ranked)?;
+        let opinion = Impression::new(&self.phrases, scene).opinion(scene, &ranked)?;
         let entry = self.catalogue.entries.get(opinion.entry)?;
         let (segment, tokens) = (opinion.segment, opinion.tokens);
         let place = Quoted { scene, transcript, segment, tokens };

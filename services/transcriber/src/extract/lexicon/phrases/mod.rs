@@ -9,4 +9,4 @@ mod opinion;
 mod stem;
 
 pub use model::Phrases;
-pub use opinion::opinion;
+pub use opinion::Impression;

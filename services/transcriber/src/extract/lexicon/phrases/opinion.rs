@@ -48,51 +48,66 @@ struct Heard {
     window: Range<usize>,
 }
 
-/// What the caller's words sound like, where the rules give nothing; `None` where that is not
-/// clear. `ranked` are the entries the rules considered.
-pub fn opinion(phrases: &Phrases, scene: &Scene<'_>, ranked: &[Candidate]) -> Option<Opinion> {
-    let mut sums = vec![0.0_f32; phrases.classes()];
-    let mut best: Vec<Option<Heard>> = vec![None; phrases.classes()];
-    let mut left = MAX_WINDOWS;
-    for (segment, passage) in scene.passages.iter().enumerate() {
-        if passage.speaker == Speaker::Agent || left == 0 {
-            continue;
-        }
-        let looked = phrases.look(&passage.text);
-        for window in windows(passage).take(left) {
-            left -= 1;
-            if is_beside(passage, &window) {
-                continue;
-            }
-            let Some(posterior) = looked.posterior(window.clone(), TELLING) else { continue };
-            note(phrases, &posterior, &mut sums, &mut best, &(segment, window));
-        }
-    }
-    let class = (0..sums.len()).max_by(|a, b| sums[*a].total_cmp(&sums[*b]))?;
-    let confidence = calibrated(sums[class], &KNOTS);
-    let entry = phrases.entry(class).filter(|entry| !is_settled(scene, ranked, *entry))?;
-    let heard = best.get_mut(class)?.take().filter(|_| confidence >= FLOOR)?;
-    let looked = phrases.look(&scene.passages[heard.segment].text);
-    let tokens = telling(&looked, &heard.window, class);
-    Some(Opinion { entry, segment: heard.segment, tokens, confidence })
+/// How much all the caller's clauses sound like each class.
+#[derive(Debug)]
+pub struct Impression<'p> {
+    phrases: &'p Phrases,
+    /// Sums of posteriors, by class.
+    sums: Vec<f32>,
+    /// The words that sound most like it, by class.
+    best: Vec<Option<Heard>>,
 }
 
-/// Adds what one window says: nothing, as far as it is small talk.
-fn note(
-    phrases: &Phrases,
-    posterior: &[f32],
-    sums: &mut [f32],
-    best: &mut [Option<Heard>],
-    place: &(usize, Range<usize>),
-) {
-    let talk = (0..posterior.len()).filter(|class| phrases.is_talk(*class));
-    let about_work = 1.0 - talk.map(|class| posterior[class]).sum::<f32>();
-    for (class, own) in posterior.iter().enumerate().filter(|(class, _)| !phrases.is_talk(*class)) {
-        sums[class] += own * about_work;
-        if best[class].as_ref().is_none_or(|known| known.posterior < *own) {
-            let (segment, window) = place.clone();
-            best[class] = Some(Heard { posterior: *own, segment, window });
+impl<'p> Impression<'p> {
+    /// Listens to the caller.
+    pub fn new(phrases: &'p Phrases, scene: &Scene<'_>) -> Self {
+        let classes = phrases.classes();
+        let mut impression = Self { phrases, sums: vec![0.0; classes], best: vec![None; classes] };
+        let mut left = MAX_WINDOWS;
+        for (segment, passage) in scene.passages.iter().enumerate() {
+            if passage.speaker == Speaker::Agent || left == 0 {
+                continue;
+            }
+            let looked = phrases.look(&passage.text);
+            for window in windows(passage).take(left) {
+                left -= 1;
+                if is_beside(passage, &window) {
+                    continue;
+                }
+                if let Some(posterior) = looked.posterior(window.clone(), TELLING) {
+                    impression.add(&posterior, segment, &window);
+                }
+            }
         }
+        impression
+    }
+
+    /// Adds what one window says: nothing, as far as it is small talk.
+    fn add(&mut self, posterior: &[f32], segment: usize, window: &Range<usize>) {
+        let (talk, work): (Vec<_>, Vec<_>) =
+            posterior.iter().enumerate().partition(|(class, _)| self.phrases.is_talk(*class));
+        let about_work = 1.0 - talk.into_iter().map(|(_, own)| own).sum::<f32>();
+        for (class, own) in work {
+            self.sums[class] += own * about_work;
+            if self.best[class].as_ref().is_none_or(|known| known.posterior < *own) {
+                let window = window.clone();
+                self.best[class] = Some(Heard { posterior: *own, segment, window });
+            }
+        }
+    }
+
+    /// The service it all sounds like, where the rules give nothing; `None` where that is not
+    /// clear. `ranked` are the entries the rules considered.
+    pub fn opinion(&self, scene: &Scene<'_>, ranked: &[Candidate]) -> Option<Opinion> {
+        let sums = &self.sums;
+        let class = (0..sums.len()).max_by(|a, b| sums[*a].total_cmp(&sums[*b]))?;
+        let confidence = calibrated(sums[class], &KNOTS);
+        let entry = self.phrases.entry(class);
+        let entry = entry.filter(|entry| !is_settled(scene, ranked, *entry))?;
+        let heard = self.best[class].as_ref().filter(|_| confidence >= FLOOR)?;
+        let looked = self.phrases.look(&scene.passages[heard.segment].text);
+        let tokens = telling(&looked, &heard.window, class);
+        Some(Opinion { entry, segment: heard.segment, tokens, confidence })
     }
 }
 
