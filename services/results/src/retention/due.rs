@@ -8,9 +8,12 @@ use sea_orm::{
 use serde::Serialize;
 
 use super::{Ages, RetentionSettings};
-use crate::store::{
-    Store, StoreError,
-    entities::{call_logs, recordings},
+use crate::{
+    projection::Status,
+    store::{
+        Store, StoreError,
+        entities::{call_logs, recordings},
+    },
 };
 
 /// What goes.
@@ -129,14 +132,18 @@ fn old_recordings(due: &Due) -> Condition {
         .add(recordings::Column::AccountSid.eq(&due.account_sid))
         .add(recordings::Column::CreatedAt.lt(due.before))
         .add(recordings::Column::MediaDeletedAt.is_null())
+        // Without the media, work that waits, however long, could never be done.
+        .add(recordings::Column::Status.is_in(named(Status::is_terminal)))
 }
 
-/// Calls that are old enough and still have what is to go.
+/// Calls that are old enough and still have what is to go. Calls with work under way are left until
+/// it is done.
 pub fn old_calls(due: &Due) -> Condition {
     use call_logs::Column;
     let old = Condition::all()
         .add(Column::AccountSid.eq(&due.account_sid))
-        .add(Column::CreatedAt.lt(due.before));
+        .add(Column::CreatedAt.lt(due.before))
+        .add(Column::Status.is_in(named(|status| !status.is_under_way())));
     match due.kind {
         Kind::Transcripts => old.add(Column::FinalTranscript.is_not_null()),
         Kind::Numbers => old.add(
@@ -146,4 +153,8 @@ pub fn old_calls(due: &Due) -> Condition {
         ),
         Kind::Recordings | Kind::Calls => old,
     }
+}
+
+fn named(which: impl Fn(Status) -> bool) -> Vec<&'static str> {
+    Status::ALL.into_iter().filter(|status| which(*status)).map(Status::as_str).collect()
 }

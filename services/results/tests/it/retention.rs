@@ -14,7 +14,7 @@ use twilio::{Client, double::Double};
 
 use crate::support::{
     Db,
-    events::{account, call_sid, recording_sid, usual},
+    events::{account, call_sid, observed, of_call, recording_sid, usual},
     on_both,
 };
 
@@ -177,4 +177,36 @@ async fn a_twilio_that_refuses_keeps_nothing_from_going_here() {
     let rows = db.rows().await;
     assert_eq!(rows.calls[0].final_transcript, None);
     assert_eq!(rows.recordings[0].media_deleted_at, None, "it is tried again");
+}
+
+on_both! {
+    async fn work_that_waits_keeps_what_it_needs_however_old_it_is(db: Db) {
+        chassis::install_tls();
+        // Calls 1 and 2 wait or are in hand, call 3 is a leg that nobody recorded.
+        db.persist(&usual(1, T, CALLER, "Austin")[..2]).await.unwrap();
+        db.persist(&usual(2, T, CALLER, "Austin")[..3]).await.unwrap();
+        db.persist(&[of_call(3, T, observed(OTHER, CALLER, "inbound"))]).await.unwrap();
+        let twilio = Double::start(account().parse().unwrap(), "token").await.unwrap();
+        let client = Client::new(&twilio.settings()).unwrap();
+        let all = Ages {
+            recordings_days: Some(5),
+            transcripts_days: Some(5),
+            numbers_days: Some(5),
+            calls_days: Some(5),
+        };
+        let done = sweep(&db, after_5_days(all), Some(client.clone())).await;
+        assert_eq!(done.into_iter().filter(|(_, count)| *count > 0).collect::<Vec<_>>(), [
+            (Kind::Calls, 1)
+        ]);
+        let rows = db.rows().await;
+        assert_eq!((&rows.calls[0].status[..], &rows.calls[1].status[..]), ("queued", "transcribing"));
+        assert_eq!(rows.calls[0].from_number.as_deref(), Some(CALLER));
+        assert!(rows.recordings.iter().all(|recording| recording.media_deleted_at.is_none()));
+        // Done, it goes like everything else of its age.
+        for n in [1, 2] {
+            db.persist(&usual(n, T, CALLER, "Austin")).await.unwrap();
+        }
+        let done = sweep(&db, after_5_days(all), Some(client)).await;
+        assert_eq!(done[..2], [(Kind::Recordings, 2), (Kind::Calls, 2)]);
+    }
 }
