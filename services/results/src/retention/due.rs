@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
 };
 use serde::Serialize;
 
@@ -153,6 +154,16 @@ pub fn old_calls(due: &Due) -> Condition {
         ),
         Kind::Recordings | Kind::Calls => old,
     }
+}
+
+/// Calls none of whose recordings is still to be deleted at Twilio: their rows say where it is.
+pub fn without_media() -> Condition {
+    let still_there = recordings::Entity::find()
+        .select_only()
+        .column(recordings::Column::CallSid)
+        .filter(recordings::Column::MediaDeletedAt.is_null())
+        .filter(recordings::Column::Status.ne(Status::NoRecording.as_str()));
+    Condition::all().add(call_logs::Column::CallSid.not_in_subquery(still_there.into_query()))
 }
 
 fn named(which: impl Fn(Status) -> bool) -> Vec<&'static str> {

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     STEP,
-    due::{Due, Kind, old_calls},
+    due::{Due, Kind, old_calls, without_media},
 };
 use crate::{
     erasure,
@@ -32,9 +32,14 @@ pub async fn step(
     settings: &ResultsSettings,
     now: DateTime<Utc>,
 ) -> Result<u64, StoreError> {
+    let mut which = old_calls(due);
+    let ages = settings.retention.ages(&due.account_sid);
+    if due.kind == Kind::Calls && ages.recordings_days.is_some() {
+        which = which.add(without_media());
+    }
     let db = store.begin().await?;
     let calls = call_logs::Entity::find()
-        .filter(old_calls(due))
+        .filter(which)
         .order_by_asc(call_logs::Column::CreatedAt)
         .limit(STEP)
         .all(&db)

@@ -210,3 +210,33 @@ on_both! {
         assert_eq!(done[..2], [(Kind::Recordings, 2), (Kind::Calls, 2)]);
     }
 }
+
+on_both! {
+    async fn a_call_stays_until_its_recording_is_deleted_at_twilio(db: Db) {
+        chassis::install_tls();
+        two_calls(&db).await;
+        let twilio = Double::start(account().parse().unwrap(), "token").await.unwrap();
+        let wrong = twilio::TwilioSettings { auth_token: Some("wrong".into()), ..twilio.settings() };
+        let ages = Ages { recordings_days: Some(5), calls_days: Some(5), ..Ages::default() };
+        let retention = after_5_days(ages);
+        let settings = Arc::new(ResultsSettings { retention, ..ResultsSettings::default() });
+        let refused = Client::new(&wrong).unwrap();
+        for client in [Some(refused), None] {
+            let retention = Retention::new(db.store.clone(), client, settings.clone());
+            let _ = retention.sweep(now(), &CancellationToken::new()).await;
+            assert_eq!(db.rows().await.calls.len(), 2, "what knows the recording is still there");
+        }
+        let client = Client::new(&twilio.settings()).unwrap();
+        let done = sweep(&db, after_5_days(ages), Some(client)).await;
+        assert_eq!(done, [(Kind::Recordings, 1), (Kind::Calls, 1)]);
+        assert_eq!(db.rows().await.calls.len(), 1);
+    }
+}
+
+#[test]
+fn recordings_that_would_outlive_their_calls_are_refused() {
+    let ages = Ages { recordings_days: Some(30), calls_days: Some(29), ..Ages::default() };
+    let sentence = after_5_days(ages).validate().unwrap_err();
+    assert!(sentence.contains("recordings_days is 30 and calls_days is 29"), "{sentence}");
+    after_5_days(Ages { calls_days: Some(30), ..ages }).validate().unwrap();
+}
