@@ -3,6 +3,7 @@
 use domain::{AttemptOrder, CallJob, EventKind};
 use queue::{BatchHandler, ConsumerOptions, Delivery, Settlement};
 use reqwest::Method;
+use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -170,6 +171,37 @@ on_both! {
         service.is_idle().await;
         let call = service.json(&format!("/v1/calls/{}", call_sid(1))).await;
         assert_eq!((&call["status"], &call["extracted_city"]), (&json!("completed"), &json!("Dallas")));
+        service.stop().await;
+    }
+}
+
+on_both! {
+    async fn a_recording_that_was_deleted_is_not_transcribed_again(db: Db) {
+        db.persist(&usual(1, T, CALLER, "Austin")).await.unwrap();
+        let second = transcribed("in Dallas", None, None);
+        db.persist(&[of_recording(1, 2, (0, 0, 1), T + 99, second)]).await.unwrap();
+        let gone = recording_sid(1);
+        db.execute(&format!(
+            "UPDATE recordings SET media_deleted_at = created_at WHERE recording_sid = '{gone}'"
+        )).await;
+        let store = db.store.clone();
+        let service = Service::start(db).await;
+        let path = format!("/v1/calls/{}/transcribe-again", call_sid(1));
+        let response = service.request(Method::POST, &path).send().await.unwrap();
+        let answer: serde_json::Value = response.json().await.unwrap();
+        assert_eq!(answer["enqueued"], json!([
+            { "recording_sid": recording_sid(2), "generation": 1 }
+        ]));
+        take_jobs(&service, 1).await;
+        service.is_idle().await;
+        let transaction = store.begin().await.unwrap();
+        let all = "UPDATE recordings SET media_deleted_at = created_at";
+        transaction.execute_unprepared(all).await.unwrap();
+        transaction.commit().await.unwrap();
+        let response = service.request(Method::POST, &path).send().await.unwrap();
+        assert!(problem(response, 410).await.contains("deleted at Twilio"));
+        let call = service.json(&format!("/v1/calls/{}", call_sid(1))).await;
+        assert_eq!(call["recordings"][0]["generation"], 0);
         service.stop().await;
     }
 }
