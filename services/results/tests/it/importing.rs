@@ -7,10 +7,12 @@ use callscribe_results::{
     import::{Format, ImportError, ImportPlan, Imported, Problem, import},
     reconcile::{ReconcileSettings, Reconciler},
     retention::{Ages, Retention, RetentionSettings},
+    store::entities::leads,
 };
 use chassis::queues;
 use domain::{AccountSid, RedactSettings, Redactor};
 use queue::Link;
+use sea_orm::{EntityTrait, QueryOrder};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use twilio::{
@@ -140,6 +142,26 @@ on_both! {
         assert!(problems[0].to_string().starts_with("line 1: id: allowed is one that is free"));
         let (_, problems) = take(&db, Format::JsonLines, &lead(5, CALLER, None)).await;
         assert!(problems[0].to_string().starts_with("line 1: id: allowed is 17"), "{problems:?}");
+    }
+}
+
+on_both! {
+    async fn an_import_does_not_give_out_the_number_of_a_lead_that_is_gone(db: Db) {
+        for n in 1..=3 {
+            db.persist(&usual(n, T, &format!("+1512555010{n}"), "Austin")).await.unwrap();
+        }
+        let find = || leads::Entity::find().order_by_asc(leads::Column::Id);
+        let all = find().all(db.store.reader()).await.unwrap();
+        let (first, second, last) = (all[0].id, all[1].id, all[2].id);
+        db.execute("UPDATE call_logs SET lead_id = NULL").await;
+        db.execute(&format!("DELETE FROM leads WHERE id > {first}")).await;
+        let lead = json!({ "id": second, "account_sid": account(), "phone": CALLER });
+        take(&db, Format::JsonLines, &lead.to_string()).await;
+        db.persist(&usual(9, T, OTHER, "Austin")).await.unwrap();
+        let ids: Vec<_> =
+            find().all(db.store.reader()).await.unwrap().iter().map(|lead| lead.id).collect();
+        assert_eq!(ids[..2], [first, second]);
+        assert!(ids[2] > last, "{ids:?}");
     }
 }
 
