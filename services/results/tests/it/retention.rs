@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use callscribe_results::{
-    ResultsSettings,
+    ResultsSettings, outbound,
     retention::{Ages, Kind, Retention, RetentionError, RetentionSettings},
     store::entities::audit,
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use queue::{Entry, Link};
 use sea_orm::EntityTrait;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use twilio::{Client, double::Double};
 
@@ -16,6 +18,7 @@ use crate::support::{
     Db,
     events::{account, call_sid, observed, of_call, recording_sid, usual},
     on_both,
+    service::Redis,
 };
 
 const T: i64 = 1_790_000_000_000;
@@ -239,4 +242,28 @@ fn recordings_that_would_outlive_their_calls_are_refused() {
     let sentence = after_5_days(ages).validate().unwrap_err();
     assert!(sentence.contains("recordings_days is 30 and calls_days is 29"), "{sentence}");
     after_5_days(Ages { calls_days: Some(30), ..ages }).validate().unwrap();
+}
+
+on_both! {
+    async fn copies_of_events_on_their_way_out_go_with_what_they_tell_of(db: Db) {
+        two_calls(&db).await;
+        let redis = Redis::start().await;
+        let webhooks = outbound::queue(Link::open(&redis.settings()).await.unwrap());
+        for n in [1, 2] {
+            let told = json!({
+                "endpoint": "crm", "event_id": format!("msg_{n}"), "call_sid": call_sid(n),
+                "body": "words",
+            });
+            webhooks.enqueue(Entry::new(format!("msg_{n}"), told.to_string())).await.unwrap();
+        }
+        let ages = Ages { transcripts_days: Some(5), ..Ages::default() };
+        let retention = after_5_days(ages);
+        let settings = Arc::new(ResultsSettings { retention, ..ResultsSettings::default() });
+        let retention = Retention::new(db.store.clone(), None, settings);
+        let retention = retention.with_webhooks(webhooks.clone());
+        retention.sweep(now(), &CancellationToken::new()).await.unwrap();
+        let mut left = Vec::new();
+        webhooks.look_through(|kept| left.push(kept.key.clone())).await.unwrap();
+        assert_eq!(left, ["msg_2"]);
+    }
 }
