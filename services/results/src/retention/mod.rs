@@ -163,7 +163,7 @@ impl Retention {
                 let recording: RecordingSid = stored(&sid)?;
                 match twilio.delete_recording(&account, &recording).await {
                     Ok(_) => deleted.push(sid),
-                    Err(error) if error.is_transient() => {
+                    Err(error) if error.is_transient() || is_of_account(&error) => {
                         away = Some(error);
                         break;
                     }
@@ -193,6 +193,12 @@ impl Retention {
             );
         }
     }
+}
+
+/// Whether Twilio refuses the account, and with it every further recording.
+fn is_of_account(error: &twilio::TwilioError) -> bool {
+    use twilio::TwilioError::{Forbidden, UnknownAccount};
+    matches!(error, Forbidden { status: 401, .. } | UnknownAccount(_))
 }
 
 fn stored<T: std::str::FromStr>(sid: &str) -> Result<T, StoreError> {

@@ -168,6 +168,7 @@ async fn a_twilio_that_refuses_keeps_nothing_from_going_here() {
     chassis::install_tls();
     let db = Db::sqlite().await;
     two_calls(&db).await;
+    db.persist(&usual(3, T, CALLER, "Austin")).await.unwrap();
     let twilio = Double::start(account().parse().unwrap(), "token").await.unwrap();
     let wrong = twilio::TwilioSettings { auth_token: Some("wrong".into()), ..twilio.settings() };
     let ages = Ages { recordings_days: Some(5), transcripts_days: Some(5), ..Ages::default() };
@@ -180,6 +181,7 @@ async fn a_twilio_that_refuses_keeps_nothing_from_going_here() {
     let rows = db.rows().await;
     assert_eq!(rows.calls[0].final_transcript, None);
     assert_eq!(rows.recordings[0].media_deleted_at, None, "it is tried again");
+    assert_eq!(twilio.api_requests(), 1, "who is refused once is not asked for each recording");
 }
 
 on_both! {
