@@ -24,7 +24,7 @@ use crate::support::{
     Db,
     events::{account, call_sid, no_recording, of_recording, queued, recording_sid, usual},
     on_both,
-    service::Redis,
+    service::{Redis, Service, problem},
 };
 
 const T: i64 = 1_790_000_000_000;
@@ -163,6 +163,26 @@ on_both! {
         assert_eq!(ids[..2], [first, second]);
         assert!(ids[2] > last, "{ids:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_imported_transcript_is_read_as_text_and_has_no_subtitles() {
+    let db = Db::sqlite().await;
+    take(&db, Format::Csv, &calls()).await;
+    let service = Service::start(db).await;
+    let path = format!("/v1/calls/{}/transcript", call_sid(1));
+    let words = "שלום, אני צריך מנעולן\nבעפולה **** **** **** ****\n";
+    assert_eq!(service.get(&path).await.text().await.unwrap(), words);
+    let json = service.json(&format!("{path}?format=json")).await;
+    let expected = json!({
+        "call_sid": call_sid(1), "language": "he", "text": words, "segments": [],
+    });
+    assert_eq!(json, expected);
+    for format in ["srt", "vtt"] {
+        let answer = service.get(&format!("{path}?format={format}")).await;
+        assert!(problem(answer, 404).await.contains("no times"));
+    }
+    service.stop().await;
 }
 
 #[tokio::test]
