@@ -248,6 +248,24 @@ async fn a_wrong_line_is_told_of_by_line_and_column_and_the_others_go_in() {
 }
 
 #[tokio::test]
+async fn a_number_is_taken_over_as_twilio_writes_it_or_refused() {
+    let db = Db::sqlite().await;
+    let line = |n: u32, from: &str| {
+        json!({ "call_sid": call_sid(n), "account_sid": account(), "from_number": from,
+            "created_at": "2026-01-02T10:00:00Z" })
+        .to_string()
+    };
+    let given = ["+972 54-123 (4567)", "054-1234567", "client:dana", "sip:a1@b.example", "anonymous"];
+    let lines: Vec<_> = (1..).zip(given).map(|(n, from)| line(n, from)).collect();
+    let (_, problems) = take(&db, Format::JsonLines, &lines.join("\n")).await;
+    assert_eq!(problems.len(), 1);
+    assert_eq!((problems[0].line, problems[0].column.as_deref()), (2, Some("from_number")));
+    let calls = db.rows().await.calls;
+    let taken: Vec<_> = calls.iter().filter_map(|call| call.from_number.as_deref()).collect();
+    assert_eq!(taken, [CALLER, given[2], given[3], given[4]]);
+}
+
+#[tokio::test]
 async fn reconciliation_leaves_an_imported_call_alone_and_works_on_one_without_an_outcome() {
     chassis::install_tls();
     let db = Db::sqlite().await;
