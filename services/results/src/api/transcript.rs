@@ -86,11 +86,7 @@ async fn get(api: &Api, request: &Request) -> Result<Response, Problem> {
 }
 
 /// Words that were taken over from another system, which knew no times.
-fn imported(
-    request: &Request,
-    call: &call_logs::Model,
-    words: &str,
-) -> Result<Response, Problem> {
+fn imported(request: &Request, call: &call_logs::Model, words: &str) -> Result<Response, Problem> {
     match request.params.get("format") {
         Some("srt" | "vtt") => Err(Problem::not_found(
             "the transcript was imported and has no times, so there are no subtitles; ask for txt \

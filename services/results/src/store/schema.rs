@@ -83,9 +83,7 @@ async fn applied<C: ConnectionTrait>(connection: &C) -> Result<BTreeSet<String>,
 
 async fn has_history<C: ConnectionTrait>(connection: &C) -> Result<bool, StoreError> {
     let question = match connection.get_database_backend() {
-        DbBackend::Postgres => {
-            "SELECT 1 WHERE to_regclass('seaql_migrations') IS NOT NULL"
-        }
+        DbBackend::Postgres => "SELECT 1 WHERE to_regclass('seaql_migrations') IS NOT NULL",
         _ => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'seaql_migrations'",
     };
     Ok(connection

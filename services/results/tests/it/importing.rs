@@ -255,7 +255,8 @@ async fn a_number_is_taken_over_as_twilio_writes_it_or_refused() {
             "created_at": "2026-01-02T10:00:00Z" })
         .to_string()
     };
-    let given = ["+972 54-123 (4567)", "054-1234567", "client:dana", "sip:a1@b.example", "anonymous"];
+    let given =
+        ["+972 54-123 (4567)", "054-1234567", "client:dana", "sip:a1@b.example", "anonymous"];
     let lines: Vec<_> = (1..).zip(given).map(|(n, from)| line(n, from)).collect();
     let (_, problems) = take(&db, Format::JsonLines, &lines.join("\n")).await;
     assert_eq!(problems.len(), 1);
