@@ -24,7 +24,7 @@ lint: ## formatting and clippy, warnings refused
 	cargo clippy -p callscribe --no-default-features --locked -- -D warnings
 
 api-check: ## the API against its own description, with schemathesis (EXAMPLES=)
-	@deploy/setup/packages.sh test
+	@deploy/setup/packages.sh check
 	@services/results/api-check/run.sh
 
 bench: ## all benches, or those whose name begins with ONLY=…; writes target/bench.json

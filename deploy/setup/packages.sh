@@ -1,9 +1,9 @@
 #!/bin/sh
-# Installs what is missing on this machine: packages.sh run | test
+# Installs what is missing on this machine: packages.sh run | test | check
 # Debian and Ubuntu (apt-get), Fedora (dnf), macOS (Homebrew); anywhere else it says what to install.
 set -eu
 
-purpose=${1:?usage: packages.sh run|test}
+purpose=${1:?usage: packages.sh run|test|check}
 
 have() { command -v "$1" >/dev/null 2>&1; }
 have_postgres() { have initdb || ls /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb >/dev/null 2>&1; }
@@ -18,9 +18,10 @@ have_pocketsphinx || missing="$missing pocketsphinx"
 { have cc && have c++; } || missing="$missing compiler"
 have cmake || missing="$missing cmake"
 have curl || missing="$missing curl"
-if [ "$purpose" = test ]; then
-    have_postgres || missing="$missing postgres"
-fi
+case "$purpose" in
+    test) have_postgres || missing="$missing postgres" ;;
+    check) python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing venv" ;;
+esac
 [ -n "$missing" ] || exit 0
 
 if have apt-get; then manager=apt-get
@@ -46,6 +47,9 @@ packages_of() {
         apt-get:postgres) echo postgresql ;;
         dnf:postgres) echo postgresql-server ;;
         *:postgres) echo postgresql ;;
+        apt-get:venv) echo python3-venv ;;
+        dnf:venv) echo python3 ;;
+        *:venv) echo python ;;
     esac
 }
 packages=

@@ -60,9 +60,10 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let consuming =
         consume(results, projection, settings.batch_events, health.clone(), process.stop());
     let watching = health.watch(store.clone(), LOOK, process.stop().clone());
-    let looking = chassis::queues::watch_redis(link, redis, LOOK, process.stop().clone());
-    let retention = Retention::new(store.clone(), client, settings.clone());
+    let retention = Retention::new(store.clone(), client, settings.clone())
+        .with_webhooks(outbound::queue(link.clone()));
     let tidying = retention.run(process.stop().clone());
+    let looking = chassis::queues::watch_redis(link, redis, LOOK, process.stop().clone());
     let lookouts = async {
         tokio::join!(serving, watching, looking, reconciling, tidying);
         Ok(())

@@ -23,14 +23,15 @@ pub const ROUTES: &[Route] = &[Route {
     scope: Some(Scope::Write),
     summary: "Transcribe a call again",
     description: "Every recording of the call gets its next generation, whose result replaces the \
-                  one there is; a call without a known recording is searched for one again.",
+                  one there is; a call without a known recording is searched for one again. \
+                  Recordings that were deleted at Twilio are left as they are.",
     segments: &[SID],
     answers: &[Answer {
         status: 202,
         description: "The work is enqueued.",
         ..Answer::json(&[(JSON, Content::Json(schema::<Again>))])
     }],
-    problems: &[UNKNOWN],
+    problems: &[UNKNOWN, (410, "Every recording of the call was deleted at Twilio.")],
     ..Route::get("/v1/calls/{sid}/transcribe-again", "transcribe_again", |api, request| {
         Box::pin(transcribe_again(api, request))
     })
@@ -91,8 +92,9 @@ async fn next_generation(api: &Api, sid: &CallSid) -> Result<Vec<CallJob>, Probl
         let source = JobSource::Manual;
         return Ok(vec![CallJob::Resolve { account_sid, call_sid: sid.clone(), source }]);
     }
+    // What is deleted cannot be fetched: the try would put "no recording" over a transcript.
     let mut jobs = Vec::new();
-    for row in rows {
+    for row in rows.into_iter().filter(|row| row.media_deleted_at.is_none()) {
         let recording_sid: RecordingSid = stored(row.recording_sid.parse())?;
         let generation = row.generation + 1;
         let raised = recordings::ActiveModel {
@@ -108,6 +110,11 @@ async fn next_generation(api: &Api, sid: &CallSid) -> Result<Vec<CallJob>, Probl
             generation: u32::try_from(generation).unwrap_or(u32::MAX),
             source: JobSource::Manual,
         });
+    }
+    if jobs.is_empty() {
+        transaction.rollback().await?;
+        let gone = "every recording of the call was deleted at Twilio";
+        return Err(Problem::new(StatusCode::GONE, gone));
     }
     transaction.commit().await?;
     Ok(jobs)

@@ -145,10 +145,7 @@ fn of_twilio(error: &TwilioError) -> Problem {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Twilio cannot be asked now; try again")
                 .with(RETRY_AFTER, seconds.to_string())
         }
-        _ => Problem::new(
-            StatusCode::BAD_GATEWAY,
-            "Twilio refuses; the log and `callscribe doctor` say why",
-        ),
+        _ => Problem::new(StatusCode::BAD_GATEWAY, "Twilio refuses; the log says why"),
     }
 }
 

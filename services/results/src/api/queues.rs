@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use queue::{Queue, QueueError, Selection};
+use queue::{Queue, Selection};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::runtime::Handle;
 use warp::{http::StatusCode, reply::Response};
 
 use super::{
@@ -201,42 +200,22 @@ struct Discarded {
 
 async fn redrive(api: &Api, request: &Request) -> Result<Response, Problem> {
     let (queue, selections) = selected(api, request)?;
-    let redriven =
-        apart(queue, selections, async |queue, which| queue.redrive(which).await).await?;
+    let mut redriven = 0;
+    for which in &selections {
+        redriven += queue.redrive(which).await?;
+    }
     tracing::info!(queue = queue.name(), count = redriven, "dead letters redriven");
     json(&Redriven { redriven })
 }
 
 async fn discard(api: &Api, request: &Request) -> Result<Response, Problem> {
     let (queue, selections) = selected(api, request)?;
-    let discarded =
-        apart(queue, selections, async |queue, which| queue.discard(which).await).await?;
+    let mut discarded = 0;
+    for which in &selections {
+        discarded += queue.discard(which).await?;
+    }
     tracing::warn!(queue = queue.name(), count = discarded, "dead letters discarded");
     json(&Discarded { discarded })
-}
-
-/// Moves dead letters on a thread of its own: the futures of the queue's moves cannot be proven to
-/// be `Send`, as warp asks of its handlers.
-async fn apart(
-    queue: &Queue,
-    selections: Vec<Selection>,
-    move_one: impl AsyncFn(&Queue, &Selection) -> Result<u64, QueueError> + Send + 'static,
-) -> Result<u64, Problem> {
-    let (queue, runtime) = (queue.clone(), Handle::current());
-    let moving = move || {
-        runtime.block_on(async {
-            let mut moved = 0;
-            for which in &selections {
-                moved += move_one(&queue, which).await?;
-            }
-            Ok::<_, QueueError>(moved)
-        })
-    };
-    let moved = tokio::task::spawn_blocking(moving).await.map_err(|error| {
-        tracing::error!(%error, "moving dead letters stopped");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "moving dead letters stopped")
-    })?;
-    Ok(moved?)
 }
 
 fn selected<'a>(api: &'a Api, request: &Request) -> Result<(&'a Queue, Vec<Selection>), Problem> {

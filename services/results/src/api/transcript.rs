@@ -15,7 +15,7 @@ use super::{
     problem,
     route::{Answer, Content, JSON, Parameter, Route, schema},
 };
-use crate::store::entities::recordings;
+use crate::store::entities::{call_logs, recordings};
 
 const FORMAT: Parameter = Parameter::new(
     "format",
@@ -50,6 +50,8 @@ struct Transcript {
     call_sid: String,
     /// BCP 47 language of the first recording that has one.
     language: Option<String>,
+    /// The words. Of a call that was imported, they are all there is.
+    text: String,
     segments: Vec<Segment>,
 }
 
@@ -62,6 +64,9 @@ async fn get(api: &Api, request: &Request) -> Result<Response, Problem> {
         .filter(|row| recording.is_none_or(|sid| sid == row.recording_sid))
         .filter(|row| row.transcript.is_some())
         .collect();
+    if let (true, None, Some(words)) = (read.is_empty(), recording, &call.call.final_transcript) {
+        return imported(request, &call.call, words);
+    }
     if read.is_empty() {
         let status = &call.call.status;
         return Err(Problem::not_found(format!("there is no transcript; the call is {status}")));
@@ -72,11 +77,29 @@ async fn get(api: &Api, request: &Request) -> Result<Response, Problem> {
         Some("vtt") => (WEBVTT, as_webvtt(&segments)),
         Some("json") => {
             let language = read.iter().find_map(|recording| recording.language.clone());
-            return json(&Transcript { call_sid: call.call.call_sid, language, segments });
+            let (call_sid, text) = (call.call.call_sid, as_text(&segments));
+            return json(&Transcript { call_sid, language, text, segments });
         }
         _ => (TEXT, as_text(&segments)),
     };
     Ok(problem::response(StatusCode::OK, content_type, text.into_bytes()))
+}
+
+/// Words that were taken over from another system, which knew no times.
+fn imported(request: &Request, call: &call_logs::Model, words: &str) -> Result<Response, Problem> {
+    match request.params.get("format") {
+        Some("srt" | "vtt") => Err(Problem::not_found(
+            "the transcript was imported and has no times, so there are no subtitles; ask for txt \
+             or json",
+        )),
+        Some("json") => json(&Transcript {
+            call_sid: call.call_sid.clone(),
+            language: call.transcript_language.clone(),
+            text: format!("{words}\n"),
+            segments: Vec::new(),
+        }),
+        _ => Ok(problem::response(StatusCode::OK, TEXT, format!("{words}\n").into_bytes())),
+    }
 }
 
 /// The segments of recordings played one after the other.

@@ -7,7 +7,7 @@ use queue::{Kept, Link, Queue, QueueError};
 use serde::Deserialize;
 
 use super::{ForgetPlan, caller::Caller};
-use crate::outbound;
+use crate::{outbound, projection::call};
 
 /// How many entries there are.
 pub(super) async fn count(
@@ -80,27 +80,51 @@ fn tells_of(kept: &Kept, found: &Caller, plan: &ForgetPlan) -> bool {
     };
     found.events_out.contains(&event.event_id)
         || event.call_sid.is_some_and(|sid| found.calls.contains_key(&sid))
-        || is_of_lead(&event.body, plan)
+        || tells_of_caller(&event.body, plan)
 }
 
-/// Whether an event is about the caller as a lead.
-fn is_of_lead(body: &str, plan: &ForgetPlan) -> bool {
-    #[derive(Deserialize)]
-    struct Event {
-        data: Data,
+/// What an event out says of whose it is: the row it was made of may be gone already.
+#[derive(Deserialize)]
+struct Told {
+    data: Data,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Data {
+    Lead { account_sid: String, phone_e164: String },
+    Call(ToldCall),
+}
+
+#[derive(Deserialize)]
+struct ToldCall {
+    account_sid: String,
+    parent_call_sid: Option<String>,
+    direction: Option<String>,
+    from_number: Option<String>,
+    to_number: Option<String>,
+}
+
+fn tells_of_caller(body: &str, plan: &ForgetPlan) -> bool {
+    match serde_json::from_str(body) {
+        Ok(Told { data: Data::Lead { account_sid, phone_e164 } }) => {
+            phone_e164 == plan.number.as_str() && plan.concerns(&account_sid)
+        }
+        Ok(Told { data: Data::Call(call) }) => {
+            plan.concerns(&call.account_sid) && call.is_of(plan.number.as_str())
+        }
+        Err(_) => false,
     }
-    #[derive(Deserialize)]
-    struct Data {
-        lead: Lead,
+}
+
+impl ToldCall {
+    /// As with rows: who is called by somebody else is not forgotten with that number.
+    fn is_of(&self, number: &str) -> bool {
+        let (from, to) = (self.from_number.as_deref(), self.to_number.as_deref());
+        let direction = self.direction.as_deref().filter(|_| self.parent_call_sid.is_none());
+        let outside = direction.and_then(|direction| call::outside(direction, from, to));
+        [from, to].contains(&Some(number)) && outside.is_none_or(|party| party.as_str() == number)
     }
-    #[derive(Deserialize)]
-    struct Lead {
-        account_sid: String,
-        phone_e164: String,
-    }
-    serde_json::from_str(body).is_ok_and(|Event { data: Data { lead } }| {
-        lead.phone_e164 == plan.number.as_str() && plan.concerns(&lead.account_sid)
-    })
 }
 
 /// Whether a text holds the number, and not a longer one that begins with it.

@@ -53,6 +53,7 @@ pub(super) const COLUMNS: [&str; 26] = [
 
 const SID: &str = "CA and 32 hexadecimal digits";
 const ACCOUNT: &str = "AC and 32 hexadecimal digits";
+const PARTY: &str = "a number such as +972541234567, client:NAME, sip:ADDRESS or a word";
 
 /// A call as the export has it.
 struct Told {
@@ -153,6 +154,26 @@ impl Known {
     }
 }
 
+/// A party of a call as Twilio writes one. A number in any other form would belong to no lead, and
+/// would not be found when its caller is to be forgotten. Who withholds a number is told in words.
+fn party(line: &Line, column: &str) -> Result<Option<String>, Problem> {
+    let Some(party) = line.text(column)? else { return Ok(None) };
+    let is_address = ["client:", "sip:", "sips:"].iter().any(|kind| party.starts_with(kind));
+    let is_word = !party.contains(char::is_numeric);
+    if is_address || is_word {
+        return Ok(Some(party));
+    }
+    let written: String =
+        party.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')' | '.')).collect();
+    // The form of E.164 also for the numbers that stand for withheld ones, which are nobody's.
+    let is_number = written.strip_prefix('+').is_some_and(|digits| {
+        (7..=15).contains(&digits.len())
+            && !digits.starts_with('0')
+            && digits.bytes().all(|b| b.is_ascii_digit())
+    });
+    if is_number { Ok(Some(written)) } else { Err(Problem::new(line.number, column, PARTY)) }
+}
+
 fn read(line: &Line, plan: &ImportPlan) -> Result<Told, Problem> {
     let call_sid: CallSid = line.required("call_sid", SID)?;
     let account_sid: AccountSid = match (line.parsed("account_sid", ACCOUNT)?, &plan.account) {
@@ -161,8 +182,8 @@ fn read(line: &Line, plan: &ImportPlan) -> Result<Told, Problem> {
         (None, None) => line.required("account_sid", ACCOUNT)?,
     };
     let metadata = CallMetadata {
-        from: line.text("from_number")?,
-        to: line.text("to_number")?,
+        from: party(line, "from_number")?,
+        to: party(line, "to_number")?,
         direction: line.text("direction")?,
         parent_call_sid: line.parsed("parent_call_sid", SID)?,
         call_status: line.text("call_status")?,

@@ -73,8 +73,11 @@ pub(super) async fn import(
     }
     if kept_an_id && db.get_database_backend() == DbBackend::Postgres {
         // The next lead's number comes from a sequence that knows nothing of numbers given by hand.
-        let behind = "SELECT setval(pg_get_serial_sequence('leads', 'id'), \
-                      (SELECT COALESCE(MAX(id), 1) FROM leads))";
+        // It never goes back: the number of a lead that is gone may still be known elsewhere.
+        let behind = "SELECT setval(sequence, GREATEST( \
+                      (SELECT COALESCE(MAX(id), 1) FROM leads), \
+                      COALESCE(pg_sequence_last_value(sequence), 1))) \
+                      FROM CAST(pg_get_serial_sequence('leads', 'id') AS regclass) AS sequence";
         db.execute_unprepared(behind).await.map_err(StoreError::from)?;
     }
     db.commit().await.map_err(StoreError::from)?;

@@ -70,7 +70,9 @@ impl Deliverer {
             let failure = Failure::new("endpoint_left_alone", "the endpoint failed too often");
             return Verdict::Retry { after: Some(wait), failure, counts: false }.into();
         }
-        match erasure::buried(self.store.reader(), [outgoing.event_id.as_str()].into_iter()).await {
+        let told_of = [Some(&outgoing.event_id), outgoing.call_sid.as_ref()];
+        let told_of = told_of.into_iter().flatten().map(String::as_str);
+        match erasure::buried(self.store.reader(), told_of).await {
             Ok(buried) if buried.is_empty() => {}
             Ok(_) => return Settlement::done(),
             // Whether it may still be told is not known.

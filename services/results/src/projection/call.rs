@@ -263,10 +263,15 @@ pub fn external_party(row: &Model) -> Option<E164> {
     if row.parent_call_sid.is_some() {
         return None;
     }
-    let number = match row.direction.as_deref()? {
-        "inbound" | "trunking-terminating" => row.from_number.as_deref(),
-        direction if direction.starts_with("outbound") => row.to_number.as_deref(),
-        "trunking-originating" => row.to_number.as_deref(),
+    outside(row.direction.as_deref()?, row.from_number.as_deref(), row.to_number.as_deref())
+}
+
+/// Which of a call's two parties is outside the company, after its direction.
+pub fn outside(direction: &str, from: Option<&str>, to: Option<&str>) -> Option<E164> {
+    let number = match direction {
+        "inbound" | "trunking-terminating" => from,
+        direction if direction.starts_with("outbound") => to,
+        "trunking-originating" => to,
         _ => None,
     };
     number?.parse().ok()

@@ -67,6 +67,12 @@ impl Status {
         matches!(self, Self::Completed | Self::NoSpeech | Self::NoRecording | Self::Failed)
     }
 
+    /// Whether work on it waits or is in hand. A call that was only observed has none: it may be a
+    /// leg, or a call nobody recorded.
+    pub fn is_under_way(self) -> bool {
+        matches!(self, Self::Queued | Self::Transcribing | Self::Retrying)
+    }
+
     /// The status after an event of this rank ([`domain::EventKind::rank`]).
     pub(super) fn of_rank(rank: u8) -> Self {
         match rank {

@@ -4,13 +4,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
 };
 use serde::Serialize;
 
 use super::{Ages, RetentionSettings};
-use crate::store::{
-    Store, StoreError,
-    entities::{call_logs, recordings},
+use crate::{
+    projection::Status,
+    store::{
+        Store, StoreError,
+        entities::{call_logs, recordings},
+    },
 };
 
 /// What goes.
@@ -129,14 +133,18 @@ fn old_recordings(due: &Due) -> Condition {
         .add(recordings::Column::AccountSid.eq(&due.account_sid))
         .add(recordings::Column::CreatedAt.lt(due.before))
         .add(recordings::Column::MediaDeletedAt.is_null())
+        // Without the media, work that waits, however long, could never be done.
+        .add(recordings::Column::Status.is_in(named(Status::is_terminal)))
 }
 
-/// Calls that are old enough and still have what is to go.
+/// Calls that are old enough and still have what is to go. Calls with work under way are left until
+/// it is done.
 pub fn old_calls(due: &Due) -> Condition {
     use call_logs::Column;
     let old = Condition::all()
         .add(Column::AccountSid.eq(&due.account_sid))
-        .add(Column::CreatedAt.lt(due.before));
+        .add(Column::CreatedAt.lt(due.before))
+        .add(Column::Status.is_in(named(|status| !status.is_under_way())));
     match due.kind {
         Kind::Transcripts => old.add(Column::FinalTranscript.is_not_null()),
         Kind::Numbers => old.add(
@@ -146,4 +154,18 @@ pub fn old_calls(due: &Due) -> Condition {
         ),
         Kind::Recordings | Kind::Calls => old,
     }
+}
+
+/// Calls none of whose recordings is still to be deleted at Twilio: their rows say where it is.
+pub fn without_media() -> Condition {
+    let still_there = recordings::Entity::find()
+        .select_only()
+        .column(recordings::Column::CallSid)
+        .filter(recordings::Column::MediaDeletedAt.is_null())
+        .filter(recordings::Column::Status.ne(Status::NoRecording.as_str()));
+    Condition::all().add(call_logs::Column::CallSid.not_in_subquery(still_there.into_query()))
+}
+
+fn named(which: impl Fn(Status) -> bool) -> Vec<&'static str> {
+    Status::ALL.into_iter().filter(|status| which(*status)).map(Status::as_str).collect()
 }

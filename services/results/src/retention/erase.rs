@@ -1,6 +1,9 @@
 //! Taking away, a few calls in a transaction.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
+use queue::{Kept, Queue, QueueError};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
@@ -10,11 +13,12 @@ use sea_orm::{
 use serde_json::Value;
 
 use super::{
-    STEP,
-    due::{Due, Kind, old_calls},
+    RetentionError, STEP,
+    due::{Due, Kind, old_calls, without_media},
 };
 use crate::{
     erasure,
+    outbound::Outgoing,
     projection::{Change, call, leads_of_batch, recording, write},
     settings::ResultsSettings,
     store::{
@@ -28,23 +32,31 @@ type Call = Change<call_logs::Model>;
 /// Takes the next calls' share away; returns how many calls.
 pub async fn step(
     store: &Store,
+    webhooks: Option<&Queue>,
     due: &Due,
     settings: &ResultsSettings,
     now: DateTime<Utc>,
-) -> Result<u64, StoreError> {
+) -> Result<u64, RetentionError> {
+    let mut which = old_calls(due);
+    let ages = settings.retention.ages(&due.account_sid);
+    if due.kind == Kind::Calls && ages.recordings_days.is_some() {
+        which = which.add(without_media());
+    }
     let db = store.begin().await?;
     let calls = call_logs::Entity::find()
-        .filter(old_calls(due))
+        .filter(which)
         .order_by_asc(call_logs::Column::CreatedAt)
         .limit(STEP)
         .all(&db)
-        .await?;
+        .await
+        .map_err(StoreError::from)?;
     if calls.is_empty() {
         return Ok(0);
     }
     let sids: Vec<String> = calls.iter().map(|call| call.call_sid.clone()).collect();
     let of_calls = recordings::Column::CallSid.is_in(&sids);
-    let recordings = recordings::Entity::find().filter(of_calls).all(&db).await?;
+    let recordings = recordings::Entity::find().filter(of_calls).all(&db).await;
+    let recordings = recordings.map_err(StoreError::from)?;
     let mut calls: Vec<Call> = calls.into_iter().map(Change::of).collect();
     match due.kind {
         Kind::Calls => erase_calls(&db, &mut calls, &recordings).await?,
@@ -60,8 +72,23 @@ pub async fn step(
     let (_, events) = leads_of_batch::update(&db, assigned, &calls, settings, now).await?;
     write::events_out(&db, events).await?;
     audited(&db, due, sids.len(), now).await?;
-    db.commit().await?;
+    if let Some(webhooks) = webhooks {
+        // Before the commit: what cannot be erased now is found again by the row at the next round.
+        erase_copies(webhooks, &sids).await?;
+    }
+    db.commit().await.map_err(StoreError::from)?;
     Ok(sids.len() as u64)
+}
+
+/// Events that were handed on hold the same words and numbers, waiting or dead.
+async fn erase_copies(webhooks: &Queue, calls: &[String]) -> Result<(), QueueError> {
+    let calls: BTreeSet<&str> = calls.iter().map(String::as_str).collect();
+    let tells_of_them = |kept: &Kept| {
+        let told = serde_json::from_str::<Outgoing>(&kept.body).ok();
+        told.and_then(|told| told.call_sid).is_some_and(|sid| calls.contains(sid.as_str()))
+    };
+    webhooks.erase(tells_of_them).await?;
+    Ok(())
 }
 
 /// Events out hold the same words and numbers. Those that were told go; those that were not are told

@@ -10,6 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use domain::{AccountSid, RecordingSid};
+use queue::{Queue, QueueError};
 use tokio_util::sync::CancellationToken;
 
 pub use due::{Due, Kind, find as due};
@@ -31,6 +32,9 @@ pub enum RetentionError {
     /// The database is away.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Redis is away.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     /// Twilio did not delete a recording.
     #[error("Twilio did not delete a recording: {0}")]
     Twilio(#[from] twilio::TwilioError),
@@ -41,6 +45,7 @@ pub struct Retention {
     store: Store,
     twilio: Option<twilio::Client>,
     settings: Arc<ResultsSettings>,
+    webhooks: Option<Queue>,
 }
 
 impl Retention {
@@ -50,7 +55,12 @@ impl Retention {
         twilio: Option<twilio::Client>,
         settings: Arc<ResultsSettings>,
     ) -> Self {
-        Self { store, twilio, settings }
+        Self { store, twilio, settings, webhooks: None }
+    }
+
+    /// Takes what is on its way out away as well: the queue of [`crate::outbound`].
+    pub fn with_webhooks(self, webhooks: Queue) -> Self {
+        Self { webhooks: Some(webhooks), ..self }
     }
 
     /// Looks every hour, until `stop` is cancelled.
@@ -71,7 +81,7 @@ impl Retention {
     /// Takes away what is old enough at `now`; with `dry_run` set, only says what it would be.
     ///
     /// # Errors
-    /// When the database or Twilio is away.
+    /// When the database, Redis or Twilio is away.
     pub async fn sweep(
         &self,
         now: DateTime<Utc>,
@@ -122,7 +132,8 @@ impl Retention {
     ) -> Result<u64, RetentionError> {
         let mut count = 0;
         while !stop.is_cancelled() {
-            match erase::step(&self.store, due, &self.settings, now).await? {
+            let webhooks = self.webhooks.as_ref();
+            match erase::step(&self.store, webhooks, due, &self.settings, now).await? {
                 0 => break,
                 step => count += step,
             }
@@ -152,7 +163,7 @@ impl Retention {
                 let recording: RecordingSid = stored(&sid)?;
                 match twilio.delete_recording(&account, &recording).await {
                     Ok(_) => deleted.push(sid),
-                    Err(error) if error.is_transient() => {
+                    Err(error) if error.is_transient() || is_of_account(&error) => {
                         away = Some(error);
                         break;
                     }
@@ -182,6 +193,12 @@ impl Retention {
             );
         }
     }
+}
+
+/// Whether Twilio refuses the account, and with it every further recording.
+fn is_of_account(error: &twilio::TwilioError) -> bool {
+    use twilio::TwilioError::{Forbidden, UnknownAccount};
+    matches!(error, Forbidden { status: 401, .. } | UnknownAccount(_))
 }
 
 fn stored<T: std::str::FromStr>(sid: &str) -> Result<T, StoreError> {

@@ -28,7 +28,8 @@ pub struct Ages {
     /// Telephone numbers of calls; a lead that no call belongs to any more goes as well, unless a
     /// person has edited it.
     pub numbers_days: Option<u32>,
-    /// Calls with everything that belongs to them.
+    /// Calls with everything that belongs to them; where `recordings_days` is given, not before their
+    /// recordings are deleted at Twilio.
     pub calls_days: Option<u32>,
 }
 
@@ -55,6 +56,14 @@ impl RetentionSettings {
             if let Some(wrong) = all.into_iter().flatten().find(|d| !(1..=36_500).contains(d)) {
                 return Err(format!(
                     "results.retention: an age is {wrong} days; allowed is 1 to 36500, or none"
+                ));
+            }
+            if let (Some(recordings), Some(calls)) = (ages.recordings_days, ages.calls_days)
+                && recordings > calls
+            {
+                return Err(format!(
+                    "results.retention: recordings_days is {recordings} and calls_days is {calls}; \
+                     allowed is recordings_days up to calls_days: a call goes after its recordings"
                 ));
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend};
 use sea_orm_migration::MigratorTrait;
 
 use super::{StoreError, migrations::Migrator, transaction};
@@ -16,9 +16,22 @@ pub async fn migrate(writer: &DatabaseConnection) -> Result<(), StoreError> {
     let applied = applied(&lock).await?;
     refuse_newer(&applied)?;
     if applied.len() < known().len() {
+        without_limits(&lock).await?;
         Migrator::up(&lock, None).await?;
     }
     Ok(lock.commit().await?)
+}
+
+/// A migration of a large table takes as long as it takes; on SQLite nothing limits it.
+async fn without_limits(lock: &DatabaseTransaction) -> Result<(), StoreError> {
+    if lock.get_database_backend() == DbBackend::Postgres {
+        lock.execute_unprepared(
+            "SET LOCAL statement_timeout = 0; \
+             SET LOCAL idle_in_transaction_session_timeout = 0",
+        )
+        .await?;
+    }
+    Ok(())
 }
 
 /// Checks that the schema is exactly what the code expects, without changing anything.
@@ -70,9 +83,7 @@ async fn applied<C: ConnectionTrait>(connection: &C) -> Result<BTreeSet<String>,
 
 async fn has_history<C: ConnectionTrait>(connection: &C) -> Result<bool, StoreError> {
     let question = match connection.get_database_backend() {
-        sea_orm::DbBackend::Postgres => {
-            "SELECT 1 WHERE to_regclass('seaql_migrations') IS NOT NULL"
-        }
+        DbBackend::Postgres => "SELECT 1 WHERE to_regclass('seaql_migrations') IS NOT NULL",
         _ => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'seaql_migrations'",
     };
     Ok(connection

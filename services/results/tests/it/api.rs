@@ -1,10 +1,8 @@
 //! The service from the queue to the API.
 
-use domain::{AttemptOrder, CallJob, EventKind};
-use queue::{BatchHandler, ConsumerOptions, Delivery, Settlement};
+use domain::EventKind;
 use reqwest::Method;
 use serde_json::json;
-use tokio::sync::mpsc;
 
 use crate::support::{
     Db,
@@ -136,45 +134,6 @@ on_both! {
 }
 
 on_both! {
-    async fn transcribe_again_gives_out_the_next_generation_and_its_result_stands(db: Db) {
-        let service = Service::start(db).await;
-        service.publish(&usual(1, T, CALLER, "Austin")).await;
-        service.is_idle().await;
-        let path = format!("/v1/calls/{}/transcribe-again", call_sid(1));
-        for generation in 1..=2 {
-            let response = service.request(Method::POST, &path).send().await.unwrap();
-            assert_eq!(response.status(), 202);
-            let answer: serde_json::Value = response.json().await.unwrap();
-            assert_eq!(answer["enqueued"], json!([
-                { "recording_sid": recording_sid(1), "generation": generation }
-            ]));
-        }
-        let jobs = take_jobs(&service, 2).await;
-        let generations: Vec<_> = jobs
-            .iter()
-            .map(|job| match job {
-                CallJob::Transcribe { generation, .. } => *generation,
-                CallJob::Resolve { .. } => panic!("{job:?}"),
-            })
-            .collect();
-        assert_eq!(generations, [1, 2]);
-        service.is_idle().await;
-        let call = service.json(&format!("/v1/calls/{}", call_sid(1))).await;
-        assert_eq!(call["status"], "queued");
-        assert_eq!(call["extracted_city"], "Austin", "kept until there is something better");
-
-        let better = transcribed("in Dallas", None, Some(("Dallas", 0.97)));
-        let mut event = of_recording(1, 1, (2, 0, 1), T + 99, better);
-        event.order = AttemptOrder { generation: 2, redrive: 0, attempt: 1 };
-        service.publish(&[event]).await;
-        service.is_idle().await;
-        let call = service.json(&format!("/v1/calls/{}", call_sid(1))).await;
-        assert_eq!((&call["status"], &call["extracted_city"]), (&json!("completed"), &json!("Dallas")));
-        service.stop().await;
-    }
-}
-
-on_both! {
     async fn transcripts_are_searched_in_both_languages_with_the_place_that_was_found(db: Db) {
         for (call, text) in [
             (1, "I need a locksmith in Austin, please"),
@@ -266,21 +225,6 @@ on_both! {
         }
         service.stop().await;
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_without_a_recording_is_searched_again_each_time_somebody_asks() {
-    let service = Service::start(Db::sqlite().await).await;
-    service.publish(&[of_call(1, T, EventKind::NoRecording { code: "none_listed".into() })]).await;
-    service.is_idle().await;
-    let path = format!("/v1/calls/{}/transcribe-again", call_sid(1));
-    for _ in 0..2 {
-        let response = service.request(Method::POST, &path).send().await.unwrap();
-        assert_eq!(response.status(), 202);
-    }
-    let jobs = take_jobs(&service, 2).await;
-    assert!(jobs.iter().all(|job| matches!(job, CallJob::Resolve { .. })), "{jobs:?}");
-    service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -450,29 +394,4 @@ async fn a_transcript_is_read_as_text_subtitles_or_json() {
     let none = service.get(&format!("/v1/calls/{}/transcript", call_sid(3))).await;
     assert!(problem(none, 404).await.contains("the call is queued"));
     service.stop().await;
-}
-
-/// Takes jobs out of the queue, as a transcriber would.
-async fn take_jobs(service: &Service, count: usize) -> Vec<CallJob> {
-    struct Take(mpsc::UnboundedSender<CallJob>);
-    impl BatchHandler for Take {
-        async fn handle(&self, deliveries: Vec<Delivery>) -> Vec<Settlement> {
-            for delivery in &deliveries {
-                self.0.send(serde_json::from_str(&delivery.body).unwrap()).unwrap();
-            }
-            vec![Settlement::done(); deliveries.len()]
-        }
-    }
-    let (sender, mut jobs) = mpsc::unbounded_channel();
-    let stop = tokio_util::sync::CancellationToken::new();
-    let options = ConsumerOptions::default();
-    let taking = queue::consume_batches(service.calls.clone(), options, Take(sender), stop.clone());
-    let taking = tokio::spawn(taking);
-    let mut taken = Vec::new();
-    while taken.len() < count {
-        taken.push(jobs.recv().await.unwrap());
-    }
-    stop.cancel();
-    taking.await.unwrap().unwrap();
-    taken
 }

@@ -264,3 +264,33 @@ async fn who_is_called_from_a_number_is_not_forgotten_with_it() {
     assert_eq!(forgetting.forget(&company).await.unwrap(), Forgotten::default());
     assert_eq!(db.rows().await.calls.len(), 1);
 }
+
+on_both! {
+    async fn what_is_still_to_be_told_of_a_caller_without_rows_goes_as_well(db: Db) {
+        let redis = Redis::start().await;
+        let link = Link::open(&redis.settings()).await.unwrap();
+        let webhooks = outbound::queue(link.clone());
+        let call = |from: &str, to: &str| {
+            json!({ "type": "call.completed", "data": { "call": {
+                "account_sid": account(), "call_sid": call_sid(1), "direction": "inbound",
+                "from_number": from, "to_number": to, "final_transcript": "words",
+            } } })
+        };
+        webhooks.enqueue(out("msg_theirs", Some(1), call(CALLER, OTHER))).await.unwrap();
+        // Somebody else's call to the number: the number's owner was not the caller.
+        webhooks.enqueue(out("msg_other", Some(2), call(OTHER, CALLER))).await.unwrap();
+
+        let forgetting = Forgetting::new(db.store.clone(), link.clone(), None);
+        let elsewhere = format!("AC{:032x}", 2).parse::<AccountSid>().unwrap();
+        let elsewhere = ForgetPlan { account: Some(elsewhere), ..plan() };
+        assert_eq!(forgetting.forget(&elsewhere).await.unwrap(), Forgotten::default());
+        let expected = Forgotten { queue_entries: 1, ..Forgotten::default() };
+        let dry = ForgetPlan { dry_run: true, ..plan() };
+        assert_eq!(forgetting.forget(&dry).await.unwrap(), expected);
+        assert_eq!(forgetting.forget(&plan()).await.unwrap(), expected);
+        let left = held(&link).await;
+        assert_eq!(left.len(), 1);
+        assert!(left[0].contains("msg_other"));
+        assert_eq!(forgetting.forget(&plan()).await.unwrap(), Forgotten::default());
+    }
+}

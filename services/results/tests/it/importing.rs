@@ -7,10 +7,12 @@ use callscribe_results::{
     import::{Format, ImportError, ImportPlan, Imported, Problem, import},
     reconcile::{ReconcileSettings, Reconciler},
     retention::{Ages, Retention, RetentionSettings},
+    store::entities::leads,
 };
 use chassis::queues;
 use domain::{AccountSid, RedactSettings, Redactor};
 use queue::Link;
+use sea_orm::{EntityTrait, QueryOrder};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use twilio::{
@@ -22,7 +24,7 @@ use crate::support::{
     Db,
     events::{account, call_sid, no_recording, of_recording, queued, recording_sid, usual},
     on_both,
-    service::Redis,
+    service::{Redis, Service, problem},
 };
 
 const T: i64 = 1_790_000_000_000;
@@ -143,6 +145,46 @@ on_both! {
     }
 }
 
+on_both! {
+    async fn an_import_does_not_give_out_the_number_of_a_lead_that_is_gone(db: Db) {
+        for n in 1..=3 {
+            db.persist(&usual(n, T, &format!("+1512555010{n}"), "Austin")).await.unwrap();
+        }
+        let find = || leads::Entity::find().order_by_asc(leads::Column::Id);
+        let all = find().all(db.store.reader()).await.unwrap();
+        let (first, second, last) = (all[0].id, all[1].id, all[2].id);
+        db.execute("UPDATE call_logs SET lead_id = NULL").await;
+        db.execute(&format!("DELETE FROM leads WHERE id > {first}")).await;
+        let lead = json!({ "id": second, "account_sid": account(), "phone": CALLER });
+        take(&db, Format::JsonLines, &lead.to_string()).await;
+        db.persist(&usual(9, T, OTHER, "Austin")).await.unwrap();
+        let ids: Vec<_> =
+            find().all(db.store.reader()).await.unwrap().iter().map(|lead| lead.id).collect();
+        assert_eq!(ids[..2], [first, second]);
+        assert!(ids[2] > last, "{ids:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_imported_transcript_is_read_as_text_and_has_no_subtitles() {
+    let db = Db::sqlite().await;
+    take(&db, Format::Csv, &calls()).await;
+    let service = Service::start(db).await;
+    let path = format!("/v1/calls/{}/transcript", call_sid(1));
+    let words = "שלום, אני צריך מנעולן\nבעפולה **** **** **** ****\n";
+    assert_eq!(service.get(&path).await.text().await.unwrap(), words);
+    let json = service.json(&format!("{path}?format=json")).await;
+    let expected = json!({
+        "call_sid": call_sid(1), "language": "he", "text": words, "segments": [],
+    });
+    assert_eq!(json, expected);
+    for format in ["srt", "vtt"] {
+        let answer = service.get(&format!("{path}?format={format}")).await;
+        assert!(problem(answer, 404).await.contains("no times"));
+    }
+    service.stop().await;
+}
+
 #[tokio::test]
 async fn what_calls_here_say_later_than_the_export_stays() {
     let db = Db::sqlite().await;
@@ -203,6 +245,25 @@ async fn a_wrong_line_is_told_of_by_line_and_column_and_the_others_go_in() {
     let short = format!("call_sid,created_at\n{}\n", call_sid(1));
     let (_, problems) = take(&db, Format::Csv, &short).await;
     assert_eq!(problems[0].to_string(), "line 2: 1 values are in the line; the header has 2");
+}
+
+#[tokio::test]
+async fn a_number_is_taken_over_as_twilio_writes_it_or_refused() {
+    let db = Db::sqlite().await;
+    let line = |n: u32, from: &str| {
+        json!({ "call_sid": call_sid(n), "account_sid": account(), "from_number": from,
+            "created_at": "2026-01-02T10:00:00Z" })
+        .to_string()
+    };
+    let given =
+        ["+972 54-123 (4567)", "054-1234567", "client:dana", "sip:a1@b.example", "anonymous"];
+    let lines: Vec<_> = (1..).zip(given).map(|(n, from)| line(n, from)).collect();
+    let (_, problems) = take(&db, Format::JsonLines, &lines.join("\n")).await;
+    assert_eq!(problems.len(), 1);
+    assert_eq!((problems[0].line, problems[0].column.as_deref()), (2, Some("from_number")));
+    let calls = db.rows().await.calls;
+    let taken: Vec<_> = calls.iter().filter_map(|call| call.from_number.as_deref()).collect();
+    assert_eq!(taken, [CALLER, given[2], given[3], given[4]]);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@
 )]
 
 mod api;
+mod api_again;
 mod api_audio;
 mod api_description;
 mod api_export;

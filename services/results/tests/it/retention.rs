@@ -3,19 +3,22 @@
 use std::sync::Arc;
 
 use callscribe_results::{
-    ResultsSettings,
+    ResultsSettings, outbound,
     retention::{Ages, Kind, Retention, RetentionError, RetentionSettings},
     store::entities::audit,
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use queue::{Entry, Link};
 use sea_orm::EntityTrait;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use twilio::{Client, double::Double};
 
 use crate::support::{
     Db,
-    events::{account, call_sid, recording_sid, usual},
+    events::{account, call_sid, observed, of_call, recording_sid, usual},
     on_both,
+    service::Redis,
 };
 
 const T: i64 = 1_790_000_000_000;
@@ -165,6 +168,7 @@ async fn a_twilio_that_refuses_keeps_nothing_from_going_here() {
     chassis::install_tls();
     let db = Db::sqlite().await;
     two_calls(&db).await;
+    db.persist(&usual(3, T, CALLER, "Austin")).await.unwrap();
     let twilio = Double::start(account().parse().unwrap(), "token").await.unwrap();
     let wrong = twilio::TwilioSettings { auth_token: Some("wrong".into()), ..twilio.settings() };
     let ages = Ages { recordings_days: Some(5), transcripts_days: Some(5), ..Ages::default() };
@@ -177,4 +181,91 @@ async fn a_twilio_that_refuses_keeps_nothing_from_going_here() {
     let rows = db.rows().await;
     assert_eq!(rows.calls[0].final_transcript, None);
     assert_eq!(rows.recordings[0].media_deleted_at, None, "it is tried again");
+    assert_eq!(twilio.api_requests(), 1, "who is refused once is not asked for each recording");
+}
+
+on_both! {
+    async fn work_that_waits_keeps_what_it_needs_however_old_it_is(db: Db) {
+        chassis::install_tls();
+        // Calls 1 and 2 wait or are in hand, call 3 is a leg that nobody recorded.
+        db.persist(&usual(1, T, CALLER, "Austin")[..2]).await.unwrap();
+        db.persist(&usual(2, T, CALLER, "Austin")[..3]).await.unwrap();
+        db.persist(&[of_call(3, T, observed(OTHER, CALLER, "inbound"))]).await.unwrap();
+        let twilio = Double::start(account().parse().unwrap(), "token").await.unwrap();
+        let client = Client::new(&twilio.settings()).unwrap();
+        let all = Ages {
+            recordings_days: Some(5),
+            transcripts_days: Some(5),
+            numbers_days: Some(5),
+            calls_days: Some(5),
+        };
+        let done = sweep(&db, after_5_days(all), Some(client.clone())).await;
+        assert_eq!(done.into_iter().filter(|(_, count)| *count > 0).collect::<Vec<_>>(), [
+            (Kind::Calls, 1)
+        ]);
+        let rows = db.rows().await;
+        assert_eq!((&rows.calls[0].status[..], &rows.calls[1].status[..]), ("queued", "transcribing"));
+        assert_eq!(rows.calls[0].from_number.as_deref(), Some(CALLER));
+        assert!(rows.recordings.iter().all(|recording| recording.media_deleted_at.is_none()));
+        // Done, it goes like everything else of its age.
+        for n in [1, 2] {
+            db.persist(&usual(n, T, CALLER, "Austin")).await.unwrap();
+        }
+        let done = sweep(&db, after_5_days(all), Some(client)).await;
+        assert_eq!(done[..2], [(Kind::Recordings, 2), (Kind::Calls, 2)]);
+    }
+}
+
+on_both! {
+    async fn a_call_stays_until_its_recording_is_deleted_at_twilio(db: Db) {
+        chassis::install_tls();
+        two_calls(&db).await;
+        let twilio = Double::start(account().parse().unwrap(), "token").await.unwrap();
+        let wrong = twilio::TwilioSettings { auth_token: Some("wrong".into()), ..twilio.settings() };
+        let ages = Ages { recordings_days: Some(5), calls_days: Some(5), ..Ages::default() };
+        let retention = after_5_days(ages);
+        let settings = Arc::new(ResultsSettings { retention, ..ResultsSettings::default() });
+        let refused = Client::new(&wrong).unwrap();
+        for client in [Some(refused), None] {
+            let retention = Retention::new(db.store.clone(), client, settings.clone());
+            let _ = retention.sweep(now(), &CancellationToken::new()).await;
+            assert_eq!(db.rows().await.calls.len(), 2, "what knows the recording is still there");
+        }
+        let client = Client::new(&twilio.settings()).unwrap();
+        let done = sweep(&db, after_5_days(ages), Some(client)).await;
+        assert_eq!(done, [(Kind::Recordings, 1), (Kind::Calls, 1)]);
+        assert_eq!(db.rows().await.calls.len(), 1);
+    }
+}
+
+#[test]
+fn recordings_that_would_outlive_their_calls_are_refused() {
+    let ages = Ages { recordings_days: Some(30), calls_days: Some(29), ..Ages::default() };
+    let sentence = after_5_days(ages).validate().unwrap_err();
+    assert!(sentence.contains("recordings_days is 30 and calls_days is 29"), "{sentence}");
+    after_5_days(Ages { calls_days: Some(30), ..ages }).validate().unwrap();
+}
+
+on_both! {
+    async fn copies_of_events_on_their_way_out_go_with_what_they_tell_of(db: Db) {
+        two_calls(&db).await;
+        let redis = Redis::start().await;
+        let webhooks = outbound::queue(Link::open(&redis.settings()).await.unwrap());
+        for n in [1, 2] {
+            let told = json!({
+                "endpoint": "crm", "event_id": format!("msg_{n}"), "call_sid": call_sid(n),
+                "body": "words",
+            });
+            webhooks.enqueue(Entry::new(format!("msg_{n}"), told.to_string())).await.unwrap();
+        }
+        let ages = Ages { transcripts_days: Some(5), ..Ages::default() };
+        let retention = after_5_days(ages);
+        let settings = Arc::new(ResultsSettings { retention, ..ResultsSettings::default() });
+        let retention = Retention::new(db.store.clone(), None, settings);
+        let retention = retention.with_webhooks(webhooks.clone());
+        retention.sweep(now(), &CancellationToken::new()).await.unwrap();
+        let mut left = Vec::new();
+        webhooks.look_through(|kept| left.push(kept.key.clone())).await.unwrap();
+        assert_eq!(left, ["msg_2"]);
+    }
 }

@@ -50,6 +50,24 @@ on_both! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_may_take_longer_than_any_other_statement() {
+    let url = fresh_postgres_url(Postgres::shared()).await;
+    // The server itself is slow once, as with a large table.
+    let slow = "CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN \
+                IF current_setting('test.slow', true) IS DISTINCT FROM 'once' THEN \
+                PERFORM set_config('test.slow', 'once', false), pg_sleep(1.2); END IF; END $$; \
+                CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('CREATE INDEX') \
+                EXECUTE FUNCTION slow()";
+    let admin = sea_orm::Database::connect(&url).await.unwrap();
+    admin.execute_unprepared(slow).await.unwrap();
+    admin.close().await.unwrap();
+    let settings = DatabaseSettings { statement_timeout_seconds: 1, ..DatabaseSettings::at(url) };
+    let store = Store::open(&settings).await.unwrap();
+    let limited = store.reader().execute_unprepared("SELECT pg_sleep(60)").await.unwrap_err();
+    assert!(limited.to_string().contains("statement timeout"), "{limited}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_that_start_at_once_on_an_empty_postgres_all_come_up() {
     let url = fresh_postgres_url(Postgres::shared()).await;
     all_come_up(DatabaseSettings { max_connections: 2, ..DatabaseSettings::at(url) }).await;

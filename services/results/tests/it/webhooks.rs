@@ -5,9 +5,15 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use callscribe_results::outbound::{EndpointSettings, Secret, WebhookSettings, sign};
+use callscribe_results::{
+    erasure,
+    outbound::{self, EndpointSettings, Secret, WebhookSettings, sign},
+    store::entities::tombstones,
+};
 use chassis::serve::{HttpSettings, Server};
-use serde_json::Value;
+use queue::Entry;
+use sea_orm::{ActiveValue::Set, EntityTrait};
+use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use warp::{Filter, http::HeaderMap};
 
@@ -205,6 +211,33 @@ async fn what_was_in_the_outbox_when_the_service_died_goes_out_at_its_next_start
     db.persist(&usual(1, T, CALLER, "Austin")).await.unwrap();
     let service = service(db, receiver.settings(&["call.completed"])).await;
     receiver.reaches(1).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_of_a_call_that_was_erased_meanwhile_is_not_told() {
+    let receiver = Receiver::start(&[]).await;
+    let db = Db::sqlite().await;
+    let erased = tombstones::ActiveModel {
+        sid_hash: Set(erasure::hash(&call_sid(1))),
+        created_at: Set(chrono::Utc::now()),
+    };
+    let transaction = db.store.begin().await.unwrap();
+    tombstones::Entity::insert(erased).exec_without_returning(&transaction).await.unwrap();
+    transaction.commit().await.unwrap();
+    let service = service(db, receiver.settings(&["call.completed"])).await;
+    let webhooks = outbound::queue(service.results.link().clone());
+    for n in [1, 2] {
+        let told = json!({
+            "endpoint": "crm", "event_id": format!("msg_{n}"), "call_sid": call_sid(n),
+            "body": call_sid(n),
+        });
+        webhooks.enqueue(Entry::new(format!("msg_{n}"), told.to_string())).await.unwrap();
+    }
+    are_out(&service).await;
+    let bodies: Vec<_> =
+        receiver.received.lock().unwrap().iter().map(|(_, body)| body.clone()).collect();
+    assert_eq!(bodies, [call_sid(2)]);
     service.stop().await;
 }
 
