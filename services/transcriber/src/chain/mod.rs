@@ -17,6 +17,7 @@ use crate::{
     engines::{Engine, EngineError},
     ledger::Ledger,
     parking::{Parked, Parking},
+    plausibility::Doubt,
     setback::{Setback, Treatment},
 };
 
@@ -94,7 +95,8 @@ impl Chain {
     }
 
     /// Transcribes a recording with the first engine that gives something to be believed; failing
-    /// that, the least doubtful of what came, with its doubts.
+    /// that, the least doubtful of what came, with its doubts. An engine that only stands in takes no
+    /// other's place whose words there are, and none answers in another language than was heard.
     ///
     /// # Errors
     /// When no engine gives anything: the first setback that time can heal, else the first.
@@ -103,10 +105,20 @@ impl Chain {
         let mut setbacks: Vec<Setback> = Vec::new();
         let mut paid = Some(0);
         for link in self.links.iter() {
+            if link.engine.stands_in() && doubtful.as_ref().is_some_and(has_words) {
+                continue;
+            }
             match pass::through(link, task, &self.shared).await {
                 Ok(mut given) => {
                     paid = sum(paid, given.cost_microusd);
                     given.cost_microusd = paid;
+                    if doubtful
+                        .as_ref()
+                        .is_some_and(|earlier| self.contradicts(link, &given, earlier))
+                    {
+                        debug!(engine = %link.name, "another language than was heard before");
+                        continue;
+                    }
                     if given.flags.is_empty() {
                         return Ok(given);
                     }
@@ -131,6 +143,28 @@ impl Chain {
             Setback::new(Treatment::GiveUp, "no_engine", "no engine is configured")
         }))
     }
+
+    /// Whether a later transcript is in another language than an earlier one that can be believed
+    /// in that. An engine that heard no word may have the language wrong, but not so wrong that one
+    /// that only stands in knows better.
+    fn contradicts(&self, link: &Link, given: &Transcription, earlier: &Transcription) -> bool {
+        let is_doubted = |flag: &String| {
+            [Doubt::LanguageMismatch, Doubt::LanguageNotAllowed].iter().any(|d| d.as_str() == flag)
+        };
+        let by = &earlier.transcript.engine.name;
+        let stood_in = self.links.iter().any(|link| link.name == *by && link.engine.stands_in());
+        let (one, other) = (&given.transcript.language, &earlier.transcript.language);
+        one.is_some()
+            && other.is_some()
+            && one != other
+            && !stood_in
+            && !earlier.flags.iter().any(is_doubted)
+            && (has_words(earlier) || link.engine.stands_in())
+    }
+}
+
+fn has_words(given: &Transcription) -> bool {
+    given.transcript.spoken_chars() > 0
 }
 
 /// More text is better than none, and fewer doubts are better than more.

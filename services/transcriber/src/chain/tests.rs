@@ -27,6 +27,7 @@ struct Scripted {
     per_minute: Option<u32>,
     /// Language and voices it says it heard.
     told: (Option<&'static str>, &'static [usize]),
+    stands_in: bool,
 }
 
 impl Scripted {
@@ -41,6 +42,7 @@ impl Scripted {
             places: 2,
             per_minute: None,
             told: (None, &[]),
+            stands_in: false,
         })
     }
 
@@ -68,6 +70,10 @@ impl Engine for Scripted {
 
     fn requests_per_minute(&self) -> Option<u32> {
         self.per_minute
+    }
+
+    fn stands_in(&self) -> bool {
+        self.stands_in
     }
 
     fn transcribe<'a>(
@@ -165,6 +171,57 @@ async fn an_empty_retry_does_not_replace_words_that_were_heard() {
     let (first, second) = (Scripted::new("first", Ok("")), Scripted::new("second", Err(down())));
     let given = ask(&chain(vec![first, second])).await.unwrap();
     assert_eq!(given.flags, ["no_text_for_speech"]);
+}
+
+/// An engine that says in which language it heard what it heard.
+fn hearing(
+    name: &'static str,
+    language: &'static str,
+    then: Result<&'static str, EngineError>,
+) -> Arc<Scripted> {
+    Arc::new(Scripted { told: (Some(language), &[]), ..own(Scripted::new(name, then)) })
+}
+
+/// One that makes fluent English of anything.
+fn stand_in() -> Arc<Scripted> {
+    Arc::new(Scripted { stands_in: true, ..own(hearing("stand-in", "en", Ok(SAID))) })
+}
+
+#[tokio::test]
+async fn words_that_are_in_doubt_are_not_replaced_by_an_engine_that_only_stands_in() {
+    for language in ["he", "en"] {
+        let (first, second) = (hearing("first", language, Ok("שלום")), stand_in());
+        let given = ask(&chain(vec![first, second.clone()])).await.unwrap();
+        assert_eq!((given.transcript.engine.name.as_str(), second.asked()), ("first", 0));
+        assert_eq!(given.flags, ["little_text_for_speech"]);
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_stands_in_takes_over_where_there_is_no_word_in_another_language() {
+    for (first, expected) in [
+        (hearing("first", "en", Err(down())), "stand-in"),
+        (hearing("first", "en", Ok("")), "stand-in"),
+        (hearing("first", "he", Ok("")), "first"),
+    ] {
+        let given = ask(&chain(vec![first, stand_in()])).await.unwrap();
+        assert_eq!(given.transcript.engine.name, expected);
+    }
+    assert_eq!(ask(&chain(vec![stand_in()])).await.unwrap().transcript.text(), SAID);
+}
+
+#[tokio::test]
+async fn an_answer_in_another_language_than_was_heard_is_refused() {
+    for (language, expected) in [("en", "first"), ("he", "second")] {
+        let first = hearing("first", "he", Ok("שלום"));
+        let second = hearing("second", language, Ok(SAID));
+        let given = ask(&chain(vec![first, second])).await.unwrap();
+        assert_eq!(given.transcript.engine.name, expected);
+    }
+    // One that knows English only is no witness.
+    let only_english = Arc::new(Scripted { then: Ok("ok"), ..own(stand_in()) });
+    let given = ask(&chain(vec![only_english, hearing("second", "he", Ok(SAID))])).await.unwrap();
+    assert_eq!(given.transcript.engine.name, "second");
 }
 
 #[tokio::test]

@@ -53,6 +53,13 @@ pub trait Engine: Send + Sync + 'static {
         None
     }
 
+    /// Whether it only stands in for another engine of its chain: it is asked where that one fails
+    /// or hears no word, but its words never replace another engine's. For engines that make
+    /// fluent text of any sound.
+    fn stands_in(&self) -> bool {
+        false
+    }
+
     /// Transcribes one piece. `language` is the one the audio is in, where that is known.
     fn transcribe<'a>(
         &'a self,
