@@ -25,7 +25,8 @@ sha256_of() {
 }
 # An engine was chosen by hand, so none is missing.
 another_engine() { env | grep -q '^CALLSCRIBE_TRANSCRIBER__ENGINES__[A-Z_]*=.'; }
-any_model() { ls "$folder"/*.bin >/dev/null 2>&1; }
+# A Silero model, for telling speech from noise, may lie there as well.
+any_model() { ls "$folder" 2>/dev/null | grep '\.bin$' | grep -qvi silero; }
 
 [ "$model" != none ] || exit 0
 if [ -n "$beside" ] && { any_model || another_engine; }; then exit 0; fi

@@ -22,7 +22,7 @@ pub use piece::{Heard, HeardSegment, Piece, Voices, wav};
 pub use pocketsphinx::{PocketSphinx, PocketSphinxSettings};
 #[cfg(feature = "whisper")]
 pub use whisper::{Model as WhisperModel, Whisper};
-pub use whisper::{WHISPER_IS_BUILT_IN, WhisperSettings};
+pub use whisper::{WHISPER_IS_BUILT_IN, WhisperSettings, is_model as is_whisper_model};
 
 use futures_util::future::BoxFuture;
 
