@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     Shared, Task,
-    breaker::{Breaker, LeftAlone, PARKED},
+    breaker::{Breaker, LeftAlone},
     pace::Pace,
 };
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     ledger::until_tomorrow,
     parking::Parked,
     price,
+    setback::PARKED,
 };
 
 /// An engine with its breaker, its places and its pace.
@@ -107,12 +108,11 @@ impl Link {
         self.count(outcome);
         if self.breaker.note(heard.as_ref().map(|_| ())) {
             tracing::error!(engine = %self.name, code = outcome, "engine left alone for now");
-            // What only a person can mend, every process would run into.
-            if let Err(error @ (EngineError::QuotaExhausted | EngineError::Credentials { .. })) =
-                &heard
-            {
-                shared.parking.park(&self.pause(), PARKED, &error.to_string()).await;
-            }
+        }
+        // What only a person can mend, every process would run into.
+        if let Err(error @ (EngineError::QuotaExhausted | EngineError::Credentials { .. })) = &heard
+        {
+            shared.parking.park(&self.pause(), PARKED, &error.to_string()).await;
         }
         heard.map_err(LinkError::Failed)
     }

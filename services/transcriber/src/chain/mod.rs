@@ -14,7 +14,7 @@ use tracing::debug;
 use self::link::{Link, LinkError};
 pub use self::task::Task;
 use crate::{
-    engines::{Engine, EngineError},
+    engines::Engine,
     ledger::Ledger,
     parking::{Parked, Parking},
     plausibility::Doubt,
@@ -191,12 +191,8 @@ fn setback(link: &Link, account: &str, error: LinkError) -> Setback {
         }
         LinkError::Failed(error) => Setback::from_engine(engine, &error),
         LinkError::LeftAlone(alone) => {
-            let treatment = match alone.because {
-                EngineError::QuotaExhausted | EngineError::Credentials { .. } => {
-                    Treatment::Park { by: link.pause(), wait: alone.wait }
-                }
-                _ => Treatment::Wait(alone.wait),
-            };
+            // Who met it has parked it for everybody. Parking it again would undo a resume.
+            let treatment = Treatment::Wait(alone.wait);
             let message = format!("{engine} is left alone for now: {}", alone.because);
             Setback::new(treatment, alone.because.code(), message)
         }

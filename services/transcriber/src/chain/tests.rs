@@ -240,10 +240,14 @@ async fn a_failing_engine_is_left_alone_and_calls_wait_without_counting() {
 async fn an_exhausted_quota_parks_the_engine_for_everybody() {
     let engine = Scripted::new("only", Err(EngineError::QuotaExhausted));
     let chain = chain(vec![engine.clone()]);
+    let setback = ask(&chain).await.unwrap_err();
+    assert_eq!(setback.failure.code, "engine_quota_exhausted");
+    assert!(matches!(setback.treatment, Treatment::Park { by, .. } if by == "engine:only"));
+    // The others wait without parking it once more, which would undo what a person resumed.
     for _ in 0..3 {
         let setback = ask(&chain).await.unwrap_err();
         assert_eq!(setback.failure.code, "engine_quota_exhausted");
-        assert!(matches!(setback.treatment, Treatment::Park { by, .. } if by == "engine:only"));
+        assert!(matches!(setback.treatment, Treatment::Wait(wait) if wait.as_secs() <= 30));
     }
     assert_eq!(engine.asked(), 1);
 }

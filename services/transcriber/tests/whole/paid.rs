@@ -19,7 +19,7 @@ use callscribe_transcriber::{
 };
 use domain::Speaker;
 use futures_util::future::{BoxFuture, join_all};
-use queue::{Link, RedisSettings};
+use queue::{Link, RedisSettings, Verdict};
 use tempfile::TempDir;
 
 use crate::{
@@ -289,7 +289,8 @@ async fn what_one_process_parks_every_process_leaves_alone_and_what_was_paid_sti
     };
     let fails = Some(EngineError::QuotaExhausted);
     let spent = Arc::new(Dear { fails, asked: AtomicUsize::new(0), hangs_from: 99 });
-    let setback = chain(&spent).transcribe(&task()).await.unwrap_err();
+    let met_it = chain(&spent);
+    let setback = met_it.transcribe(&task()).await.unwrap_err();
     assert_eq!(setback.failure.code, "engine_quota_exhausted");
 
     let other = Dear::new(99);
@@ -302,8 +303,11 @@ async fn what_one_process_parks_every_process_leaves_alone_and_what_was_paid_sti
     }
     assert_eq!(other.asked(), 0);
 
-    // A person has paid the bill.
+    // A person has paid the bill; who met the quota asks again a little later, and parks nothing.
     assert!(calls.resume("engine:dear").await.unwrap());
+    let setback = met_it.transcribe(&task()).await.unwrap_err();
+    assert!(matches!(setback.verdict(), Verdict::Retry { counts: false, .. }));
+    assert!(calls.stats().await.unwrap().pauses.is_empty());
     elsewhere.look("AC1").await.unwrap();
     let done = elsewhere.transcribe(&task()).await.unwrap();
     calls.pause("engine:dear", None, "by hand").await.unwrap();
