@@ -90,19 +90,22 @@ impl Link {
         let per_minute = self.engine.microusd_per_minute().unwrap_or(0);
         let cost = price::cost_microusd(per_minute, piece.length_ms());
         let purse = format!("{}:{}", self.name, task.account);
-        let limit = self.engine.microusd_per_day().filter(|_| cost > 0);
-        if let Some(limit) = limit
-            && !shared.ledger.spend(&purse, cost, limit).await
-        {
-            self.count("spent_for_today");
-            let wait = until_tomorrow();
-            let by = self.pause_of_spending(&task.account);
-            shared.parking.park(&by, wait, "the account's daily limit is spent").await;
-            return Err(LinkError::SpentForToday { wait });
-        }
+        let spending = match self.engine.microusd_per_day().filter(|_| cost > 0) {
+            None => None,
+            Some(limit) => match shared.ledger.spend(&purse, cost, limit).await {
+                Some(spending) => Some(spending),
+                None => {
+                    self.count("spent_for_today");
+                    let wait = until_tomorrow();
+                    let by = self.pause_of_spending(&task.account);
+                    shared.parking.park(&by, wait, "the account's daily limit is spent").await;
+                    return Err(LinkError::SpentForToday { wait });
+                }
+            },
+        };
         let heard = self.engine.transcribe(piece, task.language.as_deref()).await;
-        if heard.is_err() && limit.is_some() {
-            shared.ledger.refund(&purse, cost).await;
+        if let (Err(_), Some(spending)) = (&heard, &spending) {
+            shared.ledger.refund(spending).await;
         }
         let outcome = heard.as_ref().map_or_else(EngineError::code, |_| "ok");
         self.count(outcome);
