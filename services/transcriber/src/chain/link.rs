@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout_at};
 
 use super::{
     Shared, Task,
@@ -35,6 +35,8 @@ pub enum LinkError {
     Failed(EngineError),
     /// The engine is left alone for now.
     LeftAlone(LeftAlone),
+    /// Other calls had all its places for too long.
+    NoPlace,
     /// Another process, or a person, parked it for everybody.
     Parked(Parked),
     /// The account has spent on this engine what it may spend today.
@@ -80,8 +82,9 @@ impl Link {
         task: &Task,
         shared: &Shared,
     ) -> Result<Heard, LinkError> {
+        let place = timeout_at(task.waits_until, self.places.acquire()).await;
         // Closed only when the process ends.
-        let _place = self.places.acquire().await;
+        let _place = place.map_err(|_| LinkError::NoPlace)?;
         self.breaker.look().map_err(LinkError::LeftAlone)?;
         if let Some(pace) = &self.pace {
             pace.turn().await.map_err(too_early)?;

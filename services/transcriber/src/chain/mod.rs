@@ -6,7 +6,7 @@ mod pace;
 mod pass;
 mod task;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use domain::Transcript;
 use tracing::debug;
@@ -20,6 +20,12 @@ use crate::{
     plausibility::Doubt,
     setback::{Setback, Treatment},
 };
+
+/// The setback of a call for which an engine had no place.
+const ENGINE_BUSY: &str = "engine_busy";
+
+/// How long such a call waits before it takes its turn again.
+const BUSY: Duration = Duration::from_secs(10);
 
 /// The engines: the first one first, the others when it fails or is not to be believed.
 #[derive(Clone)]
@@ -96,7 +102,7 @@ impl Chain {
 
     /// Transcribes a recording with the first engine that gives something to be believed; failing
     /// that, the least doubtful of what came, with its doubts. An engine that only stands in takes no
-    /// other's place whose words there are, and none answers in another language than was heard.
+    /// other's place whose words there are or that is only busy, and none answers in another language than was heard.
     ///
     /// # Errors
     /// When no engine gives anything: the first setback that time can heal, else the first.
@@ -105,7 +111,8 @@ impl Chain {
         let mut setbacks: Vec<Setback> = Vec::new();
         let mut paid = Some(0);
         for link in self.links.iter() {
-            if link.engine.stands_in() && doubtful.as_ref().is_some_and(has_words) {
+            let is_busy = setbacks.iter().any(|setback| setback.failure.code == ENGINE_BUSY);
+            if link.engine.stands_in() && (is_busy || doubtful.as_ref().is_some_and(has_words)) {
                 continue;
             }
             match pass::through(link, task, &self.shared).await {
@@ -188,6 +195,10 @@ fn setback(link: &Link, account: &str, error: LinkError) -> Setback {
         LinkError::Parked(Parked { wait, reason }) => {
             let message = format!("{engine} is parked: {reason}");
             Setback::new(Treatment::Wait(wait), "engine_parked", message)
+        }
+        LinkError::NoPlace => {
+            let message = format!("{engine} is busy with other calls");
+            Setback::new(Treatment::Wait(BUSY), ENGINE_BUSY, message)
         }
         LinkError::Failed(error) => Setback::from_engine(engine, &error),
         LinkError::LeftAlone(alone) => {

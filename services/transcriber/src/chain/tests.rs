@@ -28,6 +28,7 @@ struct Scripted {
     /// Language and voices it says it heard.
     told: (Option<&'static str>, &'static [usize]),
     stands_in: bool,
+    takes: Duration,
 }
 
 impl Scripted {
@@ -43,6 +44,7 @@ impl Scripted {
             per_minute: None,
             told: (None, &[]),
             stands_in: false,
+            takes: Duration::ZERO,
         })
     }
 
@@ -86,6 +88,7 @@ impl Engine for Scripted {
             let at_once = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
             self.most_at_once.fetch_max(at_once, Ordering::SeqCst);
             tokio::task::yield_now().await;
+            tokio::time::sleep(self.takes).await;
             let answer = self.answers.lock().unwrap().pop_front();
             let answer = answer.unwrap_or_else(|| self.then.clone());
             self.at_once.fetch_sub(1, Ordering::SeqCst);
@@ -130,6 +133,7 @@ fn task() -> Task {
         language: None,
         work: "RE1:0".into(),
         account: "AC1".into(),
+        waits_until: tokio::time::Instant::now() + Duration::from_secs(3600),
     }
 }
 
@@ -284,6 +288,26 @@ async fn no_more_pieces_are_at_an_engine_than_it_has_places() {
     }
     assert_eq!(engine.asked(), 20);
     assert_eq!(engine.most_at_once.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_finds_no_place_in_time_waits_in_the_queue_without_counting() {
+    let engine = Arc::new(Scripted {
+        places: 1,
+        takes: Duration::from_secs(60),
+        ..own(Scripted::new("only", Ok(SAID)))
+    });
+    let stand_in = stand_in();
+    let chain = chain(vec![engine.clone(), stand_in.clone()]);
+    let until = tokio::time::Instant::now() + Duration::from_secs(10);
+    let hurried = || Task { waits_until: until, ..task() };
+    let (first, second) = (hurried(), hurried());
+    let (first, second) = tokio::join!(chain.transcribe(&first), chain.transcribe(&second));
+    assert_eq!(first.unwrap().transcript.engine.name, "only");
+    let setback = second.unwrap_err();
+    assert_eq!(setback.failure.code, "engine_busy");
+    assert!(matches!(setback.treatment, Treatment::Wait(_)), "{setback:?}");
+    assert_eq!((engine.asked(), stand_in.asked()), (1, 0));
 }
 
 /// A scripted engine that is not shared yet.
