@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use super::*;
 use crate::{
     audio::{Channel, CutRule, Recording, Stretch},
-    engines::{Heard, HeardSegment, Piece},
+    engines::{EngineError, Heard, HeardSegment, Piece},
 };
 
 /// Answers as it is told, then always the same.
