@@ -269,7 +269,7 @@ fn task() -> Task {
         language: None,
         work: "RE1:0".into(),
         account: "AC1".into(),
-        waits_until: tokio::time::Instant::now() + crate::stage::PATIENCE,
+        waits_until: tokio::time::Instant::now() + PATIENCE,
     }
 }
 
