@@ -12,7 +12,7 @@
 
 use std::{
     path::Path,
-    process::ExitCode,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -24,27 +24,20 @@ use twilio::double::{Double, DoubleCall, DoubleRecording};
 use warp::Filter;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
-/// Set for the processes that this program starts of itself.
-const AS_CALLSCRIBE: &str = "BENCH_WHOLE_IS_CALLSCRIBE";
+const SERVICES: [&str; 3] = ["ingest", "transcriber", "results"];
 /// Calls one after the other, for the latency.
 const SINGLE_CALLS: u32 = 100;
 /// Callbacks under way at a time.
 const CONNECTIONS: usize = 32;
 
-fn main() -> ExitCode {
-    if std::env::var_os(AS_CALLSCRIBE).is_some() {
-        return callscribe::cli::main();
-    }
-    let calls = std::env::args().nth(1).map_or(2000, |calls| calls.parse().unwrap());
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(bench(calls));
-    ExitCode::SUCCESS
-}
-
-async fn bench(calls: u32) {
+#[tokio::main]
+async fn main() {
     chassis::install_tls();
+    let calls = std::env::args().nth(1).map_or(2000, |calls| calls.parse().unwrap());
+    build_services();
     let whole = Whole::start().await;
-    for (service, goal) in [("ingest", Some(20.0)), ("transcriber", None), ("results", Some(30.0))] {
+    for (service, goal) in [("ingest", Some(20.0)), ("transcriber", None), ("results", Some(30.0))]
+    {
         let megabytes = whole.resident_megabytes(service);
         row(&format!("memory.{service}_idle_mb"), megabytes, "MB", goal);
     }
@@ -66,6 +59,17 @@ async fn bench(calls: u32) {
     whole.until_completed(SINGLE_CALLS + calls).await;
     let per_second = f64::from(calls) / begun.elapsed().as_secs_f64();
     row("end_to_end.calls_per_s", per_second, "calls/s", None);
+}
+
+/// The services' own binaries, as they are deployed, beside this program.
+fn build_services() {
+    let packages = SERVICES.iter().flat_map(|name| ["-p".into(), format!("callscribe-{name}")]);
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--release", "--locked", "--bins"])
+        .args(packages)
+        .status()
+        .unwrap();
+    assert!(built.success(), "the services cannot be built: {built}");
 }
 
 fn row(name: &str, value: f64, unit: &str, goal: Option<f64>) {
@@ -96,7 +100,6 @@ impl Whole {
         let twilio = Double::start(account.clone(), TOKEN).await.unwrap();
         let database = folder.path().join("callscribe.db");
         let variables = [
-            (AS_CALLSCRIBE, "1".to_owned()),
             ("CALLSCRIBE_REDIS__URL", redis.url()),
             ("CALLSCRIBE_RESULTS__DATABASE__URL", format!("sqlite://{}", database.display())),
             ("CALLSCRIBE_TWILIO__ACCOUNT_SID", account.to_string()),
@@ -107,12 +110,14 @@ impl Whole {
             ("CALLSCRIBE_TRANSCRIBER__ENGINES__OPENAI__BASE_URL", engine().await),
             ("CALLSCRIBE_TRANSCRIBER__ENGINES__OPENAI__MAX_CONCURRENT", "64".to_owned()),
         ];
-        let program = std::env::current_exe().unwrap();
-        let services = ["ingest", "transcriber", "results"].map(|verb| {
-            let folder = folder.path().join(verb);
+        let examples = std::env::current_exe().unwrap();
+        let release = examples.ancestors().nth(2).unwrap();
+        let services = SERVICES.map(|name| {
+            let folder = folder.path().join(name);
             std::fs::create_dir(&folder).unwrap();
+            let program = release.join(format!("callscribe-{name}"));
             let program = program.to_str().unwrap();
-            (verb, CallscribeProcess::start_verb(program, &folder, &[verb], &variables))
+            (name, CallscribeProcess::start_verb(program, &folder, &[], &variables))
         });
         for (_, service) in &services {
             let ops = service.listener("ops").await;
@@ -159,7 +164,7 @@ impl Whole {
     }
 
     fn resident_megabytes(&self, name: &str) -> f64 {
-        let (_, service) = self.services.iter().find(|(verb, _)| *verb == name).unwrap();
+        let (_, service) = self.services.iter().find(|(known, _)| *known == name).unwrap();
         let status = std::fs::read_to_string(format!("/proc/{}/status", service.pid())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         let kilobytes: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();

@@ -85,8 +85,9 @@ fn the_build_sees_the_workspace_and_nothing_else() {
     let members = workspace.lines().find(|line| line.starts_with("members = ")).unwrap();
     let folders = members.split('"').skip(1).step_by(2).map(|member| member.trim_end_matches("/*"));
     let mut expected = vec!["*".to_owned()];
-    expected
-        .extend(["Cargo.toml", "Cargo.lock", ".cargo"].into_iter().chain(folders).map(|f| format!("!{f}")));
+    expected.extend(
+        ["Cargo.toml", "Cargo.lock", ".cargo"].into_iter().chain(folders).map(|f| format!("!{f}")),
+    );
     expected.extend(["**/target", "**/.env*"].map(str::to_owned));
     assert_eq!(lines, expected);
 }

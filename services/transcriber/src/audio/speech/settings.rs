@@ -10,8 +10,8 @@ use crate::settings::empty_is_none;
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SpeechSettings {
-    /// What judges the sound: `earshot`, which is compiled in and fast, or `silero`, which needs a
-    /// model, is slower, and takes less noise for speech. Default `earshot`.
+    /// What judges the sound: `earshot`, which is compiled in, or `silero`, which needs a model and
+    /// takes less noise for speech. Default `earshot`.
     pub detector: DetectorName,
     /// Silero's model: a file in ggml form, such as `ggml-silero-v6.2.0.bin`. Default none.
     #[serde(deserialize_with = "empty_is_none")]

@@ -81,7 +81,7 @@ pub fn candidates(scene: &Scene<'_>, weights: &Weights, kind: Kind) -> Vec<Candi
 }
 
 /// A wrong number, an advertisement, a cancellation, someone who looks for a job.
-fn wants_nothing(scene: &Scene<'_>) -> bool {
+pub fn wants_nothing(scene: &Scene<'_>) -> bool {
     scene.passages.iter().any(|passage| {
         let own = passage.has(Cue::Idle) || passage.has(Cue::Applicant);
         passage.has(Cue::Wrong) || passage.speaker != Speaker::Agent && own

@@ -1,4 +1,5 @@
-//! The lexicon extractor: names and signs from the catalogue, judged by the words around them.
+//! The lexicon extractor: names and signs from the catalogue, judged by the words around them;
+//! and what the caller's words sound like, where there are none.
 
 mod city;
 mod confidence;
@@ -6,6 +7,7 @@ mod cue;
 mod decide;
 mod evidence;
 mod extra;
+mod phrases;
 mod scene;
 mod service;
 mod stance;
@@ -13,13 +15,15 @@ mod weights;
 
 use std::sync::Arc;
 
-use domain::{Extraction, Transcript};
+use domain::{Extraction, Field, Transcript};
 
 pub use cue::CueError;
 pub use evidence::language as language_of;
 
 use self::{
     cue::add_cues,
+    evidence::{Quoted, quoted},
+    phrases::{Impression, Phrases},
     scene::{Scene, Target},
     weights::Weights,
 };
@@ -34,6 +38,7 @@ pub struct Lexicon {
     catalogue: Arc<Catalogue>,
     matcher: Arc<Matcher<Target>>,
     weights: Arc<Weights>,
+    phrases: Arc<Phrases>,
 }
 
 /// A transcript that was read, to be judged with several weights.
@@ -75,7 +80,8 @@ impl Lexicon {
             }
         }
         let weights = Arc::new(Weights::built_in()?);
-        Ok(Self { catalogue, matcher: Arc::new(builder.build()), weights })
+        let phrases = Arc::new(Phrases::count(&catalogue));
+        Ok(Self { catalogue, matcher: Arc::new(builder.build()), weights, phrases })
     }
 
     /// The same rules with other weights (TOML as in `data/weights.toml`), while they are fitted.
@@ -107,9 +113,29 @@ impl Lexicon {
             let choice = decide::choose(&scene, &self.weights, kind)?;
             Some(evidence::field(&scene, transcript, &choice, language))
         };
-        let (service, city) = (pick(Kind::Service), pick(Kind::City));
+        let service =
+            pick(Kind::Service).or_else(|| self.sounds_like(&scene, transcript, language));
+        let city = pick(Kind::City);
         let extra = extra::extra(&scene, transcript, language);
         Extraction { service, city, extra, agreement: None }
+    }
+
+    /// The service the caller's words sound like, where the rules find none.
+    fn sounds_like(
+        &self,
+        scene: &Scene<'_>,
+        transcript: &Transcript,
+        language: Language,
+    ) -> Option<Field> {
+        if decide::wants_nothing(scene) {
+            return None;
+        }
+        let ranked = decide::candidates(scene, &self.weights, Kind::Service);
+        let opinion = Impression::new(&self.phrases, scene).opinion(scene, &ranked)?;
+        let entry = self.catalogue.entries.get(opinion.entry)?;
+        let (segment, tokens) = (opinion.segment, opinion.tokens);
+        let place = Quoted { scene, transcript, segment, tokens };
+        Some(quoted(place, &entry.id, entry.name(language), opinion.confidence))
     }
 
     /// The catalogue it was made of.
