@@ -25,7 +25,8 @@ sha256_of() {
 }
 # An engine was chosen by hand, so none is missing.
 another_engine() { env | grep -q '^CALLSCRIBE_TRANSCRIBER__ENGINES__[A-Z_]*=.'; }
-any_model() { ls "$folder"/*.bin >/dev/null 2>&1; }
+# A Silero model, for telling speech from noise, may lie there as well.
+any_model() { ls "$folder" 2>/dev/null | grep '\.bin$' | grep -qvi silero; }
 
 [ "$model" != none ] || exit 0
 if [ -n "$beside" ] && { any_model || another_engine; }; then exit 0; fi
@@ -47,6 +48,23 @@ if [ -f "$file" ]; then
 fi
 command -v curl >/dev/null 2>&1 || give_up "curl is not installed. $later"
 mkdir -p "$folder"
+
+# Two at once, such as `make model` beside `make run`, would write into the same part.
+lock=$part.lock
+claim() { (set -C && echo $$ >"$lock") 2>/dev/null; }
+if ! claim; then
+    holder=$(cat "$lock" 2>/dev/null || true)
+    if kill -0 "${holder:-none}" 2>/dev/null; then
+        [ -z "$beside" ] || exit 0
+        give_up "process $holder is fetching it already (if it is not, remove $lock)."
+    fi
+    # Whoever held it has died.
+    rm -f "$lock"
+    claim || give_up "another process is fetching it already (or $folder cannot be written)."
+fi
+trap 'rm -f "$lock"' EXIT
+trap 'exit 130' HUP INT TERM
+
 [ "$(bytes_of "$part")" -le "$bytes" ] || rm -f "$part"
 megabytes=$(((bytes + 500000) / 1000000))
 done_already=$(($(bytes_of "$part") / 1000000))
@@ -59,13 +77,13 @@ set -- curl --fail --location --show-error --continue-at - --output "$part" \
 fetch_beside() {
     "$@" --silent 2>"$folder/fetch.log" &
     curl=$!
-    trap 'kill "$curl" 2>/dev/null' EXIT
+    trap 'kill "$curl" 2>/dev/null; rm -f "$lock"' EXIT
     while kill -0 "$curl" 2>/dev/null; do
         # What we run beside has ended: the next start goes on.
         kill -0 "$beside" 2>/dev/null || exit 0
         sleep 1
     done
-    trap - EXIT
+    trap 'rm -f "$lock"' EXIT
     wait "$curl"
 }
 fetch() {

@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
+use transcriber::engines::is_whisper_model;
 
 /// Longest path of a unix socket that every system takes (`sun_path` has 104 bytes on macOS).
 const LONGEST_SOCKET_PATH: usize = 100;
@@ -85,7 +86,9 @@ impl DataFolder {
         self.path.join("callscribe.log")
     }
 
-    /// The Whisper model to use: the newest of those in the folder `models`.
+    /// The Whisper model to use: the newest of those in the folder `models`. One that is damaged is
+    /// taken all the same, so that the start says what is wrong with it; models of other kinds may
+    /// lie beside it.
     pub fn newest_model(&self) -> Option<PathBuf> {
         let entries = fs::read_dir(self.path.join("models")).ok()?;
         let models = entries.filter_map(|entry| {
@@ -94,7 +97,9 @@ impl DataFolder {
             let changed = path.metadata().ok()?.modified().ok()?;
             is_model.then_some((changed, path))
         });
-        models.max().map(|(_, path)| path)
+        let mut models: Vec<_> = models.collect();
+        models.sort_unstable_by(|one, other| other.cmp(one));
+        models.into_iter().map(|(_, path)| path).find(|path| is_whisper_model(path))
     }
 
     /// Where it is.
@@ -118,22 +123,30 @@ mod tests {
         data.lock().unwrap();
     }
 
+    #[cfg(feature = "whisper")]
     #[test]
-    fn the_model_that_came_last_is_the_one_to_use() {
+    fn the_whisper_model_that_came_last_is_the_one_to_use() {
+        // How files begin: their magic, then sizes, of which the fifth tells Whisper's apart.
+        let whisper = [0x6767_6d6c_u32, 51_865, 1500, 384, 6, 4, 448, 384, 6, 4, 80, 1];
+        let silero = [0x6767_6d6c_u32, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         let folder = tempfile::tempdir().unwrap();
         let data = DataFolder::open(folder.path()).unwrap();
         assert_eq!(data.newest_model(), None);
         let models = data.path().join("models");
         fs::create_dir(&models).unwrap();
         let hour = std::time::Duration::from_secs(3600);
-        let put = |name: &str, hours_ago: u32| {
-            let file = File::create(models.join(name)).unwrap();
+        let put_as = |head: &[u32], name: &str, hours_ago: u32| {
+            let bytes: Vec<u8> = head.iter().flat_map(|number| number.to_le_bytes()).collect();
+            fs::write(models.join(name), bytes).unwrap();
+            let file = File::options().write(true).open(models.join(name)).unwrap();
             file.set_modified(std::time::SystemTime::now() - hour * hours_ago).unwrap();
         };
+        let put = |name: &str, hours_ago: u32| put_as(&whisper, name, hours_ago);
         put("ggml-small.bin.part", 0);
         assert_eq!(data.newest_model(), None);
         put("ggml-small.bin", 2);
         put("ggml-base.bin", 3);
+        put_as(&silero, "ggml-silero.bin", 1);
         assert_eq!(data.newest_model(), Some(models.join("ggml-small.bin")));
     }
 

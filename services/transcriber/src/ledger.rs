@@ -51,8 +51,27 @@ redis.call('INCRBY', KEYS[1], ARGV[1])
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 return 1";
 
+/// Leaves the key's expiry as it is, and makes no key anew.
 const REFUND: &str = "#!lua flags=allow-oom
-redis.call('DECRBY', KEYS[1], ARGV[1])";
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('DECRBY', KEYS[1], ARGV[1]) end";
+
+/// What was spent, so that it can be given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Spending {
+    /// Whose purse it came from.
+    pub purse: String,
+    /// On which day (UTC), counted from 1970-01-01: a refund after midnight is not the next day's.
+    pub day: i64,
+    /// How much, in micro-dollars.
+    pub microusd: u64,
+}
+
+impl Spending {
+    fn key(&self) -> String {
+        format!("spent:{}:{}", self.purse, self.day)
+    }
+}
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -114,21 +133,22 @@ impl Ledger {
         released.await;
     }
 
-    /// Spends from today's purse unless that would pass the limit; returns whether it did.
-    pub async fn spend(&self, purse: &str, microusd: u64, limit: u64) -> bool {
+    /// Spends from today's purse; `None` where that would pass the limit.
+    pub async fn spend(&self, purse: &str, microusd: u64, limit: u64) -> Option<Spending> {
+        let spending = Spending { purse: purse.to_owned(), day: now_ms() / DAY_MS, microusd };
         let spent = self.ask::<bool>(|link| {
-            let mut command = script(SPEND, link.key(&spent_key(purse)));
+            let mut command = script(SPEND, link.key(&spending.key()));
             command.arg(microusd).arg(limit).arg(SPENT_SECONDS);
             command
         });
-        spent.await.unwrap_or(true)
+        spent.await.unwrap_or(true).then_some(spending)
     }
 
-    /// Gives back what was not spent after all.
-    pub async fn refund(&self, purse: &str, microusd: u64) {
+    /// Gives back what was not spent after all, to the purse of the day it came from.
+    pub async fn refund(&self, spending: &Spending) {
         let refunded = self.ask::<()>(|link| {
-            let mut command = script(REFUND, link.key(&spent_key(purse)));
-            command.arg(microusd);
+            let mut command = script(REFUND, link.key(&spending.key()));
+            command.arg(spending.microusd);
             command
         });
         refunded.await;
@@ -158,10 +178,6 @@ fn script(text: &str, key: String) -> Cmd {
 
 fn heard_key(work: &str) -> String {
     format!("heard:{work}")
-}
-
-fn spent_key(purse: &str) -> String {
-    format!("spent:{purse}:{}", now_ms() / DAY_MS)
 }
 
 /// How long until the next day begins, in UTC.

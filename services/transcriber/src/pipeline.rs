@@ -38,6 +38,7 @@ pub struct Pipeline {
     folder: PathBuf,
     language: Option<String>,
     first_channel: FirstChannel,
+    waits_for_place: Duration,
 }
 
 /// One attempt at one recording.
@@ -54,6 +55,8 @@ pub struct Attempt<'a> {
     pub patience: Patience,
     /// Which attempt it is, counted from 1.
     pub number: u32,
+    /// When it began.
+    pub began: Instant,
     /// From the first enqueue to now, in milliseconds.
     pub queued_ms: u64,
 }
@@ -103,6 +106,8 @@ impl Pipeline {
             folder: settings.folder(),
             language: settings.only_language(),
             first_channel: settings.first_channel,
+            // The other half is for the pieces that are at the engine by then.
+            waits_for_place: Duration::from_secs(settings.job_timeout_seconds / 2),
         }
     }
 
@@ -206,6 +211,7 @@ impl Pipeline {
             language: self.language.clone(),
             work: attempt.work(),
             account: attempt.account.to_string(),
+            waits_until: attempt.began + self.waits_for_place,
         };
         let work = self.chain.transcribe(&task);
         let Transcription { mut transcript, cost_microusd, mut flags } =

@@ -35,7 +35,7 @@ pub enum Treatment {
 }
 
 /// How long an account or an engine is left alone when a person has to act.
-const PARKED: Duration = Duration::from_secs(300);
+pub const PARKED: Duration = Duration::from_secs(300);
 
 /// How long to wait when asked for fewer requests without being told how long.
 const RATE_LIMITED: Duration = Duration::from_secs(30);

@@ -43,7 +43,8 @@ pub struct Config {
 pub struct TranscriberSettings {
     /// Calls in hand at once. Default 4.
     pub slots: usize,
-    /// Hard limit for one call, in seconds. Default 3600.
+    /// Hard limit for one call, in seconds. A call that waits for a place at a speech engine when
+    /// half of it is over goes back into the queue without an attempt being counted. Default 3600.
     pub job_timeout_seconds: u64,
     /// Attempts before a call is given up and stands among the dead letters. Default 16, which is
     /// about an hour.

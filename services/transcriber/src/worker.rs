@@ -10,6 +10,7 @@ use chassis::{
 };
 use domain::{CallJob, CallMetadata, EventKind};
 use queue::{Delivery, Failure, Handler, Queue, Settlement, Verdict};
+use tokio::time::Instant;
 use tracing::{Instrument, Span, debug, info, info_span, warn};
 use twilio::Client;
 
@@ -79,6 +80,7 @@ impl Worker {
                     generation: *generation,
                     patience: self.patience(&delivery),
                     number: delivery.attempt,
+                    began: Instant::now(),
                     queued_ms: u64::try_from(age(&delivery).as_millis()).unwrap_or(u64::MAX),
                 };
                 let attempted = self.pipeline.run(&attempt).await;

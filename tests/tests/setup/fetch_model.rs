@@ -52,8 +52,20 @@ impl Fetch {
         self.folder.path().join("models/ggml-base.bin")
     }
 
+    fn lock(&self) -> PathBuf {
+        self.folder.path().join("models/ggml-base.bin.part.lock")
+    }
+
     fn part(&self) -> PathBuf {
         self.folder.path().join("models/ggml-base.bin.part")
+    }
+
+    fn until_something_arrived(&self) {
+        let began = Instant::now();
+        while std::fs::metadata(self.part()).map_or(0, |part| part.len()) == 0 {
+            assert!(began.elapsed() < Duration::from_secs(60), "nothing arrives");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
@@ -166,11 +178,7 @@ fn a_download_ends_with_what_it_runs_beside_and_keeps_what_it_has() {
     // It lives until its input is closed.
     let mut run = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
     let mut beside = fetch.command(&["beside", &run.id().to_string()]).spawn().unwrap();
-    let began = Instant::now();
-    while std::fs::metadata(fetch.part()).map_or(0, |part| part.len()) == 0 {
-        assert!(began.elapsed() < Duration::from_secs(60), "nothing arrives");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    fetch.until_something_arrived();
     drop(run.stdin.take());
     run.wait().unwrap();
     assert!(beside.wait().unwrap().success() && !fetch.file().exists());
@@ -178,6 +186,31 @@ fn a_download_ends_with_what_it_runs_beside_and_keeps_what_it_has() {
     assert!(next.status.success() && fetch.file().is_file(), "{}", said(&next));
     let ranges = fetch.server.ranges();
     assert!(matches!(ranges[..], [None, Some(from)] if from > 0), "{ranges:?}");
+}
+
+#[test]
+fn two_downloads_do_not_write_into_the_same_part_and_a_dead_one_holds_up_nobody() {
+    let manners = Manners { breaks_off_after: Some(500_000), stalls: true, ..WELL };
+    let fetch = Fetch::new(model(), manners, &model());
+    let mut run = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    let run_id = run.id().to_string();
+    let mut beside = fetch.command(&["beside", &run_id]).spawn().unwrap();
+    fetch.until_something_arrived();
+    let second = fetch.command(&[]).output().unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    let holder = format!("process {} is fetching it already", beside.id());
+    assert!(said(&second).contains(&holder), "{}", said(&second));
+    assert!(fetch.command(&["beside", &run_id]).output().unwrap().status.success());
+    assert_eq!(fetch.server.ranges(), [None]);
+    drop(run.stdin.take());
+    run.wait().unwrap();
+    assert!(beside.wait().unwrap().success() && !fetch.lock().exists());
+
+    // What a process that was killed leaves behind.
+    std::fs::write(fetch.lock(), run_id).unwrap();
+    let next = fetch.command(&[]).output().unwrap();
+    assert!(next.status.success() && fetch.file().is_file(), "{}", said(&next));
+    assert!(!fetch.lock().exists());
 }
 
 #[test]

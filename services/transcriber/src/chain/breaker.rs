@@ -18,9 +18,6 @@ const OPEN: Duration = Duration::from_secs(30);
 /// How long an engine that asks for fewer requests is left alone when it does not say how long.
 const RATE_LIMITED: Duration = Duration::from_secs(30);
 
-/// How long an engine is left alone that only a person can bring back: quota, credentials.
-pub const PARKED: Duration = Duration::from_secs(300);
-
 /// A circuit breaker, shared by all slots of a process.
 #[derive(Debug, Default)]
 pub struct Breaker {
@@ -83,7 +80,8 @@ impl Breaker {
         };
         let alone = match error {
             EngineError::RateLimited { after } => Some(after.unwrap_or(RATE_LIMITED)),
-            EngineError::QuotaExhausted | EngineError::Credentials { .. } => Some(PARKED),
+            // How long a person takes, the record for all processes says, and a person ends it.
+            EngineError::QuotaExhausted | EngineError::Credentials { .. } => Some(OPEN),
             EngineError::Unavailable(_)
             | EngineError::Timeout { .. }
             | EngineError::Malformed(_)

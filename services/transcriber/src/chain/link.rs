@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout_at};
 
 use super::{
     Shared, Task,
-    breaker::{Breaker, LeftAlone, PARKED},
+    breaker::{Breaker, LeftAlone},
     pace::Pace,
 };
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     ledger::until_tomorrow,
     parking::Parked,
     price,
+    setback::PARKED,
 };
 
 /// An engine with its breaker, its places and its pace.
@@ -34,6 +35,8 @@ pub enum LinkError {
     Failed(EngineError),
     /// The engine is left alone for now.
     LeftAlone(LeftAlone),
+    /// Other calls had all its places for too long.
+    NoPlace,
     /// Another process, or a person, parked it for everybody.
     Parked(Parked),
     /// The account has spent on this engine what it may spend today.
@@ -79,8 +82,9 @@ impl Link {
         task: &Task,
         shared: &Shared,
     ) -> Result<Heard, LinkError> {
+        let place = timeout_at(task.waits_until, self.places.acquire()).await;
         // Closed only when the process ends.
-        let _place = self.places.acquire().await;
+        let _place = place.map_err(|_| LinkError::NoPlace)?;
         self.breaker.look().map_err(LinkError::LeftAlone)?;
         if let Some(pace) = &self.pace {
             pace.turn().await.map_err(too_early)?;
@@ -89,30 +93,32 @@ impl Link {
         let per_minute = self.engine.microusd_per_minute().unwrap_or(0);
         let cost = price::cost_microusd(per_minute, piece.length_ms());
         let purse = format!("{}:{}", self.name, task.account);
-        let limit = self.engine.microusd_per_day().filter(|_| cost > 0);
-        if let Some(limit) = limit
-            && !shared.ledger.spend(&purse, cost, limit).await
-        {
-            self.count("spent_for_today");
-            let wait = until_tomorrow();
-            let by = self.pause_of_spending(&task.account);
-            shared.parking.park(&by, wait, "the account's daily limit is spent").await;
-            return Err(LinkError::SpentForToday { wait });
-        }
+        let spending = match self.engine.microusd_per_day().filter(|_| cost > 0) {
+            None => None,
+            Some(limit) => match shared.ledger.spend(&purse, cost, limit).await {
+                Some(spending) => Some(spending),
+                None => {
+                    self.count("spent_for_today");
+                    let wait = until_tomorrow();
+                    let by = self.pause_of_spending(&task.account);
+                    shared.parking.park(&by, wait, "the account's daily limit is spent").await;
+                    return Err(LinkError::SpentForToday { wait });
+                }
+            },
+        };
         let heard = self.engine.transcribe(piece, task.language.as_deref()).await;
-        if heard.is_err() && limit.is_some() {
-            shared.ledger.refund(&purse, cost).await;
+        if let (Err(_), Some(spending)) = (&heard, &spending) {
+            shared.ledger.refund(spending).await;
         }
         let outcome = heard.as_ref().map_or_else(EngineError::code, |_| "ok");
         self.count(outcome);
         if self.breaker.note(heard.as_ref().map(|_| ())) {
             tracing::error!(engine = %self.name, code = outcome, "engine left alone for now");
-            // What only a person can mend, every process would run into.
-            if let Err(error @ (EngineError::QuotaExhausted | EngineError::Credentials { .. })) =
-                &heard
-            {
-                shared.parking.park(&self.pause(), PARKED, &error.to_string()).await;
-            }
+        }
+        // What only a person can mend, every process would run into.
+        if let Err(error @ (EngineError::QuotaExhausted | EngineError::Credentials { .. })) = &heard
+        {
+            shared.parking.park(&self.pause(), PARKED, &error.to_string()).await;
         }
         heard.map_err(LinkError::Failed)
     }

@@ -6,7 +6,7 @@ mod pace;
 mod pass;
 mod task;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use domain::Transcript;
 use tracing::debug;
@@ -14,11 +14,18 @@ use tracing::debug;
 use self::link::{Link, LinkError};
 pub use self::task::Task;
 use crate::{
-    engines::{Engine, EngineError},
+    engines::Engine,
     ledger::Ledger,
     parking::{Parked, Parking},
+    plausibility::Doubt,
     setback::{Setback, Treatment},
 };
+
+/// The setback of a call for which an engine had no place.
+const ENGINE_BUSY: &str = "engine_busy";
+
+/// How long such a call waits before it takes its turn again.
+const BUSY: Duration = Duration::from_secs(10);
 
 /// The engines: the first one first, the others when it fails or is not to be believed.
 #[derive(Clone)]
@@ -94,7 +101,8 @@ impl Chain {
     }
 
     /// Transcribes a recording with the first engine that gives something to be believed; failing
-    /// that, the least doubtful of what came, with its doubts.
+    /// that, the least doubtful of what came, with its doubts. An engine that only stands in takes no
+    /// other's place whose words there are or that is only busy, and none answers in another language than was heard.
     ///
     /// # Errors
     /// When no engine gives anything: the first setback that time can heal, else the first.
@@ -103,10 +111,21 @@ impl Chain {
         let mut setbacks: Vec<Setback> = Vec::new();
         let mut paid = Some(0);
         for link in self.links.iter() {
+            let is_busy = setbacks.iter().any(|setback| setback.failure.code == ENGINE_BUSY);
+            if link.engine.stands_in() && (is_busy || doubtful.as_ref().is_some_and(has_words)) {
+                continue;
+            }
             match pass::through(link, task, &self.shared).await {
                 Ok(mut given) => {
                     paid = sum(paid, given.cost_microusd);
                     given.cost_microusd = paid;
+                    if doubtful
+                        .as_ref()
+                        .is_some_and(|earlier| self.contradicts(link, &given, earlier))
+                    {
+                        debug!(engine = %link.name, "another language than was heard before");
+                        continue;
+                    }
                     if given.flags.is_empty() {
                         return Ok(given);
                     }
@@ -131,6 +150,28 @@ impl Chain {
             Setback::new(Treatment::GiveUp, "no_engine", "no engine is configured")
         }))
     }
+
+    /// Whether a later transcript is in another language than an earlier one that can be believed
+    /// in that. An engine that heard no word may have the language wrong, but not so wrong that one
+    /// that only stands in knows better.
+    fn contradicts(&self, link: &Link, given: &Transcription, earlier: &Transcription) -> bool {
+        let is_doubted = |flag: &String| {
+            [Doubt::LanguageMismatch, Doubt::LanguageNotAllowed].iter().any(|d| d.as_str() == flag)
+        };
+        let by = &earlier.transcript.engine.name;
+        let stood_in = self.links.iter().any(|link| link.name == *by && link.engine.stands_in());
+        let (one, other) = (&given.transcript.language, &earlier.transcript.language);
+        one.is_some()
+            && other.is_some()
+            && one != other
+            && !stood_in
+            && !earlier.flags.iter().any(is_doubted)
+            && (has_words(earlier) || link.engine.stands_in())
+    }
+}
+
+fn has_words(given: &Transcription) -> bool {
+    given.transcript.spoken_chars() > 0
 }
 
 /// More text is better than none, and fewer doubts are better than more.
@@ -155,14 +196,14 @@ fn setback(link: &Link, account: &str, error: LinkError) -> Setback {
             let message = format!("{engine} is parked: {reason}");
             Setback::new(Treatment::Wait(wait), "engine_parked", message)
         }
+        LinkError::NoPlace => {
+            let message = format!("{engine} is busy with other calls");
+            Setback::new(Treatment::Wait(BUSY), ENGINE_BUSY, message)
+        }
         LinkError::Failed(error) => Setback::from_engine(engine, &error),
         LinkError::LeftAlone(alone) => {
-            let treatment = match alone.because {
-                EngineError::QuotaExhausted | EngineError::Credentials { .. } => {
-                    Treatment::Park { by: link.pause(), wait: alone.wait }
-                }
-                _ => Treatment::Wait(alone.wait),
-            };
+            // Who met it has parked it for everybody. Parking it again would undo a resume.
+            let treatment = Treatment::Wait(alone.wait);
             let message = format!("{engine} is left alone for now: {}", alone.because);
             Setback::new(treatment, alone.because.code(), message)
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::Speaker;
+use tokio::time::Instant;
 
 use crate::audio::Recording;
 
@@ -19,4 +20,7 @@ pub struct Task {
     pub work: String,
     /// Who pays.
     pub account: String,
+    /// Until when a place at an engine is waited for; then the call goes back into the queue, where
+    /// waiting counts no attempt, and what was transcribed of it is kept.
+    pub waits_until: Instant,
 }

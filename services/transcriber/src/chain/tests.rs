@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use super::*;
 use crate::{
     audio::{Channel, CutRule, Recording, Stretch},
-    engines::{Heard, HeardSegment, Piece},
+    engines::{EngineError, Heard, HeardSegment, Piece},
 };
 
 /// Answers as it is told, then always the same.
@@ -27,6 +27,8 @@ struct Scripted {
     per_minute: Option<u32>,
     /// Language and voices it says it heard.
     told: (Option<&'static str>, &'static [usize]),
+    stands_in: bool,
+    takes: Duration,
 }
 
 impl Scripted {
@@ -41,6 +43,8 @@ impl Scripted {
             places: 2,
             per_minute: None,
             told: (None, &[]),
+            stands_in: false,
+            takes: Duration::ZERO,
         })
     }
 
@@ -70,6 +74,10 @@ impl Engine for Scripted {
         self.per_minute
     }
 
+    fn stands_in(&self) -> bool {
+        self.stands_in
+    }
+
     fn transcribe<'a>(
         &'a self,
         piece: &'a Piece,
@@ -80,6 +88,7 @@ impl Engine for Scripted {
             let at_once = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
             self.most_at_once.fetch_max(at_once, Ordering::SeqCst);
             tokio::task::yield_now().await;
+            tokio::time::sleep(self.takes).await;
             let answer = self.answers.lock().unwrap().pop_front();
             let answer = answer.unwrap_or_else(|| self.then.clone());
             self.at_once.fetch_sub(1, Ordering::SeqCst);
@@ -124,6 +133,7 @@ fn task() -> Task {
         language: None,
         work: "RE1:0".into(),
         account: "AC1".into(),
+        waits_until: tokio::time::Instant::now() + Duration::from_secs(3600),
     }
 }
 
@@ -167,6 +177,57 @@ async fn an_empty_retry_does_not_replace_words_that_were_heard() {
     assert_eq!(given.flags, ["no_text_for_speech"]);
 }
 
+/// An engine that says in which language it heard what it heard.
+fn hearing(
+    name: &'static str,
+    language: &'static str,
+    then: Result<&'static str, EngineError>,
+) -> Arc<Scripted> {
+    Arc::new(Scripted { told: (Some(language), &[]), ..own(Scripted::new(name, then)) })
+}
+
+/// One that makes fluent English of anything.
+fn stand_in() -> Arc<Scripted> {
+    Arc::new(Scripted { stands_in: true, ..own(hearing("stand-in", "en", Ok(SAID))) })
+}
+
+#[tokio::test]
+async fn words_that_are_in_doubt_are_not_replaced_by_an_engine_that_only_stands_in() {
+    for language in ["he", "en"] {
+        let (first, second) = (hearing("first", language, Ok("שלום")), stand_in());
+        let given = ask(&chain(vec![first, second.clone()])).await.unwrap();
+        assert_eq!((given.transcript.engine.name.as_str(), second.asked()), ("first", 0));
+        assert_eq!(given.flags, ["little_text_for_speech"]);
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_stands_in_takes_over_where_there_is_no_word_in_another_language() {
+    for (first, expected) in [
+        (hearing("first", "en", Err(down())), "stand-in"),
+        (hearing("first", "en", Ok("")), "stand-in"),
+        (hearing("first", "he", Ok("")), "first"),
+    ] {
+        let given = ask(&chain(vec![first, stand_in()])).await.unwrap();
+        assert_eq!(given.transcript.engine.name, expected);
+    }
+    assert_eq!(ask(&chain(vec![stand_in()])).await.unwrap().transcript.text(), SAID);
+}
+
+#[tokio::test]
+async fn an_answer_in_another_language_than_was_heard_is_refused() {
+    for (language, expected) in [("en", "first"), ("he", "second")] {
+        let first = hearing("first", "he", Ok("שלום"));
+        let second = hearing("second", language, Ok(SAID));
+        let given = ask(&chain(vec![first, second])).await.unwrap();
+        assert_eq!(given.transcript.engine.name, expected);
+    }
+    // One that knows English only is no witness.
+    let only_english = Arc::new(Scripted { then: Ok("ok"), ..own(stand_in()) });
+    let given = ask(&chain(vec![only_english, hearing("second", "he", Ok(SAID))])).await.unwrap();
+    assert_eq!(given.transcript.engine.name, "second");
+}
+
 #[tokio::test]
 async fn a_failing_engine_is_left_alone_and_calls_wait_without_counting() {
     let engine = Scripted::new("only", Err(down()));
@@ -183,10 +244,14 @@ async fn a_failing_engine_is_left_alone_and_calls_wait_without_counting() {
 async fn an_exhausted_quota_parks_the_engine_for_everybody() {
     let engine = Scripted::new("only", Err(EngineError::QuotaExhausted));
     let chain = chain(vec![engine.clone()]);
+    let setback = ask(&chain).await.unwrap_err();
+    assert_eq!(setback.failure.code, "engine_quota_exhausted");
+    assert!(matches!(setback.treatment, Treatment::Park { by, .. } if by == "engine:only"));
+    // The others wait without parking it once more, which would undo what a person resumed.
     for _ in 0..3 {
         let setback = ask(&chain).await.unwrap_err();
         assert_eq!(setback.failure.code, "engine_quota_exhausted");
-        assert!(matches!(setback.treatment, Treatment::Park { by, .. } if by == "engine:only"));
+        assert!(matches!(setback.treatment, Treatment::Wait(wait) if wait.as_secs() <= 30));
     }
     assert_eq!(engine.asked(), 1);
 }
@@ -223,6 +288,30 @@ async fn no_more_pieces_are_at_an_engine_than_it_has_places() {
     }
     assert_eq!(engine.asked(), 20);
     assert_eq!(engine.most_at_once.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_finds_no_place_in_time_waits_in_the_queue_without_counting() {
+    let engine = Arc::new(Scripted {
+        places: 1,
+        takes: Duration::from_secs(60),
+        ..own(Scripted::new("only", Ok(SAID)))
+    });
+    let stand_in = stand_in();
+    let chain = chain(vec![engine.clone(), stand_in.clone()]);
+    let until = tokio::time::Instant::now() + Duration::from_secs(10);
+    let hurried = || Task { waits_until: until, ..task() };
+    let (first, second) = (hurried(), hurried());
+    let (first, second) = tokio::join!(chain.transcribe(&first), chain.transcribe(&second));
+    // Whichever came first has the place.
+    let (given, setback) = match (first, second) {
+        (Ok(given), Err(setback)) | (Err(setback), Ok(given)) => (given, setback),
+        both => panic!("{both:?}"),
+    };
+    assert_eq!(given.transcript.engine.name, "only");
+    assert_eq!(setback.failure.code, "engine_busy");
+    assert!(matches!(setback.treatment, Treatment::Wait(_)), "{setback:?}");
+    assert_eq!((engine.asked(), stand_in.asked()), (1, 0));
 }
 
 /// A scripted engine that is not shared yet.

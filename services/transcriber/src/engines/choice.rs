@@ -17,7 +17,8 @@ pub struct EnginesSettings {
     /// Which engines are used, the first one first and the others when it fails: `openai`,
     /// `google`, `deepgram`, `whisper`, `command`, `pocketsphinx`; or `auto`, which is the endpoint if
     /// one is configured, else the command if one is, else Whisper if it has a model, and
-    /// PocketSphinx behind it or alone if that is installed. Default `auto`.
+    /// PocketSphinx behind it or alone if that is installed. PocketSphinx behind another engine is
+    /// asked only where that one fails or hears no word. Default `auto`.
     #[serde(deserialize_with = "comma_list")]
     pub chain: Vec<String>,
     /// OpenAI, or a server with the same interface.

@@ -22,7 +22,7 @@ pub use piece::{Heard, HeardSegment, Piece, Voices, wav};
 pub use pocketsphinx::{PocketSphinx, PocketSphinxSettings};
 #[cfg(feature = "whisper")]
 pub use whisper::{Model as WhisperModel, Whisper};
-pub use whisper::{WHISPER_IS_BUILT_IN, WhisperSettings};
+pub use whisper::{WHISPER_IS_BUILT_IN, WhisperSettings, is_model as is_whisper_model};
 
 use futures_util::future::BoxFuture;
 
@@ -51,6 +51,13 @@ pub trait Engine: Send + Sync + 'static {
     /// a limit.
     fn requests_per_minute(&self) -> Option<u32> {
         None
+    }
+
+    /// Whether it only stands in for another engine of its chain: it is asked where that one fails
+    /// or hears no word, but its words never replace another engine's. For engines that make
+    /// fluent text of any sound.
+    fn stands_in(&self) -> bool {
+        false
     }
 
     /// Transcribes one piece. `language` is the one the audio is in, where that is known.

@@ -167,6 +167,10 @@ impl Engine for PocketSphinx {
         self.places
     }
 
+    fn stands_in(&self) -> bool {
+        true
+    }
+
     fn transcribe<'a>(
         &'a self,
         piece: &'a Piece,

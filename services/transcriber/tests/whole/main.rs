@@ -15,5 +15,6 @@ mod paid;
 mod pocketsphinx;
 mod service;
 mod stage;
+mod waiting;
 #[cfg(feature = "whisper")]
 mod whisper;

@@ -15,11 +15,11 @@ use callscribe_transcriber::{
     audio::{AudioLimits, CutRule, SpeechDetector, read},
     chain::{Chain, Task},
     engines::{Engine, EngineError, Heard, Piece},
-    ledger::Ledger,
+    ledger::{Ledger, Spending},
 };
 use domain::Speaker;
 use futures_util::future::{BoxFuture, join_all};
-use queue::{Link, RedisSettings};
+use queue::{Link, RedisSettings, Verdict};
 use tempfile::TempDir;
 
 use crate::{
@@ -112,11 +112,39 @@ async fn keeps_books(link: Link) {
     assert!(seconds_left(&link, "heard:RE1:0").await > 600);
 
     let spends = join_all((0..20).map(|_| ledger.spend("engine:AC1", 100, 1_000))).await;
-    assert_eq!(spends.into_iter().filter(|spent| *spent).count(), 10);
-    assert!(ledger.spend("engine:AC2", 1_000, 1_000).await, "a purse for each account");
-    ledger.refund("engine:AC1", 100).await;
-    assert!(ledger.spend("engine:AC1", 100, 1_000).await);
-    assert!(!ledger.spend("engine:AC1", 1, 1_000).await);
+    assert_eq!(spends.iter().flatten().count(), 10);
+    assert!(ledger.spend("engine:AC2", 1_000, 1_000).await.is_some(), "a purse for each account");
+    let spent = |microusd| ledger.spend("engine:AC1", microusd, 1_000);
+    let spending = spends.into_iter().flatten().next().unwrap();
+    ledger.refund(&spending).await;
+    assert!(spent(100).await.is_some());
+    assert!(spent(1).await.is_none());
+}
+
+#[tokio::test]
+async fn a_refund_after_midnight_goes_to_the_day_that_was_spent_from_and_makes_no_purse() {
+    let redis = Redis::start();
+    let link = link(redis.settings()).await;
+    let ledger = Ledger::open(link.clone());
+    let today = ledger.spend("engine:AC1", 100, 1_000).await.unwrap();
+    let key = |spending: &Spending| format!("spent:engine:AC1:{}", spending.day);
+    // As it is in Redis when the day has changed since, and when the day's key is gone.
+    let yesterday = Spending { day: today.day - 1, ..today.clone() };
+    let mut set = redis::cmd("SET");
+    set.arg(link.key(&key(&yesterday))).arg(300).arg("EX").arg(5_000);
+    link.query::<()>(&set).await.unwrap();
+    let long_ago = Spending { day: today.day - 9, ..today.clone() };
+    for spending in [&yesterday, &long_ago] {
+        ledger.refund(spending).await;
+    }
+    let mut left = Vec::new();
+    for spending in [&today, &yesterday, &long_ago] {
+        let mut get = redis::cmd("GET");
+        get.arg(link.key(&key(spending)));
+        left.push(link.query::<Option<i64>>(&get).await.unwrap());
+    }
+    assert_eq!(left, [Some(100), Some(200), None]);
+    assert!((1..=5_000).contains(&seconds_left(&link, &key(&yesterday)).await));
 }
 
 #[tokio::test]
@@ -167,7 +195,7 @@ async fn a_redis_that_is_away_costs_no_call() {
     let settings = redis.settings();
     drop(redis);
     let ledger = Ledger::open(Link::open(&settings).await.unwrap());
-    assert!(ledger.spend("engine:AC1", 100, 1).await);
+    assert!(ledger.spend("engine:AC1", 100, 1).await.is_some());
     ledger.keep("RE1:0", "one", &said("hello")).await;
     assert!(ledger.heard("RE1:0").await.is_empty());
 }
@@ -241,6 +269,7 @@ fn task() -> Task {
         language: None,
         work: "RE1:0".into(),
         account: "AC1".into(),
+        waits_until: tokio::time::Instant::now() + PATIENCE,
     }
 }
 
@@ -289,7 +318,8 @@ async fn what_one_process_parks_every_process_leaves_alone_and_what_was_paid_sti
     };
     let fails = Some(EngineError::QuotaExhausted);
     let spent = Arc::new(Dear { fails, asked: AtomicUsize::new(0), hangs_from: 99 });
-    let setback = chain(&spent).transcribe(&task()).await.unwrap_err();
+    let met_it = chain(&spent);
+    let setback = met_it.transcribe(&task()).await.unwrap_err();
     assert_eq!(setback.failure.code, "engine_quota_exhausted");
 
     let other = Dear::new(99);
@@ -302,8 +332,11 @@ async fn what_one_process_parks_every_process_leaves_alone_and_what_was_paid_sti
     }
     assert_eq!(other.asked(), 0);
 
-    // A person has paid the bill.
+    // A person has paid the bill; who met the quota asks again a little later, and parks nothing.
     assert!(calls.resume("engine:dear").await.unwrap());
+    let setback = met_it.transcribe(&task()).await.unwrap_err();
+    assert!(matches!(setback.verdict(), Verdict::Retry { counts: false, .. }));
+    assert!(calls.stats().await.unwrap().pauses.is_empty());
     elsewhere.look("AC1").await.unwrap();
     let done = elsewhere.transcribe(&task()).await.unwrap();
     calls.pause("engine:dear", None, "by hand").await.unwrap();

@@ -29,6 +29,7 @@ async fn pocketsphinx_reads_most_of_a_president_s_sentence() {
         language: None,
         work: "RE1:0".into(),
         account: "AC1".into(),
+        waits_until: tokio::time::Instant::now() + crate::stage::PATIENCE,
     };
     let done = chain.transcribe(&task).await.unwrap();
     let text = done.transcript.text();
@@ -62,6 +63,7 @@ async fn pocketsphinx_reads_service_and_city_in_the_caller_s_channel_of_a_sample
         language: Some("en".into()),
         work: "RE1:0".into(),
         account: "AC1".into(),
+        waits_until: tokio::time::Instant::now() + crate::stage::PATIENCE,
     };
     let done = chain.transcribe(&task).await.unwrap();
     let segments = &done.transcript.segments;

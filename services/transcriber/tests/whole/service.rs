@@ -1,6 +1,6 @@
 //! The whole service: job in, events out.
 
-use domain::{CallEvent, CallJob, EventKind, JobSource, Speaker};
+use domain::{CallEvent, EventKind, Speaker};
 use twilio::{
     RecordingStatus,
     double::{DoubleRecording, Fault},
@@ -9,7 +9,7 @@ use wiremock::{Mock, Request, ResponseTemplate, matchers::method};
 
 use crate::{
     media::{Coding, speech, wav},
-    stage::{Stage, account, call, is_loud, outcome, recording},
+    stage::{Stage, call, is_loud, outcome, recording},
 };
 
 /// The caller speaks first, then the agent, each on a channel of his own.
@@ -104,27 +104,6 @@ async fn silence_and_an_empty_recording_never_reach_an_engine() {
         assert!(matches!(outcome(&events), EventKind::NoSpeech { .. }), "{events:?}");
     }
     assert!(stage.engine.received_requests().await.unwrap().is_empty());
-    stage.stop().await;
-}
-
-#[tokio::test]
-async fn media_that_is_not_ready_is_waited_for_without_counting_attempts() {
-    let Some(speech) = speech() else { return };
-    let mut stage = Stage::start().await;
-    stage.engine_hears().await;
-    stage.inbound(1);
-    let media = wav(Coding::MuLaw, 16_000, &[speech]);
-    let media = DoubleRecording::new(recording(1), call(1), media);
-    stage.twilio.add_recording(DoubleRecording { not_ready_times: 2, ..media });
-    stage.transcribe(1).await;
-
-    let events = stage.until_terminal().await;
-    assert!(matches!(outcome(&events), EventKind::Transcribed(_)), "{events:?}");
-    assert_eq!(events.iter().map(|event| event.order.attempt).max(), Some(1));
-    let waits = events.iter().filter(|event| {
-        matches!(&event.kind, EventKind::Failed { code, is_final: false, .. } if code == "not_ready")
-    });
-    assert_eq!(waits.count(), 2);
     stage.stop().await;
 }
 
@@ -242,27 +221,6 @@ async fn a_call_without_recordings_says_so_and_a_child_leg_finds_its_parent_s() 
 }
 
 #[tokio::test]
-async fn an_account_that_is_not_configured_is_parked_and_no_attempt_is_counted() {
-    let mut stage = Stage::start().await;
-    stage.inbound(1);
-    let job = CallJob::Transcribe {
-        account_sid: format!("AC{:032x}", 0xb).parse().unwrap(),
-        call_sid: call(1),
-        recording_sid: recording(1),
-        generation: 0,
-        source: JobSource::Callback,
-    };
-    assert_ne!(job.account_sid(), &account());
-    stage.enqueue(job).await;
-    let events = stage.until(|event| matches!(event.kind, EventKind::Failed { .. })).await;
-    let EventKind::Failed { code, is_final, .. } = &events.last().unwrap().kind else { panic!() };
-    assert_eq!((code.as_str(), *is_final), ("twilio_account_unknown", false));
-    let stats = stage.calls.stats().await.unwrap();
-    assert!(stats.pauses.iter().any(|pause| pause.by.starts_with("account:AC")), "{stats:?}");
-    stage.stop().await;
-}
-
-#[tokio::test]
 async fn a_piece_that_was_paid_for_is_not_paid_again_when_another_fails() {
     let Some(speech) = speech() else { return };
     let mut stage = Stage::start().await;
@@ -284,75 +242,6 @@ async fn a_piece_that_was_paid_for_is_not_paid_again_when_another_fails() {
     let asked = stage.engine.received_requests().await.unwrap();
     let loud = asked.iter().filter(|request| is_loud(request)).count();
     assert_eq!((loud, asked.len()), (1, 3));
-    stage.stop().await;
-}
-
-#[tokio::test]
-async fn what_goes_beyond_the_daily_limit_waits_and_is_not_paid() {
-    let Some(speech) = speech() else { return };
-    let mut stage = Stage::with(|config| {
-        // Eleven seconds at 0.006 a minute are about 0.0011 dollars.
-        config.transcriber.engines.openai.usd_per_day = Some(0.0015);
-    })
-    .await;
-    stage.engine_hears().await;
-    let media = wav(Coding::Pcm16, 16_000, &[speech]);
-    for number in [1, 2] {
-        stage.inbound(number);
-        let media = DoubleRecording::new(recording(number), call(number), media.clone());
-        stage.twilio.add_recording(media);
-    }
-    stage.transcribe(1).await;
-    let events = stage.until_terminal().await;
-    assert!(matches!(outcome(&events), EventKind::Transcribed(_)), "{events:?}");
-    stage.transcribe(2).await;
-    let events = stage.until(|event| matches!(event.kind, EventKind::Failed { .. })).await;
-    let EventKind::Failed { code, is_final, .. } = &events.last().unwrap().kind else { panic!() };
-    assert_eq!((code.as_str(), *is_final), ("daily_limit_spent", false));
-    assert_eq!(stage.engine.received_requests().await.unwrap().len(), 1);
-    stage.stop().await;
-}
-
-#[tokio::test]
-async fn an_account_that_another_process_parked_is_left_alone_until_the_pause_ends() {
-    let mut stage = Stage::start().await;
-    let by = format!("account:{}", account());
-    stage.calls.pause(&by, None, "its token is wrong").await.unwrap();
-    stage.inbound(1);
-    stage.transcribe(1).await;
-    stage.resolve(2).await;
-    for _ in 0..2 {
-        let events = stage.until(|event| matches!(event.kind, EventKind::Failed { .. })).await;
-        let EventKind::Failed { code, message, is_final: false, .. } = &events.last().unwrap().kind
-        else {
-            panic!("{events:?}")
-        };
-        assert_eq!(code, "account_parked");
-        assert!(message.contains("its token is wrong"), "{message}");
-    }
-    assert_eq!(stage.twilio.api_requests(), 0);
-    stage.stop().await;
-}
-
-#[tokio::test]
-async fn a_job_of_a_newer_version_is_neither_lost_nor_given_up() {
-    let mut stage = Stage::start().await;
-    let body = format!(
-        r#"{{"job":"summarise","account_sid":"{}","call_sid":"{}","recording_sid":"{}"}}"#,
-        account(),
-        call(1),
-        recording(1)
-    );
-    stage.calls.enqueue(queue::Entry::new(call(1).as_str(), body)).await.unwrap();
-    let events = stage.until(|event| matches!(event.kind, EventKind::Failed { .. })).await;
-    let failed = events.last().unwrap();
-    assert_eq!(failed.recording_sid, Some(recording(1)));
-    let EventKind::Failed { code, is_final: false, .. } = &failed.kind else {
-        panic!("{failed:?}")
-    };
-    assert_eq!(code, "job_not_understood");
-    let stats = stage.calls.stats().await.unwrap();
-    assert_eq!((stats.scheduled, stats.dead), (1, 0));
     stage.stop().await;
 }
 

@@ -5,7 +5,10 @@
 mod cards;
 mod spoken;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
@@ -109,7 +112,8 @@ impl Redactor {
 
     /// Masks a transcript: each speaker's words in their order, across segments.
     pub fn transcript(&self, transcript: &mut Transcript) {
-        for speaker in [Speaker::Caller, Speaker::Agent, Speaker::Unknown] {
+        let speakers: HashSet<Speaker> = transcript.segments.iter().map(|s| s.speaker).collect();
+        for speaker in speakers {
             let own = transcript.segments.iter_mut().filter(|segment| segment.speaker == speaker);
             self.texts(own.map(|segment| &mut segment.text));
         }

@@ -110,6 +110,20 @@ fn a_number_that_is_read_out_in_pieces_is_masked_and_the_quotations_follow() {
 }
 
 #[test]
+fn what_each_voice_says_is_masked_whoever_it_is() {
+    for speaker in ["caller", "agent", "unknown", "speaker_1", "speaker_9"] {
+        let speaker = Speaker::from(speaker.to_owned());
+        let segments =
+            vec![segment(speaker, "it is 4242 4242 4242"), segment(speaker, "4242 in austin")];
+        let engine = Engine { name: "test".into(), model: None, version: None };
+        let mut transcript = Transcript { segments, language: None, engine };
+        redactor(&[]).transcript(&mut transcript);
+        let texts: Vec<_> = transcript.segments.iter().map(|s| s.text.as_str()).collect();
+        assert_eq!(texts, ["it is **** **** ****", "**** in austin"], "{speaker:?}");
+    }
+}
+
+#[test]
 fn what_a_business_adds_is_masked_as_well() {
     let redactor = redactor(&[r"(?i)passport \w+", r"\d{3}-\d{2}-\d{4}", "x*"]);
     let mut text = "my Passport AB12 and 123-45-6789 in שדרות".to_owned();

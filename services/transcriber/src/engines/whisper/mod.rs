@@ -6,13 +6,15 @@ mod engine;
 mod seat;
 mod settings;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 #[cfg(feature = "whisper")]
 pub use engine::{Model, Whisper};
 pub use settings::WhisperSettings;
 
 use super::Engine;
+#[cfg(feature = "whisper")]
+use crate::ggml;
 
 /// Whether this build has whisper.cpp in it.
 pub const WHISPER_IS_BUILT_IN: bool = cfg!(feature = "whisper");
@@ -24,6 +26,18 @@ pub const WHISPER_IS_BUILT_IN: bool = cfg!(feature = "whisper");
 #[cfg(feature = "whisper")]
 pub fn open(settings: &WhisperSettings) -> Result<Arc<dyn Engine>, String> {
     Ok(Arc::new(Whisper::new(settings)?))
+}
+
+/// Whether a file is a Whisper model: one that is damaged is, one of another kind is not.
+#[cfg(feature = "whisper")]
+pub fn is_model(path: &Path) -> bool {
+    !matches!(ggml::check_whisper(path), Err(ggml::WrongModel::Other(_)))
+}
+
+/// Whether a file is a Whisper model, which nothing is to a build without whisper.cpp.
+#[cfg(not(feature = "whisper"))]
+pub fn is_model(_: &Path) -> bool {
+    false
 }
 
 /// Refuses: this build has no whisper.cpp in it.

@@ -12,8 +12,8 @@ use crate::{engines::program::cores, settings::empty_is_none};
 #[serde(default, deny_unknown_fields)]
 pub struct WhisperSettings {
     /// The model: a file in ggml form, such as `ggml-small.bin`. Default none: the engine is off,
-    /// except that `callscribe up` takes the newest `*.bin` of the folder `models` in its data
-    /// folder, where `make model` puts it.
+    /// except that `callscribe up` takes the newest Whisper model (`*.bin`) of the folder `models`
+    /// in its data folder, where `make model` puts it.
     #[serde(deserialize_with = "empty_is_none")]
     pub model: Option<PathBuf>,
     /// Threads for one piece. Default: one for each core.

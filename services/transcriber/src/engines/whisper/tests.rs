@@ -11,7 +11,7 @@ use crate::{
 
 /// A model without weights: it loads, runs, and hears nothing.
 fn weightless() -> Option<PathBuf> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     let path = folder.join("for-tests-ggml-tiny.bin");
     if path.is_file() {
         return Some(path);
