@@ -304,10 +304,8 @@ async fn a_call_that_finds_no_place_in_time_waits_in_the_queue_without_counting(
     let (first, second) = (hurried(), hurried());
     let (first, second) = tokio::join!(chain.transcribe(&first), chain.transcribe(&second));
     // Whichever came first has the place.
-    let (given, setback) = match (first, second) {
-        (Ok(given), Err(setback)) | (Err(setback), Ok(given)) => (given, setback),
-        both => panic!("{both:?}"),
-    };
+    let (given, setback) = if first.is_ok() { (first, second) } else { (second, first) };
+    let (given, setback) = (given.unwrap(), setback.unwrap_err());
     assert_eq!(given.transcript.engine.name, "only");
     assert_eq!(setback.failure.code, "engine_busy");
     assert!(matches!(setback.treatment, Treatment::Wait(_)), "{setback:?}");
