@@ -12,7 +12,7 @@ use callscribe_results::{
 use chassis::Process;
 use domain::CallEvent;
 use queue::{BatchHandler, Delivery, Lane, Settlement, Verdict};
-use sea_orm::ConnectionTrait as _;
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{
@@ -224,21 +224,25 @@ async fn a_full_disk_holds_the_events_until_there_is_room() {
 async fn a_postgres_that_turns_read_only_is_waited_for() {
     let server = Postgres::start();
     let url = fresh_postgres_url(&server).await;
-    let store = Store::open(&DatabaseSettings::at(url)).await.unwrap();
+    let settings = DatabaseSettings { max_connections: 1, ..DatabaseSettings::at(url) };
+    let store = Store::open(&settings).await.unwrap();
     let turn = async |read_only: &str| {
         let db = store.reader();
         let alter = format!("ALTER SYSTEM SET default_transaction_read_only = {read_only}");
         db.execute_unprepared(&alter).await.unwrap();
         db.execute_unprepared("SELECT pg_reload_conf()").await.unwrap();
     };
+    let is_read_only = async || {
+        let show = Statement::from_string(DbBackend::Postgres, "SHOW transaction_read_only");
+        let row = store.reader().query_one_raw(show).await.unwrap().unwrap();
+        row.try_get_by_index::<String>(0).unwrap() == "on"
+    };
     turn("on").await;
+    eventually("the only connection has heard of it", is_read_only).await;
+    let projection = Projection::new(store.clone(), Arc::new(ResultsSettings::default()));
+    let error = projection.persist(&usual(1, T, CALLER, "Austin")).await.unwrap_err();
+    assert!(error.is_transient() && error.to_string().contains("25006"), "{error}");
     let bench = Bench::new(store.clone());
-    eventually("the projection meets the refusal", || async {
-        let projection = Projection::new(store.clone(), Arc::new(ResultsSettings::default()));
-        let outcome = projection.persist(&usual(1, T, CALLER, "Austin")).await;
-        outcome.is_err_and(|error| error.is_transient() && error.to_string().contains("25006"))
-    })
-    .await;
     let waiting = bench.start(&usual(2, T, CALLER, "Dallas"));
     eventually("readiness is gone", || async { !bench.is_ready() }).await;
     turn("off").await;
