@@ -12,7 +12,8 @@ use crate::{
     projection::{lead, write},
     store::{
         Store, StoreError,
-        entities::{call_logs, lead_changes, leads},
+        entities::{call_logs, leads},
+        lead_edit::changes_by,
     },
 };
 
@@ -113,7 +114,8 @@ async fn take_over<C: ConnectionTrait>(
     let nothing = leads::Model { name: None, service_type: None, city: None, ..new.clone() };
     let row = leads::ActiveModel { id: id.map_or(NotSet, Set), ..new.clone().into_active_model() };
     let id = leads::Entity::insert(row).exec(db).await?.last_insert_id;
-    write::lead_changes(db, history(&nothing, &leads::Model { id, ..new })).await?;
+    let made = leads::Model { id, ..new };
+    write::lead_changes(db, changes_by(&nothing, &made, BY, made.updated_at)).await?;
     Ok(Ok(Fate::Imported))
 }
 
@@ -154,7 +156,7 @@ async fn change<C: ConnectionTrait>(
     row.created_at = row.created_at.min(new.created_at);
     row.version += 1;
     row.updated_at = Utc::now();
-    write::lead_changes(db, history(&present, &row)).await?;
+    write::lead_changes(db, changes_by(&present, &row, BY, row.updated_at)).await?;
     write::leads(db, vec![row]).await?;
     Ok(Fate::Imported)
 }
@@ -169,27 +171,6 @@ async fn is_later<C: ConnectionTrait>(
     let find = call_logs::Entity::find().filter(call_logs::Column::CallSid.eq(call_sid));
     let call = find.one(db).await?;
     Ok(call.is_some_and(|call| call.started_at.unwrap_or(call.created_at) > told_at))
-}
-
-fn history(before: &leads::Model, after: &leads::Model) -> Vec<lead_changes::Model> {
-    let fields = [
-        ("name", &before.name, &after.name),
-        ("service_type", &before.service_type, &after.service_type),
-        ("city", &before.city, &after.city),
-    ];
-    let changed = fields.into_iter().filter(|(_, from, to)| from != to);
-    changed
-        .map(|(field, from, to)| lead_changes::Model {
-            id: 0,
-            lead_id: after.id,
-            field: field.into(),
-            from_value: from.clone(),
-            to_value: to.clone(),
-            call_sid: None,
-            changed_by: Some(BY.into()),
-            changed_at: after.updated_at,
-        })
-        .collect()
 }
 
 fn read(line: &Line, plan: &ImportPlan) -> Result<Told, Problem> {

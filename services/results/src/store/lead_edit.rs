@@ -164,7 +164,7 @@ impl Store {
         let now = Utc::now();
         let mut row = before.clone();
         edit.apply(&mut row);
-        let mut history = by_person(&before, &row, edit.by(), now);
+        let mut history = changes_by(&before, &row, edit.by(), now);
         let said = leads_of_batch::said_by_lead(&transaction, std::slice::from_ref(&row)).await?;
         let said = said.get(&id).map(Vec::as_slice).unwrap_or_default();
         let threshold = settings.threshold(&before.account_sid);
@@ -183,7 +183,8 @@ impl Store {
     }
 }
 
-fn by_person(
+/// The history's rows of what somebody else than a call changed in a lead.
+pub(crate) fn changes_by(
     before: &leads::Model,
     after: &leads::Model,
     by: &str,

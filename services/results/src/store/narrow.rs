@@ -39,9 +39,7 @@ pub async fn readings(
     db: &DatabaseConnection,
     query: &CallQuery,
 ) -> Result<Vec<Condition>, StoreError> {
-    let backend = db.get_database_backend();
-    let readings = tested(db, query).await?.into_iter();
-    Ok(readings.map(|tests| narrowed(backend, tests).add(span(query))).collect())
+    Ok(conditions(db, query, tested(db, query).await?))
 }
 
 /// The same, where each of them leaves only few calls.
@@ -51,12 +49,17 @@ pub async fn few(
 ) -> Result<Option<Vec<Condition>>, StoreError> {
     let readings = tested(db, query).await?;
     let is_few = |tests: &Vec<Test>| tests.iter().any(|test| test.calls < COMMON);
-    if !readings.iter().all(is_few) {
-        return Ok(None);
-    }
+    let all_few = readings.iter().all(is_few);
+    Ok(all_few.then(|| conditions(db, query, readings)))
+}
+
+fn conditions(
+    db: &DatabaseConnection,
+    query: &CallQuery,
+    readings: Vec<Vec<Test>>,
+) -> Vec<Condition> {
     let backend = db.get_database_backend();
-    let conditions = readings.into_iter().map(|tests| narrowed(backend, tests).add(span(query)));
-    Ok(Some(conditions.collect()))
+    readings.into_iter().map(|tests| narrowed(backend, tests).add(span(query))).collect()
 }
 
 async fn tested(db: &DatabaseConnection, query: &CallQuery) -> Result<Vec<Vec<Test>>, StoreError> {
