@@ -3,9 +3,10 @@
 //! them stands `SELECT 1` on the same connections. Prints JSON rows, one for each database and kind
 //! and one for the slowest of all.
 //!
-//! `cargo run --release -p callscribe-results --example bench_queries [CALLS] [FOLDER]`
+//! `cargo run --release -p callscribe-results --example bench_queries [CALLS] [FOLDER] [URL]`
 //!
-//! A folder keeps the SQLite database for the next run.
+//! The folder keeps the SQLite database for the next run, and the URL of an empty Postgres database
+//! the other one.
 
 #![allow(
     clippy::unwrap_used,
@@ -28,7 +29,6 @@ use callscribe_results::{
 };
 use fastrand::Rng;
 use million::call_sid;
-use sea_orm::{ConnectionTrait, Database};
 
 /// Requests of each kind.
 const REQUESTS: usize = 400;
@@ -41,14 +41,14 @@ async fn main() {
     let calls: u32 = arguments.next().map_or(1_000_000, |calls| calls.parse().unwrap());
     let temporary = tempfile::tempdir().unwrap();
     let folder = arguments.next().map_or_else(|| temporary.path().to_owned(), PathBuf::from);
+    let kept = arguments.next();
     let mut worst: f64 = 0.0;
     let mut base: f64 = 0.0;
 
-    let url = format!("sqlite://{}/queries-{calls}.db", folder.display());
-    let server = postgres::Postgres::start();
-    let admin = Database::connect(server.url("postgres")).await.unwrap();
-    admin.execute_unprepared("CREATE DATABASE queries").await.unwrap();
-    for (name, url) in [("sqlite", url), ("postgres", server.url("queries"))] {
+    let sqlite = format!("sqlite://{}/queries-{calls}.db", folder.display());
+    let server = kept.is_none().then(postgres::Postgres::start);
+    let private = server.as_ref().map(|server| server.url("postgres"));
+    for (name, url) in [("sqlite", sqlite), ("postgres", kept.or(private).unwrap())] {
         let store = Store::open(&DatabaseSettings::at(url)).await.unwrap();
         million::fill(&store, calls).await;
         let (slowest, ping) = measure(name, &store, calls).await;
@@ -102,18 +102,18 @@ async fn ask(kind: &str, store: &Store, calls: u32, rng: &mut Rng) -> (String, f
     if rng.bool() {
         query.after = Some(million::place(rng.u32(0..calls)));
     }
+    query.oldest_first = rng.u8(0..4) == 0;
     match kind {
         "filtered" => million::narrow(&mut query, rng),
         "search" => {
             let text = million::search_words(rng);
-            query.after = None;
-            if rng.u8(0..4) == 0 {
+            if rng.bool() {
                 million::narrow(&mut query, rng);
             }
             let what = format!("{text:?} {query:?}");
             let begun = Instant::now();
-            let found = store.search(&text.parse().unwrap(), &query, None).await.unwrap();
-            serde_json::to_vec(&found.0).unwrap();
+            let found = store.search(&text.parse().unwrap(), &query).await.unwrap();
+            serde_json::to_vec(&found.rows).unwrap();
             return (what, begun.elapsed().as_secs_f64() * 1000.0);
         }
         _ => {}

@@ -35,6 +35,10 @@ pub fn call_sid(call: u32) -> String {
     format!("CA{call:032x}")
 }
 
+fn account() -> String {
+    format!("AC{:032x}", 1)
+}
+
 /// A place in the list.
 pub fn place(call: u32) -> Place {
     Place { created_at: time(call), sid: call_sid(call) }
@@ -82,14 +86,16 @@ pub fn search_words(rng: &mut Rng) -> String {
 /// One or two filters, of common and of rare values.
 pub fn narrow(query: &mut CallQuery, rng: &mut Rng) {
     for _ in 0..rng.u8(1..=2) {
-        match rng.u8(0..7) {
+        match rng.u8(0..9) {
             0 => query.status = Some(STATUSES[rng.usize(0..STATUSES.len())].0),
             1 => query.service = Some(service(rng.usize(0..SERVICES))),
             2 => query.city = Some(city(rng.usize(0..CITIES))),
             3 => query.number = Some(number(rng.u32(0..300_000))),
             4 => query.lead_id = Some(rng.i64(0..300_000)),
             5 => query.language = Some(["en", "he", "ru"][rng.usize(0..3)].into()),
-            _ => query.since = Some(time(rng.u32(0..1_000_000))),
+            6 => query.account_sid = Some(account()),
+            7 => query.since = Some(time(rng.u32(0..1_000_000))),
+            _ => query.until = Some(time(rng.u32(0..1_000_000))),
         }
     }
 }
@@ -125,7 +131,7 @@ impl Draw {
         let call = call_logs::Model {
             id: 0,
             call_sid: call_sid(number_of_call),
-            account_sid: format!("AC{:032x}", 1),
+            account_sid: account(),
             parent_call_sid: None,
             from_number: Some(number(lead)),
             to_number: Some("+97231234567".into()),

@@ -126,18 +126,18 @@ struct ListedCall {
 
 async fn list(api: &Api, request: &Request) -> Result<Response, Problem> {
     let cursor = request.params.parsed::<Cursor>("cursor")?;
-    let query = filter(&request.params)?;
-    if let Some(text) = request.params.parsed::<SearchText>("q")? {
-        let (found, next) = api.store.search(&text, &query, cursor.map(|c| c.row())).await?;
-        let last = found.last().map(|found| found.call.call_sid.as_str()).unwrap_or_default();
-        let next_cursor = next.map(|id| Cursor::of_row(id, last));
-        return json(&CallList { calls: found.into_iter().map(Into::into).collect(), next_cursor });
-    }
-    let query = CallQuery { after: cursor.map(Cursor::place), ..query };
-    let page = api.store.calls(&query).await?;
-    let next_cursor = page.next.as_ref().map(Cursor::of_place);
-    let calls = page.rows.into_iter().map(|call| ListedCall { call, snippet: None }).collect();
-    json(&CallList { calls, next_cursor })
+    let query = CallQuery { after: cursor.map(Cursor::place), ..filter(&request.params)? };
+    let (calls, next) = match request.params.parsed::<SearchText>("q")? {
+        Some(text) => {
+            let page = api.store.search(&text, &query).await?;
+            (page.rows.into_iter().map(ListedCall::from).collect(), page.next)
+        }
+        None => {
+            let page = api.store.calls(&query).await?;
+            (page.rows.into_iter().map(ListedCall::from).collect(), page.next)
+        }
+    };
+    json(&CallList { calls, next_cursor: next.as_ref().map(Cursor::of_place) })
 }
 
 /// The filters of a list, its start left out.
@@ -187,6 +187,12 @@ pub async fn find(api: &Api, request: &Request) -> Result<CallDetail, Problem> {
 /// The problem of a call that is not there.
 pub fn unknown() -> Problem {
     Problem::not_found("no such call; it may not have been reported yet, or was erased")
+}
+
+impl From<call_logs::Model> for ListedCall {
+    fn from(call: call_logs::Model) -> Self {
+        Self { call, snippet: None }
+    }
 }
 
 impl From<Found> for ListedCall {

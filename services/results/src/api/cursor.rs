@@ -2,14 +2,12 @@
 
 use std::str::FromStr;
 
-use crate::{projection::time, store::calls::Place};
+use chrono::DateTime;
 
-/// A number and a call: the time in milliseconds since 1970 (UTC) in a list by time, the row's
-/// number in a search.
-pub struct Cursor {
-    number: i64,
-    sid: String,
-}
+use crate::store::calls::Place;
+
+/// A call, and its time in microseconds since 1970 (UTC): the databases keep no finer ones.
+pub struct Cursor(Place);
 
 /// A text that is no cursor.
 #[derive(Debug, thiserror::Error)]
@@ -17,24 +15,14 @@ pub struct Cursor {
 pub struct NoCursor;
 
 impl Cursor {
-    /// The text to hand out for a list by time.
+    /// The text to hand out.
     pub fn of_place(place: &Place) -> String {
-        format!("{}-{}", place.created_at.timestamp_millis(), place.sid)
+        format!("{}-{}", place.created_at.timestamp_micros(), place.sid)
     }
 
-    /// The text to hand out for a search.
-    pub fn of_row(id: i64, sid: &str) -> String {
-        format!("{id}-{sid}")
-    }
-
-    /// The place in a list by time.
+    /// The place it stands for.
     pub fn place(self) -> Place {
-        Place { created_at: time::at(self.number), sid: self.sid }
-    }
-
-    /// The row of a search.
-    pub fn row(&self) -> i64 {
-        self.number
+        self.0
     }
 }
 
@@ -42,7 +30,8 @@ impl FromStr for Cursor {
     type Err = NoCursor;
 
     fn from_str(text: &str) -> Result<Self, NoCursor> {
-        let (number, sid) = text.split_once('-').ok_or(NoCursor)?;
-        Ok(Self { number: number.parse().map_err(|_| NoCursor)?, sid: sid.to_owned() })
+        let (time, sid) = text.split_once('-').ok_or(NoCursor)?;
+        let time = time.parse().ok().and_then(DateTime::from_timestamp_micros).ok_or(NoCursor)?;
+        Ok(Self(Place { created_at: time, sid: sid.to_owned() }))
     }
 }

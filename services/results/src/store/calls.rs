@@ -55,6 +55,13 @@ pub struct Place {
     pub sid: String,
 }
 
+impl Place {
+    /// The place of a call.
+    pub fn of(call: &call_logs::Model) -> Self {
+        Self { created_at: call.created_at, sid: call.call_sid.clone() }
+    }
+}
+
 /// A stretch of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T> {
@@ -118,10 +125,7 @@ impl Store {
         rows.dedup_by(|one, other| one.id == other.id);
         let more = rows.len() as u64 > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let next = rows
-            .last()
-            .filter(|_| more)
-            .map(|last| Place { created_at: last.created_at, sid: last.call_sid.clone() });
+        let next = rows.last().filter(|_| more).map(Place::of);
         Ok(Page { rows, next })
     }
 

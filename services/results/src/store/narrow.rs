@@ -39,27 +39,9 @@ pub async fn readings(
     db: &DatabaseConnection,
     query: &CallQuery,
 ) -> Result<Vec<Condition>, StoreError> {
-    Ok(conditions(db, query, tested(db, query).await?))
-}
-
-/// The same, where each of them leaves only few calls.
-pub async fn few(
-    db: &DatabaseConnection,
-    query: &CallQuery,
-) -> Result<Option<Vec<Condition>>, StoreError> {
-    let readings = tested(db, query).await?;
-    let is_few = |tests: &Vec<Test>| tests.iter().any(|test| test.calls < COMMON);
-    let all_few = readings.iter().all(is_few);
-    Ok(all_few.then(|| conditions(db, query, readings)))
-}
-
-fn conditions(
-    db: &DatabaseConnection,
-    query: &CallQuery,
-    readings: Vec<Vec<Test>>,
-) -> Vec<Condition> {
     let backend = db.get_database_backend();
-    readings.into_iter().map(|tests| narrowed(backend, tests).add(span(query))).collect()
+    let readings = tested(db, query).await?;
+    Ok(readings.into_iter().map(|tests| narrowed(backend, tests).add(span(query))).collect())
 }
 
 async fn tested(db: &DatabaseConnection, query: &CallQuery) -> Result<Vec<Vec<Test>>, StoreError> {

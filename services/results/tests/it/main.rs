@@ -25,5 +25,6 @@ mod reconcile;
 mod redacting;
 mod retention;
 mod schema;
+mod searching;
 mod support;
 mod webhooks;

@@ -210,8 +210,8 @@ on_both! {
             let lead = store.lead(7).await.unwrap().unwrap();
             assert_eq!((lead.city.as_deref(), lead.city_locked), (Some("Waco"), true));
             let query = store::calls::CallQuery { limit: 10, ..Default::default() };
-            let (found, _) = store.search(&"waco".parse().unwrap(), &query, None).await.unwrap();
-            assert_eq!(found.len(), 1, "from {count} migrations");
+            let found = store.search(&"waco".parse().unwrap(), &query).await.unwrap();
+            assert_eq!(found.rows.len(), 1, "from {count} migrations");
             let events = usual(9, T, "+15125550123", "Austin");
             let settings = std::sync::Arc::new(callscribe_results::ResultsSettings::default());
             let projection = callscribe_results::projection::Projection::new(store.clone(), settings);

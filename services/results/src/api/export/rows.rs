@@ -29,7 +29,6 @@ pub struct CallRows {
     store: Store,
     query: CallQuery,
     text: Option<SearchText>,
-    after_id: Option<i64>,
     at_end: bool,
 }
 
@@ -37,7 +36,7 @@ impl CallRows {
     /// The calls of a query, in its order.
     pub fn new(store: Store, query: CallQuery, text: Option<SearchText>) -> Self {
         let query = CallQuery { limit: PAGE, ..query };
-        Self { store, query, text, after_id: None, at_end: false }
+        Self { store, query, text, at_end: false }
     }
 }
 
@@ -78,15 +77,19 @@ impl Rows for CallRows {
         if self.at_end {
             return Ok(Vec::new());
         }
-        if let Some(text) = &self.text {
-            let (found, next) = self.store.search(text, &self.query, self.after_id).await?;
-            (self.after_id, self.at_end) = (next, next.is_none());
-            return Ok(found.into_iter().map(|found| found.call).collect());
-        }
-        let page = self.store.calls(&self.query).await?;
-        self.at_end = page.next.is_none();
-        self.query.after = page.next;
-        Ok(page.rows)
+        let (rows, next) = match &self.text {
+            Some(text) => {
+                let page = self.store.search(text, &self.query).await?;
+                (page.rows.into_iter().map(|found| found.call).collect(), page.next)
+            }
+            None => {
+                let page = self.store.calls(&self.query).await?;
+                (page.rows, page.next)
+            }
+        };
+        self.at_end = next.is_none();
+        self.query.after = next;
+        Ok(rows)
     }
 }
 

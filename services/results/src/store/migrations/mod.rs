@@ -9,6 +9,7 @@ mod m0004_deliveries;
 mod m0005_retention;
 mod m0007_keeping;
 mod m0008_narrow;
+mod m0009_facets;
 
 /// All migrations, in order.
 pub struct Migrator;
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_retention::Migration),
             Box::new(m0007_keeping::Migration),
             Box::new(m0008_narrow::Migration),
+            Box::new(m0009_facets::Migration),
         ]
     }
 }

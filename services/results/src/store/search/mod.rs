@@ -1,27 +1,35 @@
-//! Full-text search in transcripts, in the order in which calls were stored.
+//! Full-text search in transcripts, in the order of the list.
+//!
+//! The index holds words and facets (state, city, time, …), so it yields what has all of them; but it
+//! yields them in no order, and a word may be in every call. So the calls next in order are looked
+//! through first, then ever longer stretches of time, until enough were found.
 
+mod facets;
 pub mod snippet;
 mod text;
+mod window;
 
+use chrono::{DateTime, TimeDelta, Utc};
+use facets::Facets;
 use sea_orm::{
-    ColumnTrait, DbBackend, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, DbBackend, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
     QueryTrait, Select,
     sea_query::{Alias, Expr, Func, JoinType},
 };
 use serde::Serialize;
 use snippet::Part;
 pub use text::{NoSearchText, SearchText};
+use window::{Window, windows};
 
 use super::{
     Store, StoreError,
-    calls::CallQuery,
+    calls::{CallQuery, Page, Place},
     entities::call_logs::{Column, Entity, Model},
     narrow,
 };
 
-/// Postgres first looks among so many calls. Its index of words knows nothing of their order: a
-/// word that is in every third call would have all of them fetched and sorted.
-const WINDOW: i64 = 40_000;
+/// Calls that are looked through first.
+const NEAR: u64 = 1000;
 
 /// A call that was found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -33,18 +41,8 @@ pub struct Found {
     pub snippet: Vec<Part>,
 }
 
-/// One search: what for, in which calls, and where to go on.
-struct Search<'a> {
-    text: &'a SearchText,
-    query: &'a CallQuery,
-    after_id: Option<i64>,
-    /// Rows to fetch: one more than are shown.
-    wanted: u64,
-}
-
 impl Store {
-    /// Calls in whose transcript all words occur, the latest to be stored first unless the query
-    /// says otherwise, and the number to go on from.
+    /// Calls in whose transcript all words occur, newest first unless the query says otherwise.
     ///
     /// # Errors
     /// When the database is away.
@@ -52,124 +50,120 @@ impl Store {
         &self,
         text: &SearchText,
         query: &CallQuery,
-        after_id: Option<i64>,
-    ) -> Result<(Vec<Found>, Option<i64>), StoreError> {
+    ) -> Result<Page<Found>, StoreError> {
         let limit = query.limit.clamp(1, 1000);
-        let search = Search { text, query, after_id, wanted: limit + 1 };
-        let mut rows = match self.reader.get_database_backend() {
-            DbBackend::Postgres => self.search_postgres(&search).await?,
-            _ => self.search_sqlite(&search).await?,
-        };
+        let mut rows = self.found(text, query, limit + 1).await?;
         let more = rows.len() as u64 > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let next = rows.last().filter(|_| more).map(|last| last.id);
-        let forms = text.folded().concat();
+        let next = rows.last().filter(|_| more).map(Place::of);
+        let forms = text.folded();
         let found = rows.into_iter().map(|call| {
             let transcript = call.final_transcript.as_deref().unwrap_or_default();
             Found { snippet: snippet::cut(transcript, &forms), call }
         });
-        Ok((found.collect(), next))
+        Ok(Page { rows: found.collect(), next })
     }
 
-    /// In the calls next in order first, and then in all others.
-    async fn search_postgres(&self, search: &Search<'_>) -> Result<Vec<Model>, StoreError> {
-        let Some(start) = self.start(search).await? else { return Ok(Vec::new()) };
-        let matches = Expr::cust_with_values(
-            "\"call_logs\".\"search\" @@ to_tsquery('simple', $1)",
-            [search.text.tsquery()],
-        );
-        let found = search.rows().filter(matches).filter(narrow::condition(search.query));
-        let (near, far) = if search.query.oldest_first {
-            let end = start.saturating_add(WINDOW);
-            (Column::Id.gt(start).and(Column::Id.lte(end)), Column::Id.gt(end))
-        } else {
-            let end = start.saturating_sub(WINDOW);
-            (Column::Id.lt(start).and(Column::Id.gte(end)), Column::Id.lt(end))
-        };
-        let mut rows = found.clone().filter(near).all(&self.reader).await?;
-        let missing = search.wanted.saturating_sub(rows.len() as u64);
-        if missing > 0 {
-            // Few of the calls hold the words, then. The sum keeps Postgres, which guesses that they
-            // are many, from walking through all calls in the order of their numbers.
-            let mut rest = found.filter(far).limit(missing);
-            QueryTrait::query(&mut rest)
-                .clear_order_by()
-                .order_by_expr(Expr::cust("\"call_logs\".\"id\" + 0"), search.query.order());
-            rows.extend(rest.all(&self.reader).await?);
-        }
-        Ok(rows)
-    }
-
-    /// The number all that is wanted lies beyond; `None` in an empty table.
-    async fn start(&self, search: &Search<'_>) -> Result<Option<i64>, StoreError> {
-        if search.after_id.is_some() {
-            return Ok(search.after_id);
-        }
-        let first = Entity::find()
-            .select_only()
-            .column(Column::Id)
-            .order_by(Column::Id, search.query.order())
-            .into_tuple::<i64>()
-            .one(&self.reader)
-            .await?;
-        Ok(first.map(|id| if search.query.oldest_first { id - 1 } else { id + 1 }))
-    }
-
-    /// From the index of words to the rows: it yields them in order without sorting. Where a filter
-    /// leaves few calls, those are read instead.
-    async fn search_sqlite(&self, search: &Search<'_>) -> Result<Vec<Model>, StoreError> {
-        if let Some(readings) = narrow::few(&self.reader, search.query).await? {
-            return self.search_few(search, readings).await;
-        }
-        let mut found = search.rows();
-        let on = Expr::cust("\"call_search\".\"rowid\" = \"call_logs\".\"id\"");
-        let rowid = Expr::cust("\"call_search\".\"rowid\"");
-        QueryTrait::query(&mut found)
-            .clear_order_by()
-            .join(JoinType::InnerJoin, Alias::new("call_search"), on)
-            .order_by_expr(rowid, search.query.order());
-        let matches = Expr::cust_with_values("\"call_search\" MATCH ?", [search.text.fts5()]);
-        // COALESCE keeps SQLite from beginning at another index and asking the words of each row.
-        let others = Expr::expr(narrow::condition(search.query));
-        let others = Func::coalesce([others, Expr::cust("FALSE")]);
-        found = found.filter(matches).filter(Expr::expr(others));
-        if let Some(id) = search.after_id {
-            let than = if search.query.oldest_first { '>' } else { '<' };
-            let beyond = format!("\"call_search\".\"rowid\" {than} ?");
-            found = found.filter(Expr::cust_with_values(beyond, [id]));
-        }
-        Ok(found.all(&self.reader).await?)
-    }
-
-    async fn search_few(
+    async fn found(
         &self,
-        search: &Search<'_>,
-        readings: Vec<sea_orm::Condition>,
+        text: &SearchText,
+        query: &CallQuery,
+        wanted: u64,
     ) -> Result<Vec<Model>, StoreError> {
-        let words = search.text.folded();
-        let oldest_first = search.query.oldest_first;
-        let is_beyond = |id: i64| match search.after_id {
-            Some(after) if oldest_first => id > after,
-            Some(after) => id < after,
-            None => true,
-        };
+        let Some(whole) = self.whole(query).await? else { return Ok(Vec::new()) };
+        let near = self.near(query, &whole).await?;
         let mut rows = Vec::new();
-        for reading in readings {
-            let read = Entity::find().filter(reading).all(&self.reader).await?;
-            rows.extend(read.into_iter().filter(|call| {
-                let transcript = call.final_transcript.as_deref().unwrap_or_default();
-                is_beyond(call.id) && snippet::holds_all(transcript, &words)
-            }));
+        for window in windows(whole, near, query.oldest_first) {
+            let missing = wanted - rows.len() as u64;
+            let found = rows_of(self.reader.get_database_backend(), text, query, &window);
+            rows.extend(found.limit(missing).all(&self.reader).await?);
+            if rows.len() as u64 >= wanted {
+                break;
+            }
         }
-        rows.sort_by_key(|call| if oldest_first { call.id } else { -call.id });
-        rows.dedup_by_key(|call| call.id);
-        rows.truncate(usize::try_from(search.wanted).unwrap_or(usize::MAX));
         Ok(rows)
+    }
+
+    /// The time in which there are calls that the query may mean; `None` in an empty table.
+    async fn whole(&self, query: &CallQuery) -> Result<Option<Window>, StoreError> {
+        let Some(earliest) = self.time(Order::Asc, Condition::all(), 0).await? else {
+            return Ok(None);
+        };
+        let latest = self.time(Order::Desc, Condition::all(), 0).await?.unwrap_or(earliest);
+        let place = query.after.as_ref().map(|place| place.created_at);
+        let (from, to) = if query.oldest_first { (place, None) } else { (None, place) };
+        let start = [query.since, from].into_iter().flatten().fold(earliest, Ord::max);
+        // A window ends before its end, so that is beyond what may be in it.
+        let end = to.into_iter().fold(latest, Ord::min) + TimeDelta::seconds(1);
+        let end = query.until.into_iter().fold(end, Ord::min);
+        Ok(Some(Window { start, end }))
+    }
+
+    /// How long it took the calls next in order to come in.
+    async fn near(&self, query: &CallQuery, whole: &Window) -> Result<TimeDelta, StoreError> {
+        let last = self.time(query.order(), within(whole), NEAR).await?;
+        Ok(match last {
+            Some(time) if query.oldest_first => time - whole.start,
+            Some(time) => whole.end - time,
+            None => whole.end - whole.start,
+        })
+    }
+
+    /// The time of a call, by its place in an order.
+    async fn time(
+        &self,
+        order: Order,
+        which: Condition,
+        place: u64,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let time = Entity::find()
+            .select_only()
+            .column(Column::CreatedAt)
+            .filter(which)
+            .order_by(Column::CreatedAt, order.clone())
+            .order_by(Column::CallSid, order)
+            .offset(place)
+            .into_tuple()
+            .one(&self.reader);
+        Ok(time.await?)
     }
 }
 
-impl Search<'_> {
-    fn rows(&self) -> Select<Entity> {
-        Entity::find().order_by(Column::Id, self.query.order()).limit(self.wanted)
+fn within(window: &Window) -> Condition {
+    let start = Column::CreatedAt.gte(window.start);
+    Condition::all().add(start).add(Column::CreatedAt.lt(window.end))
+}
+
+/// The calls of a window: the index of words and facets leads to them, their rows are compared with
+/// the query, and they are sorted. COALESCE keeps both databases from another way, which would be
+/// right for most values and long for some.
+fn rows_of(
+    backend: DbBackend,
+    text: &SearchText,
+    query: &CallQuery,
+    window: &Window,
+) -> Select<Entity> {
+    let facets = Facets::of(query, window);
+    let mut rows = Entity::find();
+    if backend == DbBackend::Postgres {
+        rows = rows.filter(in_tsvector("to_tsquery('simple', $1)", text.tsquery()));
+        for facets in facets.tsqueries() {
+            rows = rows.filter(in_tsvector("CAST($1 AS tsquery)", facets));
+        }
+    } else {
+        let on = Expr::cust("\"call_search\".\"rowid\" = \"call_logs\".\"id\"");
+        QueryTrait::query(&mut rows).join(JoinType::InnerJoin, Alias::new("call_search"), on);
+        let all = format!("final_transcript : ({}) AND {}", text.fts5(), facets.fts5());
+        rows = rows.filter(Expr::cust_with_values("\"call_search\" MATCH ?", [all]));
     }
+    let exact = Expr::expr(narrow::condition(query).add(within(window)));
+    let exact = Func::coalesce([exact, Expr::cust("FALSE")]);
+    let time = Func::coalesce([Column::CreatedAt.into_expr(), Column::CreatedAt.into_expr()]);
+    rows.filter(Expr::expr(exact))
+        .order_by(Expr::expr(time), query.order())
+        .order_by(Column::CallSid, query.order())
+}
+
+fn in_tsvector(query: &str, value: String) -> Expr {
+    Expr::cust_with_values(format!("\"call_logs\".\"search\" @@ {query}"), [value])
 }

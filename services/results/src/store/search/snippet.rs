@@ -47,13 +47,6 @@ pub fn cut(transcript: &str, forms: &[String]) -> Vec<Part> {
     parts.0
 }
 
-/// Whether of each group of forms at least one stands in a transcript.
-pub fn holds_all(transcript: &str, groups: &[Vec<String>]) -> bool {
-    let words: Vec<String> =
-        words(transcript).map(|(start, end)| folded(&transcript[start..end])).collect();
-    groups.iter().all(|forms| forms.iter().any(|form| words.contains(form)))
-}
-
 /// A word in lower case and without accents or vowel points.
 pub fn folded(word: &str) -> String {
     word.nfd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect()

@@ -45,9 +45,9 @@ impl SearchText {
         self.expression(" & ", " | ", |form| format!("'{form}'"))
     }
 
-    /// What a transcript's words are compared with ([`snippet::folded`]): the forms of each word.
-    pub(super) fn folded(&self) -> Vec<Vec<String>> {
-        self.0.iter().map(|word| forms(&snippet::folded(word))).collect()
+    /// What a transcript's words are compared with ([`snippet::folded`]).
+    pub(super) fn folded(&self) -> Vec<String> {
+        self.0.iter().flat_map(|word| forms(&snippet::folded(word))).collect()
     }
 
     fn expression(&self, and: &str, or: &str, quote: fn(&str) -> String) -> String {
