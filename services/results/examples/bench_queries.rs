@@ -1,7 +1,8 @@
 //! How long the API's reads take with a million calls in the table, on SQLite and on a private
 //! Postgres: the list, filtered lists, searches and one call, each at its 99th percentile. Beside
 //! them stands `SELECT 1` on the same connections. Prints JSON rows, one for each database and kind
-//! and one for the slowest of all.
+//! and one for the slowest of all. Then every call is exported over HTTP: what the process holds more
+//! meanwhile, beside the megabytes that were sent.
 //!
 //! `cargo run --release -p callscribe-results --example bench_queries [CALLS] [FOLDER] [URL]`
 //!
@@ -15,6 +16,8 @@
     reason = "a bench ends by panicking"
 )]
 
+#[path = "bench_queries/export.rs"]
+mod export;
 #[path = "bench_queries/million.rs"]
 mod million;
 #[path = "../tests/it/support/postgres.rs"]
@@ -34,6 +37,8 @@ use million::call_sid;
 const REQUESTS: usize = 400;
 /// The goal of the 99th percentile.
 const GOAL_MS: f64 = 50.0;
+/// What an export may hold, whatever its size: some pages of rows, and a connection's cache.
+const GOAL_MB: f64 = 24.0;
 
 #[tokio::main]
 async fn main() {
@@ -44,19 +49,24 @@ async fn main() {
     let kept = arguments.next();
     let mut worst: f64 = 0.0;
     let mut base: f64 = 0.0;
+    let mut exports = Vec::new();
 
     let sqlite = format!("sqlite://{}/queries-{calls}.db", folder.display());
     let server = kept.is_none().then(postgres::Postgres::start);
     let private = server.as_ref().map(|server| server.url("postgres"));
     for (name, url) in [("sqlite", sqlite), ("postgres", kept.or(private).unwrap())] {
-        let store = Store::open(&DatabaseSettings::at(url)).await.unwrap();
+        let store = Store::open(&DatabaseSettings::at(url.clone())).await.unwrap();
         million::fill(&store, calls).await;
         let (slowest, ping) = measure(name, &store, calls).await;
         worst = worst.max(slowest);
         base = base.max(ping);
         store.close().await.unwrap();
+        exports.push((name, export::take(url).await));
     }
     print("results.query_1m_p99_ms", worst, base);
+    for (database, export) in exports {
+        print_export(database, &export, calls);
+    }
 }
 
 /// Measures every kind of read; returns the slowest, and `SELECT 1`.
@@ -127,6 +137,20 @@ async fn ask(kind: &str, store: &Store, calls: u32, rng: &mut Rng) -> (String, f
 fn p99(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[(values.len() * 99).div_ceil(100) - 1]
+}
+
+fn print_export(database: &str, export: &export::Export, calls: u32) {
+    let sent_mb = export.bytes as f64 / 1024.0 / 1024.0;
+    eprintln!("{database}: {} rows exported in {:.1} s", export.rows, export.seconds);
+    let Some(grown_mb) = export.grown_mb else { return };
+    let round = |value: f64| (value * 100.0).round() / 100.0;
+    let row = serde_json::json!({
+        "name": format!("results.export_mb.{database}"), "value": round(grown_mb), "unit": "MB",
+        "baseline": round(sent_mb), "ratio": round(grown_mb / sent_mb),
+        "goal": format!("value <= {GOAL_MB}"),
+        "holds": grown_mb <= GOAL_MB && export.rows == u64::from(calls),
+    });
+    println!("{row}");
 }
 
 fn print(name: &str, ms: f64, baseline: f64) {

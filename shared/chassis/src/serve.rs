@@ -25,6 +25,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
@@ -46,6 +47,8 @@ pub struct HttpSettings {
     pub header_timeout_seconds: u64,
     /// Seconds until a request must have been answered (its body read included). Default 30.
     pub request_timeout_seconds: u64,
+    /// Seconds a client may leave what is sent to it untaken. Default 60.
+    pub write_timeout_seconds: u64,
     /// Seconds that open requests get when the process stops. Default 10.
     pub drain_seconds: u64,
     /// PEM file with the certificate chain; TLS is on when this and `tls_key` are set.
@@ -62,6 +65,7 @@ impl HttpSettings {
             max_connections: 1024,
             header_timeout_seconds: 10,
             request_timeout_seconds: 30,
+            write_timeout_seconds: 60,
             drain_seconds: 10,
             tls_certificate: None,
             tls_key: None,
@@ -206,6 +210,11 @@ where
     async fn accept(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
         // Answers are small and wanted at once; a failure only costs latency.
         let _ = stream.set_nodelay(true);
+        // Who asks for much and reads nothing would keep the connection until the process ends.
+        let mut stream = TimeoutStream::new(stream);
+        let patience = Duration::from_secs(self.settings.write_timeout_seconds);
+        stream.set_write_timeout(Some(patience));
+        let stream = Box::pin(stream);
         let Some(tls) = tls else { return self.converse(stream).await };
         let patience = Duration::from_secs(self.settings.header_timeout_seconds);
         match tokio::time::timeout(patience, tls.accept(stream)).await {

@@ -163,6 +163,21 @@ async fn connections_beyond_the_cap_wait_their_turn() {
 }
 
 #[tokio::test]
+async fn who_asks_and_does_not_read_loses_the_connection() {
+    // More than the system takes over between two sockets.
+    let much: &'static str = String::leak("x".repeat(64 * 1024 * 1024));
+    let settings =
+        HttpSettings { max_connections: 1, write_timeout_seconds: 1, ..HttpSettings::default() };
+    let server = serving(settings, warp::any().map(move || much)).await;
+    let idle = send(&server.address, REQUEST).await;
+    let next = all_of(send(&server.address, REQUEST).await);
+    let answer = tokio::time::timeout(Duration::from_secs(60), next).await;
+    let answer = answer.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with('x'));
+    drop(idle);
+}
+
+#[tokio::test]
 async fn a_taken_port_is_an_error_that_names_it() {
     let server = serving(HttpSettings::default(), warp::any().map(|| "hello")).await;
     let again = HttpSettings::at(server.address.parse().unwrap());

@@ -19,7 +19,7 @@ const PROGRAMS: [(&str, &str, &[&str]); 8] = [
     ("callscribe-transcriber", "bench_transcriber", &["transcriber."]),
     ("callscribe-transcriber", "extract_bench", &["extract."]),
     ("callscribe-results", "bench_persist", &["results.persist_"]),
-    ("callscribe-results", "bench_queries", &["results.query_"]),
+    ("callscribe-results", "bench_queries", &["results.query_", "results.export_"]),
     ("callscribe-tests", "bench_whole", &["end_to_end.", "memory."]),
 ];
 

@@ -2,7 +2,8 @@
 
 use domain::{AccountSid, CallSid, RecordingSid};
 use futures_util::StreamExt;
-use twilio::{ByteRange, MediaFormat, TwilioError};
+use twilio::{ByteRange, Client, Media, MediaFormat, Rest, TwilioError};
+use url::Url;
 use warp::{
     http::{
         HeaderValue, StatusCode,
@@ -36,7 +37,8 @@ const TAG: (&str, &str) = ("ETag", "Tells one recording from another, for `If-Ra
 /// What it serves.
 pub const ROUTES: &[Route] = &[Route {
     summary: "A recording's audio",
-    description: "Streamed from Twilio, whole or in part. Of a call with several recordings it is \
+    description: "Streamed from Twilio, or from where the account keeps its recordings (in the format \
+                  they have there), whole or in part. Of a call with several recordings it is \
                   the first one, unless `recording` says which.",
     segments: &[SID],
     query: &[RECORDING, FORMAT],
@@ -62,7 +64,10 @@ pub const ROUTES: &[Route] = &[Route {
         (404, "There is no such call or recording, or Twilio does not have it."),
         (410, "The recording was deleted at Twilio by retention."),
         (416, "The recording is shorter than that."),
-        (502, "Twilio refuses, or sends something that is no audio."),
+        (
+            502,
+            "Twilio, or where the account keeps it, refuses or sends something that is no audio.",
+        ),
     ],
     ..Route::get("/v1/calls/{sid}/audio", "get_audio", |api, request| Box::pin(get(api, request)))
 }];
@@ -116,18 +121,42 @@ async fn open(
     recording: &recordings::Model,
     format: MediaFormat,
     range: Option<ByteRange>,
-) -> Result<twilio::Media, Problem> {
+) -> Result<Media, Problem> {
     let account: AccountSid = stored(recording.account_sid.parse())?;
     let sid: RecordingSid = stored(recording.recording_sid.parse())?;
     let Some(client) = &api.twilio else {
         return Err(Problem::not_found("no Twilio account is configured to fetch it from"));
     };
-    client.media_part(&account, &sid, format, range).await.map_err(|error| {
-        let problem = of_twilio(&error);
-        if !matches!(error, TwilioError::NotFound { .. }) {
-            tracing::warn!(call_sid = recording.call_sid, %error, "audio could not be fetched");
+    let error = match client.media_part(&account, &sid, format, range).await {
+        Ok(media) => return Ok(media),
+        Err(error) => error,
+    };
+    if matches!(error, TwilioError::NotFound { .. }) {
+        if let Some(place) = outside(client, &account, &sid).await {
+            return open_outside(client, &place, &recording.call_sid).await;
         }
-        problem
+    } else {
+        tracing::warn!(call_sid = recording.call_sid, %error, "audio could not be fetched");
+    }
+    Err(of_twilio(&error))
+}
+
+/// Where the account keeps the recording, when that is not Twilio. Twilio itself says so: an address
+/// from anywhere else would not be asked.
+async fn outside(client: &Client, account: &AccountSid, sid: &RecordingSid) -> Option<Url> {
+    client.recording(account, sid).await.ok()?.external_media
+}
+
+/// The whole of it, of which a part is cut out here, in the format it is kept in.
+async fn open_outside(client: &Client, place: &Url, call_sid: &str) -> Result<Media, Problem> {
+    client.external_media(place, &Rest::default()).await.map_err(|error| {
+        let host = place.host_str().unwrap_or_default();
+        tracing::warn!(call_sid, host, %error, "audio kept outside Twilio could not be fetched");
+        let detail = format!(
+            "the account keeps this recording outside Twilio, at {host}, which does not give it to \
+             Callscribe: open it there"
+        );
+        Problem::new(StatusCode::BAD_GATEWAY, detail)
     })
 }
 

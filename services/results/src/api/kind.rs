@@ -56,7 +56,7 @@ impl Kind {
             }),
             Self::CallCursor => value
                 .split_once('-')
-                .is_some_and(|(number, sid)| is_digits(number, 15) && is_sid(sid, "CA")),
+                .is_some_and(|(number, sid)| is_digits(number, 16) && is_sid(sid, "CA")),
             Self::RowCursor => is_digits(value, 15),
             Self::StreamId => value
                 .split_once('-')
@@ -103,8 +103,8 @@ impl Kind {
             }
             Self::Phone => text(r"^\+[1-9][0-9]{6,14}$", "+15125550123"),
             Self::CallCursor => text(
-                "^[0-9]{1,15}-CA[0-9a-fA-F]{32}$",
-                "1790000000000-CA00000000000000000000000000000001",
+                "^[0-9]{1,16}-CA[0-9a-fA-F]{32}$",
+                "1790000000000000-CA00000000000000000000000000000001",
             ),
             Self::RowCursor => text("^[0-9]{1,15}$", "100"),
             Self::StreamId => text("^[0-9]{1,15}-[0-9]{1,15}$", "1790000000000-0"),
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn values_at_the_edges_are_told_from_those_beyond() {
         let sid = format!("CA{:032x}", 7);
-        let cursor = format!("999999999999999-{sid}");
+        let cursor = format!("9999999999999999-{sid}");
         for (kind, right, wrong) in [
             (Kind::Text(3), vec!["a", "אבג"], vec!["", "abcd", "\0"]),
             (Kind::Number(1, 200), vec!["1", "200"], vec!["0", "201", "+5", "1.0", "", "x"]),

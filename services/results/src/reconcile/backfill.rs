@@ -8,7 +8,9 @@ use twilio::Days;
 use super::{
     ReconcileError, Reconciler, Summary,
     marks::{self, Held, Taken},
+    sweep::Walk,
 };
+use crate::store::Store;
 
 /// What is to be filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +79,7 @@ impl Reconciler {
             let days_done = u64::try_from((day - since).num_days()).unwrap_or(0);
             let only = Days { since: Some(day), until: Some(day) };
             let mut walk = sweep.walk(only, i64::MIN)?;
-            while walk.page().await? {
+            while Box::pin(page(&self.store, held.as_ref(), &mut walk)).await? {
                 let mut summary = total;
                 summary += walk.found.summary;
                 progress(Progress { days_done, days, summary });
@@ -106,6 +108,18 @@ impl Reconciler {
                 Err(ReconcileError::UnderWay { until })
             }
         }
+    }
+}
+
+async fn page(
+    store: &Store,
+    held: Option<&Held>,
+    walk: &mut Walk<'_>,
+) -> Result<bool, ReconcileError> {
+    let page = Box::pin(walk.page());
+    match held {
+        Some(held) => marks::keeping(held, store, page).await,
+        None => page.await,
     }
 }
 

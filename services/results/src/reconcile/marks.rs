@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chassis::queues;
 use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
 
 use super::ReconcileError;
@@ -9,6 +10,8 @@ use crate::store::{Store, StoreError, entities::reconcile_marks as rows};
 
 /// How long a replica may be silent before another one takes over.
 pub(super) const LEASE: Duration = Duration::from_secs(300);
+/// How often a replica says that it is still at it.
+const HEARTBEAT: Duration = Duration::from_secs(60);
 
 /// One scope, in the hands of this replica.
 #[derive(Debug, Clone)]
@@ -70,6 +73,30 @@ pub(super) async fn take(
     }))
 }
 
+/// Does what may take longer than a lease, and says every now and then that this replica is still at
+/// it. The work is dropped when another replica has taken over.
+pub(super) async fn keeping<T>(
+    held: &Held,
+    store: &Store,
+    work: impl Future<Output = Result<T, ReconcileError>> + Unpin,
+) -> Result<T, ReconcileError> {
+    keeping_every(HEARTBEAT, held, store, work).await
+}
+
+async fn keeping_every<T>(
+    every: Duration,
+    held: &Held,
+    store: &Store,
+    mut work: impl Future<Output = Result<T, ReconcileError>> + Unpin,
+) -> Result<T, ReconcileError> {
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(every) => held.renew(store, queues::now_ms()).await?,
+        }
+    }
+}
+
 impl Held {
     /// Says that this replica is still at it.
     pub(super) async fn renew(&self, store: &Store, now_ms: i64) -> Result<(), ReconcileError> {
@@ -126,4 +153,43 @@ impl Held {
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DatabaseSettings;
+
+    async fn held(store: &Store, owner: &str, now_ms: i64) -> Held {
+        match take(store, "unfinished:AC1", owner, 0, now_ms).await.unwrap() {
+            Taken::Held(held) => held,
+            Taken::Elsewhere(until_ms) => panic!("{owner} has to wait until {until_ms}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn long_work_keeps_its_scope_and_ends_when_another_replica_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/marks.db", folder.path().display());
+        let store = Store::open(&DatabaseSettings::at(url)).await.unwrap();
+        let often = Duration::from_millis(1);
+
+        // Taken long ago: whoever came now would get it.
+        let own = held(&store, "one", 1).await;
+        let is_renewed = async {
+            loop {
+                let row = rows::Entity::find_by_id("unfinished:AC1").one(store.reader()).await;
+                if row.unwrap().unwrap().leased_until_ms > queues::now_ms() {
+                    return Ok("done");
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        assert_eq!(keeping_every(often, &own, &store, Box::pin(is_renewed)).await.unwrap(), "done");
+
+        held(&store, "other", i64::MAX / 2).await;
+        let endless = std::future::pending::<Result<(), _>>();
+        let error = keeping_every(often, &own, &store, endless).await.unwrap_err();
+        assert!(matches!(error, ReconcileError::LeaseLost), "{error}");
+    }
 }

@@ -77,10 +77,11 @@ impl Reconciler {
         let from_ms = from_ms.max(held.floor_ms);
         let since = DateTime::from_timestamp_millis(from_ms).map(|time| time.date_naive());
         let sweep = self.sweep(account, self.settings.max_per_second, false);
-        let resumed = self.resume(account, &sweep).await?;
+        let resuming = Box::pin(self.resume(account, &sweep));
+        let resumed = marks::keeping(&held, &self.store, resuming).await?;
         let mut walk = sweep.walk(Days { since, until: None }, held.floor_ms)?;
         walk.found.summary.resumed = resumed;
-        while walk.page().await? {
+        while marks::keeping(&held, &self.store, Box::pin(walk.page())).await? {
             held.renew(&self.store, queues::now_ms()).await?;
         }
         let found = walk.found;
@@ -104,7 +105,8 @@ impl Reconciler {
             held.release(&self.store, now_ms).await?;
             return Ok(0);
         }
-        let resumed = sweep.resume_unfinished().await?;
+        let resuming = Box::pin(sweep.resume_unfinished());
+        let resumed = marks::keeping(&held, &self.store, resuming).await?;
         held.settle(&self.store, now_ms, queues::now_ms(), Duration::ZERO).await?;
         Ok(resumed)
     }

@@ -16,9 +16,11 @@ use super::{
     entities::call_logs::{self, Column},
 };
 
-/// A value with so many calls or more is common: its calls are walked through in the order of the
-/// list until enough of them match. Those of a rarer one are all looked at.
-const COMMON: u64 = 2000;
+/// Calls are counted up to here to find a rare value, whose calls lead to those of the others.
+const RARE: u64 = 2000;
+/// Where all values are common, up to here: no calls may have two values that many have (a state
+/// without a transcript and a language, say), and the fewer are walked through to see it.
+const COMMON: u64 = 100_000;
 
 /// A value, and the columns it may stand in.
 struct Filter {
@@ -26,7 +28,7 @@ struct Filter {
     value: Value,
 }
 
-/// One column and its value, and how many calls have it ([`COMMON`] at most).
+/// One column and its value, and how many calls have it (at least).
 #[derive(Clone)]
 struct Test {
     column: Column,
@@ -45,9 +47,22 @@ pub async fn readings(
 }
 
 async fn tested(db: &DatabaseConnection, query: &CallQuery) -> Result<Vec<Vec<Test>>, StoreError> {
-    let mut readings = vec![Vec::<Test>::new()];
+    let mut filters_tests = Vec::new();
     for filter in filters(query) {
-        let tests = tests(db, filter).await?;
+        filters_tests.push(tests(db, filter).await?);
+    }
+    let is_common = |tests: &Vec<Test>| tests.iter().any(|test| test.calls >= RARE);
+    // Postgres knows which values are common.
+    if db.get_database_backend() == DbBackend::Sqlite
+        && filters_tests.len() > 1
+        && filters_tests.iter().all(is_common)
+    {
+        for test in filters_tests.iter_mut().flatten().filter(|test| test.calls >= RARE) {
+            test.calls = count(db, test.column.eq(test.value.clone()), COMMON).await?;
+        }
+    }
+    let mut readings = vec![Vec::<Test>::new()];
+    for tests in filters_tests {
         readings = readings
             .iter()
             .flat_map(|reading| {
@@ -85,12 +100,12 @@ fn filters(query: &CallQuery) -> Vec<Filter> {
     filters
 }
 
-/// Where the value stands; each look ends at the index and after [`COMMON`] entries.
+/// Where the value stands; each look ends at the index and after [`RARE`] entries.
 async fn tests(db: &DatabaseConnection, filter: Filter) -> Result<Vec<Test>, StoreError> {
     let mut tests = Vec::new();
     for column in filter.columns {
         let value = filter.value.clone();
-        let calls = count(db, column.eq(value.clone())).await?;
+        let calls = count(db, column.eq(value.clone()), RARE).await?;
         if calls > 0 {
             tests.push(Test { column, value, calls });
         }
@@ -98,13 +113,13 @@ async fn tests(db: &DatabaseConnection, filter: Filter) -> Result<Vec<Test>, Sto
     Ok(tests)
 }
 
-/// How many calls hold a condition; stops at [`COMMON`].
-async fn count(db: &DatabaseConnection, holds: Expr) -> Result<u64, StoreError> {
+/// How many calls hold a condition, `most` at most.
+async fn count(db: &DatabaseConnection, holds: Expr, most: u64) -> Result<u64, StoreError> {
     let some = call_logs::Entity::find()
         .select_only()
         .expr_as(Expr::val(1), "one")
         .filter(holds)
-        .limit(COMMON)
+        .limit(most)
         .into_query();
     let count = Query::select()
         .expr_as(Expr::col(Asterisk).count(), "calls")
@@ -116,7 +131,8 @@ async fn count(db: &DatabaseConnection, holds: Expr) -> Result<u64, StoreError> 
 }
 
 fn narrowed(backend: DbBackend, tests: Vec<Test>) -> Condition {
-    let rarest = tests.iter().map(|test| test.calls).min().filter(|calls| *calls < COMMON);
+    let counts = || tests.iter().map(|test| test.calls);
+    let rarest = counts().min().filter(|rarest| counts().any(|calls| calls > *rarest));
     let mut led = false;
     tests.into_iter().fold(Condition::all(), |all, test| {
         let leads = !led && Some(test.calls) == rarest;

@@ -138,3 +138,22 @@ async fn without_an_account_there_is_no_audio_and_the_answer_says_why() {
     assert!(detail.contains("no Twilio account is configured"), "{detail}");
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recording_kept_outside_twilio_is_played_from_there_or_the_answer_says_where_it_is() {
+    let (service, twilio) = stage(|_| {}).await;
+    let outside = twilio.storage_base().replace("127.0.0.1", "localhost");
+    let external = Some(format!("{outside}/{}", recording_sid(1)));
+    twilio.add_recording(DoubleRecording { external, ..recording(1, b"0123456789") });
+    let external = Some(format!("{outside}/lost"));
+    twilio.add_recording(DoubleRecording { external, ..recording(2, b"second") });
+    assert_eq!(get(&service, "", &[]).await.text().await.unwrap(), "0123456789");
+    let part = get(&service, "", &[("range", "bytes=2-4")]).await;
+    assert_eq!(header(&part, "content-range"), Some("bytes 2-4/10"));
+    assert_eq!(part.text().await.unwrap(), "234");
+    let lost = format!("?recording={}", recording_sid(2));
+    let detail = problem(get(&service, &lost, &[]).await, 502).await;
+    assert!(detail.contains("outside Twilio, at localhost"), "{detail}");
+    assert!(!twilio.storage_saw_credentials());
+    service.stop().await;
+}

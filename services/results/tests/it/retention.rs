@@ -184,6 +184,34 @@ async fn a_twilio_that_refuses_keeps_nothing_from_going_here() {
     assert_eq!(twilio.api_requests(), 1, "who is refused once is not asked for each recording");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_is_not_configured_any_more_keeps_no_other_account_s_recordings() {
+    chassis::install_tls();
+    let db = Db::sqlite().await;
+    let other = format!("AC{:032x}", 2);
+    db.persist(&usual(1, T, CALLER, "Austin")).await.unwrap();
+    for mut event in usual(2, T, OTHER, "Dallas") {
+        event.account_sid = other.parse().unwrap();
+        db.persist(&[event]).await.unwrap();
+    }
+    let twilio = Double::start(other.parse().unwrap(), "token").await.unwrap();
+    let ages = Ages { recordings_days: Some(5), transcripts_days: Some(5), ..Ages::default() };
+    let retention = after_5_days(ages);
+    let settings = Arc::new(ResultsSettings { retention, ..ResultsSettings::default() });
+    let client = Client::new(&twilio.settings()).unwrap();
+    let retention = Retention::new(db.store.clone(), Some(client), settings);
+    let error = retention.sweep(now(), &CancellationToken::new()).await.unwrap_err();
+    let is_unknown = |error: &RetentionError| {
+        matches!(error, RetentionError::Twilio(twilio::TwilioError::UnknownAccount(of))
+            if of.as_str() == account())
+    };
+    assert!(is_unknown(&error), "{error}");
+    let rows = db.rows().await;
+    let deleted: Vec<_> = rows.recordings.iter().map(|row| row.media_deleted_at).collect();
+    assert_eq!(deleted, [None, Some(now())]);
+    assert!(rows.calls.iter().all(|call| call.final_transcript.is_none()));
+}
+
 on_both! {
     async fn work_that_waits_keeps_what_it_needs_however_old_it_is(db: Db) {
         chassis::install_tls();

@@ -163,16 +163,16 @@ async fn a_postgres_is_reached_over_tls_and_a_stranger_s_certificate_is_refused(
 const ROWS_OF_M0001: [&str; 4] = [
     "INSERT INTO leads (id, account_sid, phone_e164, name_locked, city, service_locked, \
      city_locked, version, created_at, updated_at) VALUES (7, 'AC1', '+15125550123', FALSE, \
-     'Waco', FALSE, TRUE, 3, '2026-01-02 10:00:00+00:00', '2026-01-02 10:00:00+00:00')",
+     'Waco', FALSE, TRUE, 3, '2026-01-02T10:00:00+00:00', '2026-01-02T10:00:00+00:00')",
     "INSERT INTO call_logs (id, call_sid, account_sid, status, final_transcript, lead_id, \
      attempts, created_at, updated_at, fold) VALUES (3, 'CA1', 'AC1', 'completed', \
-     'a locksmith in waco', 7, 1, '2026-01-02 10:00:00+00:00', '2026-01-02 10:00:00+00:00', '{}')",
+     'a locksmith in waco', 7, 1, '2026-01-02T10:00:00+00:00', '2026-01-02T10:00:00+00:00', '{}')",
     "INSERT INTO recordings (recording_sid, call_sid, account_sid, status, transcript, \
      generation, attempts, created_at, updated_at, fold) VALUES ('RE1', 'CA1', 'AC1', \
-     'completed', 'a locksmith in waco', 0, 1, '2026-01-02 10:00:00+00:00', \
-     '2026-01-02 10:00:00+00:00', '{}')",
+     'completed', 'a locksmith in waco', 0, 1, '2026-01-02T10:00:00+00:00', \
+     '2026-01-02T10:00:00+00:00', '{}')",
     "INSERT INTO outbox (event_id, event_type, account_sid, call_sid, payload, created_at) VALUES \
-     ('msg_1', 'call.completed', 'AC1', 'CA1', '{}', '2026-01-02 10:00:00+00:00')",
+     ('msg_1', 'call.completed', 'AC1', 'CA1', '{}', '2026-01-02T10:00:00+00:00')",
 ];
 
 /// What the released migrations make of an empty SQLite file: they are never edited.

@@ -42,8 +42,7 @@ impl Facets {
         format!("facets : ({})", all.join(" AND "))
     }
 
-    /// As expressions for `tsquery`, all of which must hold. Postgres skips from one to the next
-    /// where it would look at every entry of a single one.
+    /// As expressions for `tsquery`, all of which must hold.
     pub fn tsqueries(&self) -> Vec<String> {
         let any: Vec<_> = self.any.iter().map(Facet::tsquery).collect();
         self.all.iter().map(Facet::tsquery).chain([any.join(" | ")]).collect()

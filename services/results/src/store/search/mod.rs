@@ -146,7 +146,11 @@ fn rows_of(
     let facets = Facets::of(query, window);
     let mut rows = Entity::find();
     if backend == DbBackend::Postgres {
-        rows = rows.filter(in_tsvector("to_tsquery('simple', $1)", text.tsquery()));
+        // In several conditions: Postgres skips from the entries of one to those of the next, where it
+        // would look at each entry of a single long one.
+        for word in text.tsqueries() {
+            rows = rows.filter(in_tsvector("to_tsquery('simple', $1)", word));
+        }
         for facets in facets.tsqueries() {
             rows = rows.filter(in_tsvector("CAST($1 AS tsquery)", facets));
         }

@@ -37,12 +37,12 @@ impl FromStr for SearchText {
 impl SearchText {
     /// An expression for FTS5.
     pub(super) fn fts5(&self) -> String {
-        self.expression(" AND ", " OR ", |form| format!("\"{form}\""))
+        self.words(" OR ", |form| format!("\"{form}\"")).collect::<Vec<_>>().join(" AND ")
     }
 
-    /// An expression for `to_tsquery`.
-    pub(super) fn tsquery(&self) -> String {
-        self.expression(" & ", " | ", |form| format!("'{form}'"))
+    /// Expressions for `to_tsquery`, all of which must hold.
+    pub(super) fn tsqueries(&self) -> impl Iterator<Item = String> {
+        self.words(" | ", |form| format!("'{form}'"))
     }
 
     /// What a transcript's words are compared with ([`snippet::folded`]).
@@ -50,12 +50,12 @@ impl SearchText {
         self.0.iter().flat_map(|word| forms(&snippet::folded(word))).collect()
     }
 
-    fn expression(&self, and: &str, or: &str, quote: fn(&str) -> String) -> String {
-        let of_word = |word: &String| {
+    /// Each word, in all its forms.
+    fn words(&self, or: &str, quote: fn(&str) -> String) -> impl Iterator<Item = String> {
+        self.0.iter().map(move |word| {
             let forms: Vec<String> = forms(word).iter().map(|form| quote(form)).collect();
             format!("({})", forms.join(or))
-        };
-        self.0.iter().map(of_word).collect::<Vec<_>>().join(and)
+        })
     }
 }
 
