@@ -36,6 +36,12 @@ pub fn hash(sid: &str) -> String {
     hex::encode(Sha256::digest(sid.as_bytes()))
 }
 
+/// What stands for a lead that came with an import: the number it has in the other system, which an
+/// older file of that system still names.
+pub(crate) fn imported_lead(account_sid: &str, id: i64) -> String {
+    format!("lead:{account_sid}:{id}")
+}
+
 /// Writes tombstones for identifiers.
 pub(crate) async fn bury<C: ConnectionTrait>(
     db: &C,

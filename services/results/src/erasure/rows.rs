@@ -4,13 +4,16 @@ use chrono::Utc;
 use domain::mask_phone;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter,
 };
 
-use super::{ForgetPlan, bury, caller::Caller};
-use crate::store::{
-    Store, StoreError,
-    entities::{audit, call_logs, deliveries, lead_changes, leads, outbox, recordings},
+use super::{ForgetPlan, bury, caller::Caller, imported_lead};
+use crate::{
+    import::IMPORT,
+    store::{
+        Store, StoreError,
+        entities::{audit, call_logs, deliveries, lead_changes, leads, outbox, recordings},
+    },
 };
 
 /// Calls in one transaction: other writers wait no longer than that.
@@ -60,6 +63,10 @@ async fn erase_leads(store: &Store, found: &Caller, plan: &ForgetPlan) -> Result
     }
     for (id, account) in &found.leads {
         let of_lead = lead_changes::Column::LeadId.eq(*id);
+        let by_import = of_lead.clone().and(lead_changes::Column::ChangedBy.eq(IMPORT));
+        if lead_changes::Entity::find().filter(by_import).one(&db).await?.is_some() {
+            bury(&db, [imported_lead(account, *id).as_str()].into_iter()).await?;
+        }
         lead_changes::Entity::delete_many().filter(of_lead).exec(&db).await?;
         let of_lead = call_logs::Column::LeadId.eq(*id);
         call_logs::Entity::update_many()

@@ -7,8 +7,9 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, QueryFilter,
 };
 
-use super::{Fate, ImportError, ImportPlan, line::Line, line::Problem};
+use super::{Fate, IMPORT, ImportError, ImportPlan, line::Line, line::Problem};
 use crate::{
+    erasure,
     projection::{lead, write},
     store::{
         Store, StoreError,
@@ -40,8 +41,6 @@ pub(super) const COLUMNS: [&str; 16] = [
 const ACCOUNT: &str = "AC and 32 hexadecimal digits";
 const PHONE: &str = "a number such as +972541234567";
 const ID: &str = "a number from 1 on";
-/// Who changed a lead, in its history.
-const BY: &str = "import";
 
 /// A lead as the export has it.
 struct Told {
@@ -90,6 +89,12 @@ async fn take_over<C: ConnectionTrait>(
     told: Told,
 ) -> Result<Result<Fate, Problem>, StoreError> {
     let Told { line, id, lead: new } = told;
+    if let Some(id) = id {
+        let name = erasure::imported_lead(&new.account_sid, id);
+        if !erasure::buried(db, [name.as_str()].into_iter()).await?.is_empty() {
+            return Ok(Ok(Fate::Erased));
+        }
+    }
     let found = leads::Entity::find()
         .filter(leads::Column::AccountSid.eq(&new.account_sid))
         .filter(leads::Column::PhoneE164.eq(&new.phone_e164))
@@ -115,7 +120,7 @@ async fn take_over<C: ConnectionTrait>(
     let row = leads::ActiveModel { id: id.map_or(NotSet, Set), ..new.clone().into_active_model() };
     let id = leads::Entity::insert(row).exec(db).await?.last_insert_id;
     let made = leads::Model { id, ..new };
-    write::lead_changes(db, changes_by(&nothing, &made, BY, made.updated_at)).await?;
+    write::lead_changes(db, changes_by(&nothing, &made, IMPORT, made.updated_at)).await?;
     Ok(Ok(Fate::Imported))
 }
 
@@ -156,7 +161,7 @@ async fn change<C: ConnectionTrait>(
     row.created_at = row.created_at.min(new.created_at);
     row.version += 1;
     row.updated_at = Utc::now();
-    write::lead_changes(db, changes_by(&present, &row, BY, row.updated_at)).await?;
+    write::lead_changes(db, changes_by(&present, &row, IMPORT, row.updated_at)).await?;
     write::leads(db, vec![row]).await?;
     Ok(Fate::Imported)
 }

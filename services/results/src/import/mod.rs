@@ -93,6 +93,9 @@ pub struct Imported {
     pub ignored_columns: BTreeSet<String>,
 }
 
+/// Who changed what an import changed, in the history of leads.
+pub(crate) const IMPORT: &str = "import";
+
 /// What became of one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {

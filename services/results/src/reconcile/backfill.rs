@@ -3,6 +3,7 @@
 use chassis::queues;
 use chrono::{DateTime, Days as Shift, NaiveDate, NaiveTime};
 use domain::AccountSid;
+use futures_util::{FutureExt, future::BoxFuture};
 use twilio::Days;
 
 use super::{
@@ -79,7 +80,7 @@ impl Reconciler {
             let days_done = u64::try_from((day - since).num_days()).unwrap_or(0);
             let only = Days { since: Some(day), until: Some(day) };
             let mut walk = sweep.walk(only, i64::MIN)?;
-            while Box::pin(page(&self.store, held.as_ref(), &mut walk)).await? {
+            while page(&self.store, held.as_ref(), &mut walk).await? {
                 let mut summary = total;
                 summary += walk.found.summary;
                 progress(Progress { days_done, days, summary });
@@ -111,15 +112,16 @@ impl Reconciler {
     }
 }
 
-async fn page(
-    store: &Store,
-    held: Option<&Held>,
-    walk: &mut Walk<'_>,
-) -> Result<bool, ReconcileError> {
-    let page = Box::pin(walk.page());
+/// Boxed: the compiler gives up on a future within so many others.
+fn page<'w>(
+    store: &'w Store,
+    held: Option<&'w Held>,
+    walk: &'w mut Walk<'_>,
+) -> BoxFuture<'w, Result<bool, ReconcileError>> {
+    let page = walk.page().boxed();
     match held {
-        Some(held) => marks::keeping(held, store, page).await,
-        None => page.await,
+        Some(held) => marks::keeping(held, store, page).boxed(),
+        None => page,
     }
 }
 

@@ -4,6 +4,7 @@ use std::{io::Cursor, sync::Arc};
 
 use callscribe_results::{
     ResultsSettings,
+    erasure::{ForgetPlan, Forgetting},
     import::{Format, ImportError, ImportPlan, Imported, Problem, import},
     reconcile::{ReconcileSettings, Reconciler},
     retention::{Ages, Retention, RetentionSettings},
@@ -115,6 +116,27 @@ on_both! {
         let (again, _) = take(&db, Format::Csv, &calls()).await;
         assert_eq!((again.imported, again.kept), (0, 3));
         assert_eq!(db.rows().await.calls[0].extracted_city.as_deref(), Some("Austin"));
+    }
+}
+
+on_both! {
+    async fn a_lead_that_was_imported_and_forgotten_does_not_come_back_with_the_old_file(db: Db) {
+        let line = |id: i64, phone: &str| {
+            json!({ "id": id, "account_sid": account(), "phone": phone, "name": "דנה" }).to_string()
+        };
+        let file = format!("{}\n{}\n", line(17, CALLER), line(18, OTHER));
+        take(&db, Format::JsonLines, &file).await;
+        let redis = Redis::start().await;
+        let link = Link::open(&redis.settings()).await.unwrap();
+        let number = CALLER.parse().unwrap();
+        let plan = ForgetPlan { number, account: None, recordings: false, dry_run: false };
+        Forgetting::new(db.store.clone(), link, None).forget(&plan).await.unwrap();
+        let (again, problems) = take(&db, Format::JsonLines, &file).await;
+        assert_eq!((again.erased, again.kept, again.imported, problems), (1, 1, 0, vec![]));
+        assert_eq!(db.rows().await.leads.len(), 1);
+        // Without a number of its own nothing tells the line from a new lead's.
+        let (new, _) = take(&db, Format::JsonLines, &line(19, CALLER)).await;
+        assert_eq!(new.imported, 1);
     }
 }
 
