@@ -7,7 +7,7 @@
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait,
     QueryFilter, QuerySelect, QueryTrait, Value,
-    sea_query::{Asterisk, Expr, ExprTrait, Query},
+    sea_query::{Alias, Asterisk, Expr, ExprTrait, Query},
 };
 
 use super::{
@@ -137,15 +137,39 @@ fn narrowed(backend: DbBackend, tests: Vec<Test>) -> Condition {
     tests.into_iter().fold(Condition::all(), |all, test| {
         let leads = !led && Some(test.calls) == rarest;
         led |= leads;
-        // SQLite knows how often a column's values occur on average, not this one's. A plus sign
-        // keeps it from the index of a common value when there is a rare one.
+        // SQLite knows how often a column's values occur on average, not this one's: it might begin
+        // with a common one.
         if backend == DbBackend::Sqlite && rarest.is_some() && !leads {
-            let column = Expr::col((call_logs::Entity, test.column));
-            all.add(Expr::cust_with_exprs("+? = ?", [column, Expr::val(test.value)]))
+            all.add(beside(test))
         } else {
             all.add(test.column.eq(test.value))
         }
     })
+}
+
+/// A test that leads nowhere by itself. It asks the value's index for this very call: the call's row,
+/// which may have to come from the disk, is read when all tests hold.
+fn beside(test: Test) -> Condition {
+    let own = |column: Column| Expr::col((call_logs::Entity, column));
+    if test.column == Column::AccountSid {
+        // Its index does not tell one call from another of the same moment.
+        let test = Expr::cust_with_exprs("+? = ?", [own(test.column), Expr::val(test.value)]);
+        return Condition::all().add(test);
+    }
+    let other = Alias::new("other");
+    let of_other = |column: Column| Expr::col((other.clone(), column));
+    let entry = Query::select()
+        .expr(Expr::val(1))
+        .from_as(call_logs::Entity, other.clone())
+        .and_where(of_other(test.column).eq(test.value))
+        .and_where(of_other(Column::CreatedAt).eq(own(Column::CreatedAt)))
+        // The plus sign: its own index is not the one that says all this.
+        .and_where(Expr::cust_with_exprs(
+            "+? = ?",
+            [of_other(Column::CallSid), own(Column::CallSid)],
+        ))
+        .to_owned();
+    Condition::all().add(Expr::exists(entry))
 }
 
 /// The times and the place in the list.
