@@ -116,10 +116,10 @@ async fn take_over<C: ConnectionTrait>(
         let allowed = "one that is free; another caller's lead has it here";
         return Ok(Err(Problem::new(line, "id", allowed)));
     }
-    let nothing = leads::Model { name: None, service_type: None, city: None, ..new.clone() };
     let row = leads::ActiveModel { id: id.map_or(NotSet, Set), ..new.clone().into_active_model() };
     let id = leads::Entity::insert(row).exec(db).await?.last_insert_id;
     let made = leads::Model { id, ..new };
+    let nothing = leads::Model { name: None, service_type: None, city: None, ..made.clone() };
     write::lead_changes(db, changes_by(&nothing, &made, IMPORT, made.updated_at)).await?;
     Ok(Ok(Fate::Imported))
 }

@@ -151,7 +151,7 @@ fn narrowed(backend: DbBackend, tests: Vec<Test>) -> Condition {
 /// which may have to come from the disk, is read when all tests hold.
 fn beside(test: Test) -> Condition {
     let own = |column: Column| Expr::col((call_logs::Entity, column));
-    if test.column == Column::AccountSid {
+    if matches!(test.column, Column::AccountSid) {
         // Its index does not tell one call from another of the same moment.
         let test = Expr::cust_with_exprs("+? = ?", [own(test.column), Expr::val(test.value)]);
         return Condition::all().add(test);

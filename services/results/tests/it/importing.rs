@@ -126,6 +126,8 @@ on_both! {
         };
         let file = format!("{}\n{}\n", line(17, CALLER), line(18, OTHER));
         take(&db, Format::JsonLines, &file).await;
+        let ids: Vec<_> = db.changes().await.iter().map(|change| change.lead_id).collect();
+        assert_eq!(ids, [17, 18]);
         let redis = Redis::start().await;
         let link = Link::open(&redis.settings()).await.unwrap();
         let number = CALLER.parse().unwrap();
@@ -134,7 +136,8 @@ on_both! {
         let (again, problems) = take(&db, Format::JsonLines, &file).await;
         assert_eq!((again.erased, again.kept, again.imported, problems), (1, 1, 0, vec![]));
         assert_eq!(db.rows().await.leads.len(), 1);
-        // Without a number of its own nothing tells the line from a new lead's.
+        assert_eq!(db.changes().await.len(), 1, "the forgotten one's name is gone from the history");
+        // Under another id nothing tells the line from a new lead's.
         let (new, _) = take(&db, Format::JsonLines, &line(19, CALLER)).await;
         assert_eq!(new.imported, 1);
     }
