@@ -20,7 +20,7 @@ use super::{
 const RARE: u64 = 2000;
 /// Where all values are common, up to here: no calls may have two values that many have (a state
 /// without a transcript and a language, say), and the fewer are walked through to see it.
-const COMMON: u64 = 100_000;
+const COMMON: u64 = 64_000;
 
 /// A value, and the columns it may stand in.
 struct Filter {
