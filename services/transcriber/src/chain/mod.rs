@@ -184,6 +184,12 @@ fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     Some(one?.saturating_add(other?))
 }
 
+/// The setback of a call that waited for a place for too long.
+pub fn busy(what: &str) -> Setback {
+    let message = format!("{what} is busy with other calls");
+    Setback::new(Treatment::Wait(BUSY), ENGINE_BUSY, message)
+}
+
 fn setback(link: &Link, account: &str, error: LinkError) -> Setback {
     let engine = &link.name;
     match error {
@@ -196,10 +202,7 @@ fn setback(link: &Link, account: &str, error: LinkError) -> Setback {
             let message = format!("{engine} is parked: {reason}");
             Setback::new(Treatment::Wait(wait), "engine_parked", message)
         }
-        LinkError::NoPlace => {
-            let message = format!("{engine} is busy with other calls");
-            Setback::new(Treatment::Wait(BUSY), ENGINE_BUSY, message)
-        }
+        LinkError::NoPlace => busy(engine),
         LinkError::Failed(error) => Setback::from_engine(engine, &error),
         LinkError::LeftAlone(alone) => {
             // Who met it has parked it for everybody. Parking it again would undo a resume.
