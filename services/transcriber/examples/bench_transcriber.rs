@@ -36,8 +36,11 @@ const SLOTS: usize = 64;
 const BUSY_CALLS: u32 = 64 * 10;
 /// Calls, one after the other, in the overhead run.
 const SINGLE_CALLS: u32 = 30;
-/// Samples that one of two people speaks before the other answers: six seconds.
-const TURN: usize = 6 * 8_000;
+/// Samples for which somebody speaks, from one beginning to the next, and after which the other
+/// answers.
+const SPURT: usize = 8_000;
+const CYCLE: usize = 20_800;
+const ANSWER: usize = CYCLE / 2;
 /// The noise of a quiet line, 66 dB below full scale, and of a street, 47 dB.
 const QUIET: i16 = 30;
 const STREET: i16 = 250;
@@ -288,13 +291,16 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// A call of so many seconds as Twilio records it: two channels at 8 kHz, on which two people speak
-/// in turn over noise of this amplitude.
+/// in turn over noise of this amplitude, each for a second in 2.6 (ITU-T P.59: talk spurts of 1.004 s,
+/// pauses of 1.587 s, both silent for 22 % of the time).
 fn two_channels(seconds: usize, noise: i16) -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(1);
     let sound = |n: usize| {
         let said = voice(n as f32 / 8_000.0);
-        let turn = n / TURN % 2;
-        [0, 1].map(|channel| (if channel == turn { said } else { 0 }) + random.i16(-noise..=noise))
+        [0, ANSWER].map(|late| {
+            let speaks = (n + CYCLE - late) % CYCLE < SPURT;
+            (if speaks { said } else { 0 }) + random.i16(-noise..=noise)
+        })
     };
     wave(8_000, 2, (0..seconds * 8_000).flat_map(sound))
 }

@@ -125,7 +125,9 @@ impl Pipeline {
 
     /// Takes a recording all the way.
     pub async fn run(&self, attempt: &Attempt<'_>) -> Attempted {
-        if let Err(setback) = self.chain.look(attempt.account.as_str()).await {
+        if let Err(setback) =
+            self.chain.look(attempt.account.as_str(), self.language.as_deref()).await
+        {
             return Attempted { observed: None, outcome: Err(setback) };
         }
         let (call, listed) = tokio::join!(

@@ -11,7 +11,7 @@ use chassis::{
 use serde::{Deserialize, Deserializer, Serialize, de::IntoDeserializer};
 
 use crate::{
-    audio::SpeechSettings, engines::EnginesSettings, extract::ExtractSettings,
+    audio::SpeechSettings, engines::EnginesSettings, extract::ExtractSettings, language,
     speakers::FirstChannel,
 };
 
@@ -46,7 +46,6 @@ pub struct TranscriberSettings {
     /// Calls whose recordings are fetched and read beforehand while all slots are taken, so that
     /// no engine waits for a recording. They are in hand as well, and take room in
     /// `temporary_folder`. Default: one for every four slots, at least one.
-    #[serde(deserialize_with = "empty_is_none")]
     pub ahead: Option<usize>,
     /// Hard limit for one call, in seconds. A call that waits for a place at a speech engine when
     /// half of it is over goes back into the queue without an attempt being counted. Default 3600.
@@ -153,15 +152,8 @@ impl TranscriberSettings {
     }
 
     fn validate_languages(&self) -> Result<(), String> {
-        let named = self.language.iter().map(|language| ("language", language));
-        let allowed = self.languages.iter().map(|language| ("languages", language));
-        for (setting, language) in named.chain(allowed) {
-            if crate::language::code(language).as_ref() != Some(language) {
-                return Err(format!(
-                    "transcriber.{setting} is {language:?}; it is a code such as en or he"
-                ));
-            }
-        }
+        language::check("transcriber.language", &self.language)?;
+        language::check("transcriber.languages", &self.languages)?;
         match &self.language {
             Some(language) if !self.languages.is_empty() && !self.languages.contains(language) => {
                 Err(format!(
@@ -221,7 +213,6 @@ mod tests {
             ("CALLSCRIBE_TRANSCRIBER__ENGINES__COMMAND__TEMPLATE", ""),
             ("CALLSCRIBE_TRANSCRIBER__ENGINES__GOOGLE__CREDENTIALS", ""),
             ("CALLSCRIBE_TRANSCRIBER__LANGUAGES", ""),
-            ("CALLSCRIBE_TRANSCRIBER__AHEAD", ""),
             ("CALLSCRIBE_TRANSCRIBER__EXTRACT__CATALOGUE", ""),
             ("CALLSCRIBE_TRANSCRIBER__EXTRACT__VALUES", ""),
             ("CALLSCRIBE_TRANSCRIBER__EXTRACT__LLM__URL", ""),
@@ -259,10 +250,12 @@ mod tests {
         let config = loaded(&[
             ("CALLSCRIBE_TRANSCRIBER__ENGINES__CHAIN", "openai, pocketsphinx"),
             ("CALLSCRIBE_TRANSCRIBER__ENGINES__OPENAI__USD_PER_DAY", "2.5"),
+            ("CALLSCRIBE_TRANSCRIBER__ENGINES__OPENAI__LANGUAGES", "he, en"),
             ("CALLSCRIBE_TRANSCRIBER__FIRST_CHANNEL", "agent"),
         ]);
         assert_eq!(config.transcriber.engines.chain, ["openai", "pocketsphinx"]);
         assert_eq!(config.transcriber.engines.openai.usd_per_day, Some(2.5));
+        assert_eq!(config.transcriber.engines.openai.languages, ["he", "en"]);
         assert_eq!(config.transcriber.first_channel, FirstChannel::Agent);
     }
 
