@@ -170,7 +170,8 @@ impl Stage {
         Ok(Self { twilio, calls: queues::calls(link), done, stop, media, _redis: redis })
     }
 
-    async fn enqueue(&self, numbers: std::ops::Range<u32>) -> anyhow::Result<()> {
+    /// Makes calls at Twilio; the entries that say so.
+    fn record(&self, numbers: std::ops::Range<u32>) -> anyhow::Result<Vec<queue::Entry>> {
         let mut entries = Vec::new();
         for number in numbers {
             let call_sid: domain::CallSid = format!("CA{number:032x}").parse()?;
@@ -190,6 +191,10 @@ impl Stage {
             };
             entries.push(job_entry(&job, None)?);
         }
+        Ok(entries)
+    }
+
+    async fn enqueue(&self, entries: Vec<queue::Entry>) -> anyhow::Result<()> {
         self.calls.enqueue_batch(entries).await?;
         Ok(())
     }
@@ -233,13 +238,14 @@ async fn main() -> anyhow::Result<()> {
 /// Median time from a call's job to its event, and that of reading its audio alone.
 async fn overhead_ms(media: Vec<u8>) -> anyhow::Result<(f64, f64)> {
     let mut stage = Stage::start(1, Exactly::new(Duration::ZERO), media.clone()).await?;
-    stage.enqueue(0..1).await?;
+    stage.enqueue(stage.record(0..1)?).await?;
     stage.next().await?;
     let mut all = Vec::new();
     let mut stages = [const { Vec::new() }; 4];
     for number in 1..=SINGLE_CALLS {
+        let entries = stage.record(number..number + 1)?;
         let start = Instant::now();
-        stage.enqueue(number..number + 1).await?;
+        stage.enqueue(entries).await?;
         let (end, timings) = stage.next().await?;
         all.push((end - start).as_secs_f64() * 1000.0);
         let StageTimings { fetch_ms, audio_ms, transcribe_ms, extract_ms, .. } = timings;
@@ -272,7 +278,7 @@ async fn slots_busy() -> anyhow::Result<f64> {
     let engine = Exactly::new(WORK);
     let begun = engine.begun.clone();
     let mut stage = Stage::start(SLOTS, engine, two_channels(6, QUIET)).await?;
-    stage.enqueue(0..BUSY_CALLS).await?;
+    stage.enqueue(stage.record(0..BUSY_CALLS)?).await?;
     for _ in 0..BUSY_CALLS {
         stage.next().await?;
     }
