@@ -1,6 +1,9 @@
 //! From a URL to connections.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection,
@@ -13,6 +16,9 @@ use secrecy::ExposeSecret;
 
 use super::StoreError;
 use crate::settings::DatabaseSettings;
+
+/// How long a refused connection to a file waits before it asks again.
+const LOCKED_PAUSE: Duration = Duration::from_millis(10);
 
 /// Which of the two databases a URL names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +60,7 @@ pub async fn writer(
     match kind {
         Kind::Sqlite { path } => {
             create_folder(path).await?;
-            connect_sqlite(settings, 1, Access::Write).await
+            connect_sqlite_writer(settings).await
         }
         Kind::Postgres => connect_postgres(settings, true).await,
     }
@@ -93,6 +99,25 @@ async fn create_folder(path: &str) -> Result<(), StoreError> {
     tokio::fs::create_dir_all(folder).await.map_err(|error| {
         StoreError::Unavailable(format!("cannot make the folder {}: {error}", folder.display()))
     })
+}
+
+/// Two processes that turn one new file into WAL mode at the same moment would wait for each
+/// other; SQLite refuses one of them at once, whatever the busy timeout says
+/// (<https://www.sqlite.org/wal.html>, "Sometimes Queries Return SQLITE_BUSY In WAL Mode").
+async fn connect_sqlite_writer(
+    settings: &DatabaseSettings,
+) -> Result<DatabaseConnection, StoreError> {
+    let deadline = Instant::now() + Duration::from_millis(settings.busy_timeout_ms);
+    loop {
+        match connect_sqlite(settings, 1, Access::Write).await {
+            Err(StoreError::Unavailable(reason))
+                if reason.contains("locked") && Instant::now() < deadline =>
+            {
+                tokio::time::sleep(LOCKED_PAUSE).await;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 async fn connect_sqlite(
