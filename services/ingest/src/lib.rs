@@ -14,7 +14,7 @@ mod together;
 
 pub use enqueue::{Intake, Target};
 pub use gate::Gate;
-pub use http::routes;
+pub use http::endpoint;
 pub use refusal::Refusal;
 pub use service::{Ingest, run};
 pub use settings::{Alias, Config, Durability, IngestSettings, Kind, PublicUrl};

@@ -211,7 +211,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let gate = Gate::new(&config.twilio, public_url, settings.accept_unsigned);
     let ingest = Arc::new(Ingest::new(settings, gate, intake));
     process.announce("ingest", url);
-    server.run(warp::service(http::routes(ingest)), process.stop().clone()).await;
+    server.run(http::endpoint(ingest), process.stop().clone()).await;
     Ok(())
 }
 

@@ -45,6 +45,26 @@ pub fn code(name: &str) -> Option<String> {
     }
 }
 
+/// Whether a list, of which an empty one names all, holds a language.
+pub fn is_among(languages: &[String], language: &str) -> bool {
+    languages.is_empty() || languages.iter().any(|one| one == language)
+}
+
+/// Checks a setting that lists languages.
+///
+/// # Errors
+/// A sentence with the setting's name, the value that is none, and what is allowed.
+pub fn check<'a>(
+    setting: &str,
+    languages: impl IntoIterator<Item = &'a String>,
+) -> Result<(), String> {
+    let is_code = |language: &&String| code(language).as_ref() == Some(*language);
+    match languages.into_iter().find(|language| !is_code(language)) {
+        Some(wrong) => Err(format!("{setting} is {wrong:?}; it is a code such as en or he")),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,13 +12,17 @@ use domain::{
     AccountSid, CallMetadata, CallSid, EventKind, Extraction, RecordingFacts, RecordingSid,
     Redactor, StageTimings, Transcribed,
 };
-use tokio::time::Instant;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::{Instant, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info, info_span};
 use twilio::{Client, RecordingStatus, TwilioError};
 
 use crate::{
     audio::{self, AudioError, AudioLimits, Recording, SpeechDetector},
-    chain::{Chain, Task, Transcription},
+    chain::{self, Chain, Task, Transcription},
     extract::Extractor,
     fetch::{FetchError, FetchLimits, Fetched, Listed, fetch},
     patience::Patience,
@@ -39,6 +43,8 @@ pub struct Pipeline {
     language: Option<String>,
     first_channel: FirstChannel,
     waits_for_place: Duration,
+    slots: Semaphore,
+    stop: CancellationToken,
 }
 
 /// One attempt at one recording.
@@ -80,11 +86,14 @@ pub struct Attempted {
 /// A file that is cut off is fetched again in this many attempts; then it is taken as it is.
 const ATTEMPTS_AT_CUT_OFF_MEDIA: u32 = 2;
 
+/// How long a call that was ready for an engine waits for another worker when its own stops.
+const HANDED_ON: Duration = Duration::from_secs(1);
+
 /// Where no engine heard a word, less speech than this was a cough or a breath.
 const LEAST_SPEECH_MS: u64 = 1_000;
 
 impl Pipeline {
-    /// The pipeline of a process.
+    /// The pipeline of a process, which begins no more work at the engines once it stops.
     pub fn new(
         settings: &TranscriberSettings,
         twilio: Client,
@@ -92,6 +101,7 @@ impl Pipeline {
         chain: Chain,
         extractor: Extractor,
         redactor: Redactor,
+        stop: CancellationToken,
     ) -> Self {
         Self {
             twilio,
@@ -108,12 +118,16 @@ impl Pipeline {
             first_channel: settings.first_channel,
             // The other half is for the pieces that are at the engine by then.
             waits_for_place: Duration::from_secs(settings.job_timeout_seconds / 2),
+            slots: Semaphore::new(settings.slots),
+            stop,
         }
     }
 
     /// Takes a recording all the way.
     pub async fn run(&self, attempt: &Attempt<'_>) -> Attempted {
-        if let Err(setback) = self.chain.look(attempt.account.as_str()).await {
+        if let Err(setback) =
+            self.chain.look(attempt.account.as_str(), self.language.as_deref()).await
+        {
             return Attempted { observed: None, outcome: Err(setback) };
         }
         let (call, listed) = tokio::join!(
@@ -205,17 +219,22 @@ impl Pipeline {
         if recording.silent {
             return Ok(EventKind::NoSpeech { recording: facts, timings });
         }
+        let waits_until = attempt.began + self.waits_for_place;
+        let mut waited_ms = 0;
+        let slot = stage("slot", &mut waited_ms, self.slot(waits_until)).await?;
+        timings.queued_ms += waited_ms;
         let task = Task {
             speakers: speakers(self.first_channel, direction, recording.channels.len()),
             recording: recording.clone(),
             language: self.language.clone(),
             work: attempt.work(),
             account: attempt.account.to_string(),
-            waits_until: attempt.began + self.waits_for_place,
+            waits_until,
         };
         let work = self.chain.transcribe(&task);
         let Transcription { mut transcript, cost_microusd, mut flags } =
             stage("transcribe", &mut timings.transcribe_ms, work).await?;
+        drop(slot);
         if transcript.spoken_chars() == 0 && recording.speech_ms() < LEAST_SPEECH_MS {
             return Ok(EventKind::NoSpeech { recording: facts, timings });
         }
@@ -237,6 +256,20 @@ impl Pipeline {
             cost_microusd,
             flags,
         })))
+    }
+
+    /// Waits until a slot is free. What waits when the process stops goes back into the queue.
+    async fn slot(&self, until: Instant) -> Result<SemaphorePermit<'_>, Setback> {
+        tokio::select! {
+            biased;
+            slot = timeout_at(until, self.slots.acquire()) => {
+                slot.ok().and_then(Result::ok).ok_or_else(|| chain::busy("every slot"))
+            }
+            () = self.stop.cancelled() => {
+                let message = "the worker stops; another one takes the call";
+                Err(Setback::new(Treatment::Wait(HANDED_ON), "worker_stopping", message))
+            }
+        }
     }
 
     async fn fetched(&self, attempt: &Attempt<'_>, listed: &Listed) -> Result<Fetched, FetchError> {

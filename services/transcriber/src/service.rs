@@ -57,8 +57,9 @@ pub async fn run_with(
     let twilio = Client::new(&config.twilio).context("Twilio")?;
     let speech = SpeechDetector::new(&settings.speech).map_err(anyhow::Error::msg)?;
     let extractor = Extractor::from_settings(&settings.extract)?;
+    let stop = process.stop().clone();
     let worker = Worker {
-        pipeline: Pipeline::new(settings, twilio.clone(), speech, chain, extractor, redactor),
+        pipeline: Pipeline::new(settings, twilio.clone(), speech, chain, extractor, redactor, stop),
         twilio,
         parking,
         results: queues::results(link.clone()),
@@ -73,7 +74,7 @@ pub async fn run_with(
 
 fn options(settings: &TranscriberSettings) -> ConsumerOptions {
     ConsumerOptions {
-        concurrency: settings.slots,
+        concurrency: settings.slots + settings.ahead(),
         timeout: Duration::from_secs(settings.job_timeout_seconds),
         max_attempts: settings.max_attempts,
         grace: Duration::from_secs(settings.grace_seconds),

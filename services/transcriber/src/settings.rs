@@ -11,7 +11,7 @@ use chassis::{
 use serde::{Deserialize, Deserializer, Serialize, de::IntoDeserializer};
 
 use crate::{
-    audio::SpeechSettings, engines::EnginesSettings, extract::ExtractSettings,
+    audio::SpeechSettings, engines::EnginesSettings, extract::ExtractSettings, language,
     speakers::FirstChannel,
 };
 
@@ -41,8 +41,12 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TranscriberSettings {
-    /// Calls in hand at once. Default 4.
+    /// Calls at the speech engines at once. Default 4.
     pub slots: usize,
+    /// Calls whose recordings are fetched and read beforehand while all slots are taken, so that
+    /// no engine waits for a recording. They are in hand as well, and take room in
+    /// `temporary_folder`. Default: one for every four slots, at least one.
+    pub ahead: Option<usize>,
     /// Hard limit for one call, in seconds. A call that waits for a place at a speech engine when
     /// half of it is over goes back into the queue without an attempt being counted. Default 3600.
     pub job_timeout_seconds: u64,
@@ -86,6 +90,7 @@ impl Default for TranscriberSettings {
     fn default() -> Self {
         Self {
             slots: 4,
+            ahead: None,
             job_timeout_seconds: 3600,
             max_attempts: 16,
             grace_seconds: 20,
@@ -110,6 +115,11 @@ impl TranscriberSettings {
         self.temporary_folder.clone().unwrap_or_else(std::env::temp_dir)
     }
 
+    /// Calls that are prepared while all slots are taken.
+    pub fn ahead(&self) -> usize {
+        self.ahead.unwrap_or_else(|| self.slots.div_ceil(4))
+    }
+
     /// Checks what the types cannot say.
     ///
     /// # Errors
@@ -117,6 +127,9 @@ impl TranscriberSettings {
     pub fn validate(&self) -> Result<(), String> {
         if !(1..=1024).contains(&self.slots) {
             return Err(format!("transcriber.slots is {}; allowed are 1 to 1024", self.slots));
+        }
+        if self.ahead() > 1024 {
+            return Err(format!("transcriber.ahead is {}; allowed are 0 to 1024", self.ahead()));
         }
         if self.max_attempts == 0 {
             return Err("transcriber.max_attempts is 0; at least 1 is needed".into());
@@ -139,15 +152,8 @@ impl TranscriberSettings {
     }
 
     fn validate_languages(&self) -> Result<(), String> {
-        let named = self.language.iter().map(|language| ("language", language));
-        let allowed = self.languages.iter().map(|language| ("languages", language));
-        for (setting, language) in named.chain(allowed) {
-            if crate::language::code(language).as_ref() != Some(language) {
-                return Err(format!(
-                    "transcriber.{setting} is {language:?}; it is a code such as en or he"
-                ));
-            }
-        }
+        language::check("transcriber.language", &self.language)?;
+        language::check("transcriber.languages", &self.languages)?;
         match &self.language {
             Some(language) if !self.languages.is_empty() && !self.languages.contains(language) => {
                 Err(format!(
@@ -244,11 +250,21 @@ mod tests {
         let config = loaded(&[
             ("CALLSCRIBE_TRANSCRIBER__ENGINES__CHAIN", "openai, pocketsphinx"),
             ("CALLSCRIBE_TRANSCRIBER__ENGINES__OPENAI__USD_PER_DAY", "2.5"),
+            ("CALLSCRIBE_TRANSCRIBER__ENGINES__OPENAI__LANGUAGES", "he, en"),
             ("CALLSCRIBE_TRANSCRIBER__FIRST_CHANNEL", "agent"),
         ]);
         assert_eq!(config.transcriber.engines.chain, ["openai", "pocketsphinx"]);
         assert_eq!(config.transcriber.engines.openai.usd_per_day, Some(2.5));
+        assert_eq!(config.transcriber.engines.openai.languages, ["he", "en"]);
         assert_eq!(config.transcriber.first_channel, FirstChannel::Agent);
+    }
+
+    #[test]
+    fn one_call_is_prepared_for_every_four_slots_unless_it_is_said_how_many() {
+        let settings = |slots| TranscriberSettings { slots, ..Default::default() };
+        assert_eq!([1, 4, 5, 64].map(|slots| settings(slots).ahead()), [1, 1, 2, 16]);
+        let config = loaded(&[("CALLSCRIBE_TRANSCRIBER__AHEAD", "0")]);
+        assert_eq!(config.transcriber.ahead(), 0);
     }
 
     #[test]
@@ -259,6 +275,7 @@ mod tests {
             settings.validate().unwrap_err()
         };
         assert!(wrong(|s| s.slots = 0).contains("transcriber.slots is 0; allowed are 1"));
+        assert!(wrong(|s| s.ahead = Some(2000)).contains("transcriber.ahead is 2000; allowed"));
         assert!(wrong(|s| s.language = Some("hebrew".into())).contains("such as en or he"));
         assert!(wrong(|s| s.language = Some("iw".into())).contains("such as en or he"));
         assert!(wrong(|s| s.languages = vec!["Hebrew".into()]).contains("transcriber.languages"));

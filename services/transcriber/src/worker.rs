@@ -71,7 +71,6 @@ impl Worker {
                 self.settled_call(&job, &delivery, resolved)
             }
             CallJob::Transcribe { account_sid, call_sid, recording_sid, generation, .. } => {
-                self.tell_started(&job, &delivery).await;
                 info!(%call_sid, %recording_sid, attempt = delivery.attempt, "starting transcription");
                 let attempt = Attempt {
                     account: account_sid,
@@ -83,7 +82,9 @@ impl Worker {
                     began: Instant::now(),
                     queued_ms: u64::try_from(age(&delivery).as_millis()).unwrap_or(u64::MAX),
                 };
-                let attempted = self.pipeline.run(&attempt).await;
+                // One after the other would cost every call a round trip.
+                let (attempted, ()) =
+                    tokio::join!(self.pipeline.run(&attempt), self.tell_started(&job, &delivery));
                 self.settled_recording(&job, &delivery, attempted)
             }
         }

@@ -197,6 +197,9 @@ fn trace_provider(
 
 /// The W3C `traceparent` of a span, for an entry to carry; `None` when traces are off.
 pub fn traceparent(span: &Span) -> Option<String> {
+    if span.is_disabled() {
+        return None;
+    }
     let context = span.context();
     if !context.span().span_context().is_valid() {
         return None;

@@ -53,5 +53,10 @@ impl Keys {
 
 /// The key every other key of a queue begins with.
 pub(crate) fn base(prefix: &str, queue: &str) -> String {
-    format!("{{{prefix}}}:{queue}")
+    ["{", prefix, "}:", queue].concat()
+}
+
+/// The key that remembers an entry of a queue.
+pub(crate) fn once(prefix: &str, queue: &str, key: &str) -> String {
+    ["{", prefix, "}:", queue, ":once:", key].concat()
 }

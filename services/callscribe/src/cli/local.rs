@@ -19,7 +19,8 @@ pub struct DataArg {
 }
 
 impl DataArg {
-    /// The configuration, with Redis and the database of the data folder where none is configured.
+    /// The configuration, with what `callscribe up` takes from the data folder where it is not
+    /// configured: Redis, the database, a Whisper model.
     ///
     /// # Errors
     /// When a setting is wrong.
@@ -35,6 +36,7 @@ impl DataArg {
         if !given.has("results.database.url") {
             config.results.database.url = folder.database_url().into();
         }
+        up::take_model(&mut config, &folder);
         Ok(config)
     }
 }

@@ -34,8 +34,9 @@ enum Verb {
     Transcriber,
     /// Run the service that keeps the results.
     Results,
-    /// Print the effective configuration; secrets are masked.
-    Config(Output),
+    /// Print the effective configuration, with what `up` takes from its data folder; secrets are
+    /// masked.
+    Config(ConfigArgs),
     /// Look at the queues, pause them, resume them.
     Queue {
         #[command(subcommand)]
@@ -72,6 +73,15 @@ struct UpArgs {
     once: bool,
 }
 
+/// Flags of `callscribe config`.
+#[derive(Args)]
+struct ConfigArgs {
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    data: DataArg,
+}
+
 /// Flags of `callscribe backup`.
 #[derive(Args)]
 struct BackupArgs {
@@ -98,7 +108,7 @@ pub fn main() -> ExitCode {
         Verb::Ingest => chassis::launch_on_one_thread("ingest", ingest::run),
         Verb::Transcriber => chassis::launch("transcriber", transcriber::run),
         Verb::Results => chassis::launch("results", results::run),
-        Verb::Config(output) => print(|| effective_config(output.json)),
+        Verb::Config(args) => print(|| effective_config(&args)),
         Verb::Queue { verb } => print(|| queues::run(&verb)),
         Verb::Dead { verb } => print(|| dead::run(&verb)),
         Verb::Backfill(args) => print(|| backfill::run(&args)),
@@ -155,9 +165,9 @@ fn version(as_json: bool) -> Outcome<String> {
     })
 }
 
-fn effective_config(as_json: bool) -> Outcome<String> {
-    let (config, _) = Config::load().map_err(Refusal::Setting)?;
-    let text = if as_json {
+fn effective_config(args: &ConfigArgs) -> Outcome<String> {
+    let config = args.data.load()?;
+    let text = if args.output.json {
         serde_json::to_string_pretty(&config).map_err(anyhow::Error::from)?
     } else {
         toml::to_string_pretty(&config).map_err(anyhow::Error::from)?

@@ -24,6 +24,14 @@ pub fn uses_own_address(given: &Given) -> bool {
     ["redis.url", "redis.sentinels", "redis.cluster"].iter().any(|name| given.has(name))
 }
 
+/// Takes the data folder's newest Whisper model, unless one is configured.
+pub fn take_model(config: &mut Config, data: &DataFolder) {
+    let model = &mut config.transcriber.engines.whisper.model;
+    if transcriber::engines::WHISPER_IS_BUILT_IN && model.is_none() {
+        *model = data.newest_model();
+    }
+}
+
 /// Runs until SIGTERM, Ctrl-C, or, with `once`, the end of the sample calls.
 pub fn main(data: &Path, once: bool) -> ExitCode {
     chassis::install_tls();
@@ -53,10 +61,7 @@ fn start(mut config: Config, given: &Given, data: &Path, once: bool) -> anyhow::
     if !given.has("results.database.url") {
         config.results.database.url = data.database_url().into();
     }
-    let model = &mut config.transcriber.engines.whisper.model;
-    if transcriber::engines::WHISPER_IS_BUILT_IN && model.is_none() {
-        *model = data.newest_model();
-    }
+    take_model(&mut config, &data);
     if plays_samples {
         give_way(&mut config, given);
         // The terminal belongs to the calls; what the services log stands in a file.

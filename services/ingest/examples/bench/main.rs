@@ -26,6 +26,10 @@ const ROUNDS: usize = 4;
 const RATE: u32 = 500;
 const STEADY: Duration = Duration::from_secs(10);
 
+/// The service's own; the bare handler and the load have it too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("service") => chassis::launch_on_one_thread("ingest", callscribe_ingest::run),

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use callscribe_ingest::{Gate, Ingest, IngestSettings, Intake, PublicUrl, Target, routes};
+use callscribe_ingest::{Gate, Ingest, IngestSettings, Intake, PublicUrl, Target, endpoint};
 use chassis::serve::{HttpSettings, Server};
 use domain::{AccountSid, CallSid, RecordingSid};
 use queue::{Enqueued, Entry, QueueError};
@@ -80,7 +80,7 @@ impl Running {
         let recorder = Recorder { given: Arc::default(), known: Arc::default(), mood };
         let ingest = Arc::new(Ingest::new(&settings, gate, recorder.clone()));
         let stop = CancellationToken::new();
-        tokio::spawn(server.run(warp::service(routes(ingest)), stop.clone()));
+        tokio::spawn(server.run(endpoint(ingest), stop.clone()));
         Self { url, double, recorder, stop }
     }
 

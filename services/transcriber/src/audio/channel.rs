@@ -10,8 +10,11 @@ use std::{
 use super::{
     AudioError, SAMPLES_PER_MS,
     resample::Resampler,
-    speech::{FRAME_MS, Listener, SpeechDetector, Stretch},
+    speech::{FRAME_MS, Listening, SpeechDetector, Stretch},
 };
+
+/// How much of the temporary file is written or read at once.
+const BLOCK_BYTES: usize = 32 * 1024;
 
 /// One channel at 16 kHz: its samples in a temporary file, and where it holds speech.
 #[derive(Debug)]
@@ -55,9 +58,18 @@ impl Channel {
     pub fn read(&self, stretch: Stretch) -> std::io::Result<Vec<i16>> {
         let end = (stretch.end_ms * SAMPLES_PER_MS).min(self.length);
         let start = (stretch.start_ms * SAMPLES_PER_MS).min(end);
-        let mut bytes = vec![0; usize::try_from((end - start) * 2).unwrap_or(usize::MAX)];
-        self.samples.read_exact_at(&mut bytes, start * 2)?;
-        Ok(bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect())
+        let (mut at, end) = (start * 2, end * 2);
+        let mut samples = Vec::with_capacity(usize::try_from((end - at) / 2).unwrap_or(0));
+        let mut block = [0; BLOCK_BYTES];
+        while at < end {
+            let left = usize::try_from(end - at).unwrap_or(usize::MAX);
+            let bytes = &mut block[..left.min(BLOCK_BYTES)];
+            self.samples.read_exact_at(bytes, at)?;
+            let (pairs, _) = bytes.as_chunks();
+            samples.extend(pairs.iter().map(|pair| i16::from_le_bytes(*pair)));
+            at += bytes.len() as u64;
+        }
+        Ok(samples)
     }
 
     /// The quietest moment between two times, for a cut where there is no silence.
@@ -78,7 +90,7 @@ pub struct ChannelWriter {
 
 struct Spill {
     file: BufWriter<File>,
-    listener: Listener,
+    listening: Listening,
     length: u64,
     rounded: Vec<i16>,
     bytes: Vec<u8>,
@@ -91,8 +103,8 @@ impl ChannelWriter {
     /// When the file cannot be made, or there is no filter for the rate.
     pub fn new(rate_hz: u32, folder: &Path, speech: &SpeechDetector) -> Result<Self, AudioError> {
         let spill = Spill {
-            file: BufWriter::new(tempfile::tempfile_in(folder)?),
-            listener: Listener::new(speech),
+            file: BufWriter::with_capacity(BLOCK_BYTES, tempfile::tempfile_in(folder)?),
+            listening: Listening::new(speech),
             length: 0,
             rounded: Vec::new(),
             bytes: Vec::new(),
@@ -114,9 +126,9 @@ impl ChannelWriter {
     /// When the temporary file cannot be written, or the detector of speech failed.
     pub fn finish(mut self) -> Result<Channel, AudioError> {
         self.resampler.finish(|ready| self.spill.push(ready))?;
-        let Spill { file, listener, length, .. } = self.spill;
+        let Spill { file, listening, length, .. } = self.spill;
         let samples = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-        let (mut stretches, levels) = listener.finish()?;
+        let (mut stretches, levels) = listening.finish()?;
         // The last frame of the detector may reach beyond the end.
         if let Some(last) = stretches.last_mut() {
             last.end_ms = last.end_ms.min(length / SAMPLES_PER_MS).max(last.start_ms);
@@ -128,12 +140,18 @@ impl ChannelWriter {
 impl Spill {
     fn push(&mut self, samples: &[f32]) -> Result<(), AudioError> {
         self.rounded.clear();
-        self.rounded.extend(samples.iter().map(|sample| (sample * 32767.0).round() as i16));
+        self.rounded.extend(samples.iter().map(|sample| rounded(sample * 32767.0)));
         self.bytes.clear();
         self.bytes.extend(self.rounded.iter().flat_map(|sample| sample.to_le_bytes()));
         self.file.write_all(&self.bytes)?;
-        self.listener.push(&self.rounded);
+        self.listening.push(&self.rounded);
         self.length += samples.len() as u64;
         Ok(())
     }
+}
+
+/// The nearest whole number. Spelt out because `f32::round` is a call where the processor is not
+/// known to have an instruction for it.
+fn rounded(sample: f32) -> i16 {
+    (sample + 0.5_f32.copysign(sample)) as i16
 }

@@ -115,9 +115,11 @@ impl Decoder {
             return Ok(None);
         }
         self.frames += self.block.first().map_or(0, Vec::len) as u64;
-        for sample in self.block.iter_mut().flatten() {
-            *sample = if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 };
-        }
         Ok(Some(&self.block))
     }
+}
+
+/// A sample as it may go on, where its coding lets it say anything.
+pub(super) fn bounded(sample: f32) -> f32 {
+    if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 }
 }

@@ -10,7 +10,7 @@ use symphonia::core::{
     meta::MetadataOptions,
 };
 
-use super::AudioError;
+use super::{AudioError, decode::bounded};
 
 /// Reads an MP3 file frame by frame.
 pub struct Mp3Reader {
@@ -102,6 +102,7 @@ impl Mp3Reader {
                 return Err(AudioError::Unsupported("its format changes on the way".into()));
             }
             decoded.copy_to_vecs_planar(block);
+            block.iter_mut().flatten().for_each(|sample| *sample = bounded(*sample));
             self.decoded = true;
             return Ok(true);
         }

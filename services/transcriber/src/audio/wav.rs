@@ -9,7 +9,7 @@ use std::{
     io::{BufReader, Read, Seek, SeekFrom},
 };
 
-use super::AudioError;
+use super::{AudioError, decode::bounded};
 
 /// Frames in one block.
 const BLOCK_FRAMES: usize = 4096;
@@ -61,26 +61,39 @@ impl Coding {
         }
     }
 
-    /// A sample between -1 and 1 (a float may say anything) from as many bytes as it takes.
-    fn read(self, bytes: &[u8]) -> f32 {
-        match (self, bytes) {
-            (Self::Unsigned8, [a]) => (f32::from(*a) - 128.0) / 128.0,
-            (Self::ALaw, [a]) => f32::from(a_law(*a)) / 32768.0,
-            (Self::MuLaw, [a]) => f32::from(mu_law(*a)) / 32768.0,
-            (Self::Signed16, [a, b]) => f32::from(i16::from_le_bytes([*a, *b])) / 32768.0,
-            (Self::Signed24, [a, b, c]) => {
-                i32::from_le_bytes([0, *a, *b, *c]) as f32 / 2_147_483_648.0
-            }
-            (Self::Signed32, [a, b, c, d]) => {
-                i32::from_le_bytes([*a, *b, *c, *d]) as f32 / 2_147_483_648.0
-            }
-            (Self::Float32, [a, b, c, d]) => f32::from_le_bytes([*a, *b, *c, *d]),
-            (Self::Float64, [a, b, c, d, e, f, g, h]) => {
-                f64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]) as f32
-            }
-            _ => 0.0,
+    /// Appends one channel's samples, each between -1 and 1, from whole frames of `channels`
+    /// samples. Which coding it is is asked once a block, not once a sample.
+    fn read(self, bytes: &[u8], channels: usize, channel: usize, out: &mut Vec<f32>) {
+        let of = Block { bytes, channels, channel };
+        match self {
+            Self::Unsigned8 => of.each(out, |[a]| (f32::from(a) - 128.0) / 128.0),
+            Self::ALaw => of.each(out, |[a]| f32::from(a_law(a)) / 32768.0),
+            Self::MuLaw => of.each(out, |[a]| f32::from(mu_law(a)) / 32768.0),
+            Self::Signed16 => of.each(out, |pair| f32::from(i16::from_le_bytes(pair)) / 32768.0),
+            Self::Signed24 => of.each(out, |[a, b, c]| of_32_bits([0, a, b, c])),
+            Self::Signed32 => of.each(out, of_32_bits),
+            Self::Float32 => of.each(out, |four| bounded(f32::from_le_bytes(four))),
+            Self::Float64 => of.each(out, |eight| bounded(f64::from_le_bytes(eight) as f32)),
         }
     }
+}
+
+/// One channel in a block of frames.
+struct Block<'a> {
+    bytes: &'a [u8],
+    channels: usize,
+    channel: usize,
+}
+
+impl Block<'_> {
+    fn each<const WIDTH: usize>(self, out: &mut Vec<f32>, read: impl Fn([u8; WIDTH]) -> f32) {
+        let (samples, _) = self.bytes.as_chunks();
+        out.extend(samples.iter().skip(self.channel).step_by(self.channels).map(|s| read(*s)));
+    }
+}
+
+fn of_32_bits(bytes: [u8; 4]) -> f32 {
+    i32::from_le_bytes(bytes) as f32 / 2_147_483_648.0
 }
 
 fn mu_law(byte: u8) -> i16 {
@@ -180,13 +193,12 @@ impl WavReader {
         let read = read_up_to(&mut self.data, &mut self.bytes)?;
         let (width, channels) = (self.coding.bytes(), self.channels);
         block.resize_with(channels, Vec::new);
+        let whole = read - read % (width * channels);
         for (index, channel) in block.iter_mut().enumerate() {
-            let frames = self.bytes[..read].chunks_exact(width * channels);
-            let own = index * width..(index + 1) * width;
             channel.clear();
-            channel.extend(frames.map(|frame| self.coding.read(&frame[own.clone()])));
+            self.coding.read(&self.bytes[..whole], channels, index, channel);
         }
-        let any = read >= width * channels;
+        let any = whole > 0;
         if !any {
             self.truncated = self.is_sized && self.data.limit() > 0;
         }

@@ -14,7 +14,7 @@ use tracing::debug;
 use self::link::{Link, LinkError};
 pub use self::task::Task;
 use crate::{
-    engines::Engine,
+    engines::{Engine, EngineError},
     ledger::Ledger,
     parking::{Parked, Parking},
     plausibility::Doubt,
@@ -74,14 +74,18 @@ impl Chain {
         self
     }
 
-    /// Whether any engine may be asked for this account, so that nobody fetches a recording for
-    /// nothing.
+    /// Whether any engine may be asked for this account, and for this language where it is known, so
+    /// that nobody fetches a recording for nothing.
     ///
     /// # Errors
-    /// What keeps the first of them.
-    pub async fn look(&self, account: &str) -> Result<(), Setback> {
+    /// What keeps the first of them. That none knows the language is none: a recording in which
+    /// nobody speaks needs no engine.
+    pub async fn look(&self, account: &str, language: Option<&str>) -> Result<(), Setback> {
         let mut first = None;
         for link in self.links.iter() {
+            if !self.knows(link, language, None) {
+                continue;
+            }
             match link.look(account, &self.shared).await {
                 Ok(()) => return Ok(()),
                 Err(error) => first = first.or(Some(setback(link, account, error))),
@@ -102,7 +106,8 @@ impl Chain {
 
     /// Transcribes a recording with the first engine that gives something to be believed; failing
     /// that, the least doubtful of what came, with its doubts. An engine that only stands in takes no
-    /// other's place whose words there are or that is only busy, and none answers in another language than was heard.
+    /// other's place whose words there are or that is only busy. None is asked for a language that it
+    /// does not know, and none answers in another one than was heard.
     ///
     /// # Errors
     /// When no engine gives anything: the first setback that time can heal, else the first.
@@ -113,6 +118,11 @@ impl Chain {
         for link in self.links.iter() {
             let is_busy = setbacks.iter().any(|setback| setback.failure.code == ENGINE_BUSY);
             if link.engine.stands_in() && (is_busy || doubtful.as_ref().is_some_and(has_words)) {
+                continue;
+            }
+            if !self.knows(link, task.language.as_deref(), doubtful.as_ref()) {
+                debug!(engine = %link.name, "passed over: it does not know the language");
+                setbacks.push(setback(link, &task.account, unsupported()));
                 continue;
             }
             match pass::through(link, task, &self.shared).await {
@@ -151,23 +161,45 @@ impl Chain {
         }))
     }
 
+    /// Whether an engine may know the language: the one that is known beforehand, the one that an
+    /// earlier engine heard, or any of those that calls are in.
+    fn knows(&self, link: &Link, known: Option<&str>, earlier: Option<&Transcription>) -> bool {
+        match known.or_else(|| self.heard_in(link, earlier?)) {
+            Some(language) => link.engine.knows(language),
+            None => {
+                let languages = &self.shared.languages;
+                languages.is_empty() || languages.iter().any(|one| link.engine.knows(one))
+            }
+        }
+    }
+
     /// Whether a later transcript is in another language than an earlier one that can be believed
-    /// in that. An engine that heard no word may have the language wrong, but not so wrong that one
-    /// that only stands in knows better.
+    /// in that.
     fn contradicts(&self, link: &Link, given: &Transcription, earlier: &Transcription) -> bool {
+        let heard = self.heard_in(link, earlier);
+        heard.is_some()
+            && given.transcript.language.is_some()
+            && heard != given.transcript.language.as_deref()
+    }
+
+    /// The language of an earlier transcript, where the engine that comes next has to believe it. An
+    /// engine that heard no word may have the language wrong, but not so wrong that one that only
+    /// stands in knows better.
+    fn heard_in<'a>(&self, next: &Link, earlier: &'a Transcription) -> Option<&'a str> {
         let is_doubted = |flag: &String| {
             [Doubt::LanguageMismatch, Doubt::LanguageNotAllowed].iter().any(|d| d.as_str() == flag)
         };
         let by = &earlier.transcript.engine.name;
         let stood_in = self.links.iter().any(|link| link.name == *by && link.engine.stands_in());
-        let (one, other) = (&given.transcript.language, &earlier.transcript.language);
-        one.is_some()
-            && other.is_some()
-            && one != other
-            && !stood_in
+        let is_believed = !stood_in
             && !earlier.flags.iter().any(is_doubted)
-            && (has_words(earlier) || link.engine.stands_in())
+            && (has_words(earlier) || next.engine.stands_in());
+        earlier.transcript.language.as_deref().filter(|_| is_believed)
     }
+}
+
+fn unsupported() -> LinkError {
+    LinkError::Failed(EngineError::UnsupportedLanguage)
 }
 
 fn has_words(given: &Transcription) -> bool {
@@ -184,6 +216,12 @@ fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     Some(one?.saturating_add(other?))
 }
 
+/// The setback of a call that waited for a place for too long.
+pub fn busy(what: &str) -> Setback {
+    let message = format!("{what} is busy with other calls");
+    Setback::new(Treatment::Wait(BUSY), ENGINE_BUSY, message)
+}
+
 fn setback(link: &Link, account: &str, error: LinkError) -> Setback {
     let engine = &link.name;
     match error {
@@ -196,10 +234,7 @@ fn setback(link: &Link, account: &str, error: LinkError) -> Setback {
             let message = format!("{engine} is parked: {reason}");
             Setback::new(Treatment::Wait(wait), "engine_parked", message)
         }
-        LinkError::NoPlace => {
-            let message = format!("{engine} is busy with other calls");
-            Setback::new(Treatment::Wait(BUSY), ENGINE_BUSY, message)
-        }
+        LinkError::NoPlace => busy(engine),
         LinkError::Failed(error) => Setback::from_engine(engine, &error),
         LinkError::LeftAlone(alone) => {
             // Who met it has parked it for everybody. Parking it again would undo a resume.

@@ -1,3 +1,5 @@
+mod languages;
+
 use std::{
     collections::VecDeque,
     sync::{
@@ -28,6 +30,8 @@ struct Scripted {
     /// Language and voices it says it heard.
     told: (Option<&'static str>, &'static [usize]),
     stands_in: bool,
+    /// Languages it knows; all where there are none.
+    knows: &'static [&'static str],
     takes: Duration,
 }
 
@@ -44,6 +48,7 @@ impl Scripted {
             per_minute: None,
             told: (None, &[]),
             stands_in: false,
+            knows: &[],
             takes: Duration::ZERO,
         })
     }
@@ -76,6 +81,10 @@ impl Engine for Scripted {
 
     fn stands_in(&self) -> bool {
         self.stands_in
+    }
+
+    fn knows(&self, language: &str) -> bool {
+        self.knows.is_empty() || self.knows.contains(&language)
     }
 
     fn transcribe<'a>(

@@ -183,6 +183,19 @@ mod tests {
     }
 
     #[test]
+    fn a_language_that_is_no_code_stops_the_start() {
+        chassis::install_tls();
+        let mut settings = EnginesSettings::default();
+        settings.openai.base_url = Some("http://127.0.0.1:1/v1".into());
+        settings.openai.languages = vec!["he".into(), "iw".into()];
+        let sentence = chosen(&settings).err().unwrap();
+        assert!(sentence.contains("transcriber.engines.openai.languages is \"iw\""), "{sentence}");
+        settings.openai.languages.pop();
+        let engine = &chosen(&settings).unwrap()[0];
+        assert_eq!(["he", "en"].map(|language| engine.knows(language)), [true, false]);
+    }
+
+    #[test]
     fn an_unknown_engine_is_named_with_those_that_are_allowed() {
         let settings = EnginesSettings { chain: vec!["wisper".into()], ..Default::default() };
         let sentence = chosen(&settings).err().unwrap();

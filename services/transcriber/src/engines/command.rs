@@ -2,11 +2,12 @@
 
 use std::{ffi::OsString, io::Write, time::Duration};
 
+use chassis::config::comma_list;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::{Engine, EngineError, Heard, Piece, program, wav};
-use crate::{audio::CutRule, settings::empty_is_none};
+use crate::{audio::CutRule, language, settings::empty_is_none};
 
 /// The engine `command`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -22,6 +23,10 @@ pub struct CommandSettings {
     /// Model recorded with its transcripts. Default none.
     #[serde(deserialize_with = "empty_is_none")]
     pub model: Option<String>,
+    /// The languages it is asked for, such as `he,en`: calls that can only be in others go to the
+    /// next engine without a request. Default none: any.
+    #[serde(deserialize_with = "comma_list")]
+    pub languages: Vec<String>,
     /// Time limit for one piece, in seconds. Default 300.
     pub timeout_seconds: u64,
     /// Longest piece, in seconds. Default 30.
@@ -38,6 +43,7 @@ impl Default for CommandSettings {
             template: None,
             name: "command".into(),
             model: None,
+            languages: Vec::new(),
             timeout_seconds: 300,
             longest_piece_seconds: 30,
             max_concurrent: program::cores(),
@@ -69,6 +75,7 @@ impl Command {
     /// # Errors
     /// A sentence, when the template is missing, malformed, or names no program that is installed.
     pub fn new(settings: &CommandSettings) -> Result<Self, String> {
+        language::check("transcriber.engines.command.languages", &settings.languages)?;
         let setting = "transcriber.engines.command.template";
         let template = settings.template.as_deref().unwrap_or_default();
         let words = shlex::split(template).filter(|words| !words.is_empty()).ok_or_else(|| {
@@ -121,6 +128,10 @@ impl Engine for Command {
 
     fn places(&self) -> usize {
         self.settings.max_concurrent
+    }
+
+    fn knows(&self, language: &str) -> bool {
+        language::is_among(&self.settings.languages, language)
     }
 
     fn transcribe<'a>(

@@ -1,6 +1,6 @@
 //! Deepgram's `POST /v1/listen`.
 
-use chassis::config::{masked_option, masked_url};
+use chassis::config::{comma_list, masked_option, masked_url};
 use futures_util::future::BoxFuture;
 use reqwest::{StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
@@ -26,6 +26,10 @@ pub struct DeepgramSettings {
     pub base_url: String,
     /// The model. Default `nova-3`.
     pub model: String,
+    /// The languages it is asked for, such as `he,en`: calls that can only be in others go to the
+    /// next engine without a request. Default none: any.
+    #[serde(deserialize_with = "comma_list")]
+    pub languages: Vec<String>,
     /// Have the voices of a recording with one channel told apart, which Deepgram charges for. They
     /// are labelled `speaker_1`, `speaker_2`, where the whole recording is one piece: nobody can say
     /// that the first voice of one piece is the first of another. Default `false`.
@@ -52,6 +56,7 @@ impl Default for DeepgramSettings {
             api_key: None,
             base_url: "https://api.deepgram.com".into(),
             model: "nova-3".into(),
+            languages: Vec::new(),
             diarize: false,
             timeout_seconds: 120,
             longest_piece_seconds: 600,
@@ -81,6 +86,7 @@ impl Deepgram {
         let key = key.ok_or("transcriber.engines.deepgram.api_key is not set")?;
         let setting = "transcriber.engines.deepgram.base_url";
         let url = http::address(setting, &settings.base_url, "v1/listen")?;
+        language::check("transcriber.engines.deepgram.languages", &settings.languages)?;
         let http = http::Client::new(settings.timeout_seconds)?;
         Ok(Self { settings: settings.clone(), key, url, http })
     }
@@ -140,6 +146,10 @@ impl Engine for Deepgram {
 
     fn requests_per_minute(&self) -> Option<u32> {
         self.settings.max_per_minute
+    }
+
+    fn knows(&self, language: &str) -> bool {
+        language::is_among(&self.settings.languages, language)
     }
 
     fn transcribe<'a>(

@@ -53,6 +53,12 @@ pub trait Engine: Send + Sync + 'static {
         None
     }
 
+    /// Whether it may be asked for speech in this language, a code such as `he`: of two engines, the
+    /// one that would refuse or is not wanted for it is passed over.
+    fn knows(&self, _language: &str) -> bool {
+        true
+    }
+
     /// Whether it only stands in for another engine of its chain: it is asked where that one fails
     /// or hears no word, but its words never replace another engine's. For engines that make
     /// fluent text of any sound.

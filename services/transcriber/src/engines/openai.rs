@@ -3,7 +3,7 @@
 //! Source: the endpoint's OpenAPI description, `POST /v1/audio/transcriptions`; it forbids unknown
 //! fields, and which fields exist depends on the model.
 
-use chassis::config::{masked_option, masked_url_option};
+use chassis::config::{comma_list, masked_option, masked_url_option};
 use futures_util::future::BoxFuture;
 use reqwest::{StatusCode, multipart};
 use secrecy::{ExposeSecret, SecretString};
@@ -30,6 +30,10 @@ pub struct OpenaiSettings {
     pub api_key: Option<SecretString>,
     /// The model. Default `whisper-1`, which gives times and works everywhere.
     pub model: String,
+    /// The languages it is asked for, such as `he,en`: calls that can only be in others go to the
+    /// next engine without a request. Default none: any.
+    #[serde(deserialize_with = "comma_list")]
+    pub languages: Vec<String>,
     /// Words that set the style, given to the engine with each piece. It tends to hear what stands
     /// here: no names of cities or services unless that is wanted. Default none.
     #[serde(deserialize_with = "empty_is_none")]
@@ -56,6 +60,7 @@ impl Default for OpenaiSettings {
             base_url: None,
             api_key: None,
             model: "whisper-1".into(),
+            languages: Vec::new(),
             prompt: None,
             timeout_seconds: 120,
             longest_piece_seconds: 300,
@@ -127,6 +132,7 @@ impl Openai {
         let base = settings.base_url.as_deref().unwrap_or("https://api.openai.com/v1");
         let setting = "transcriber.engines.openai.base_url";
         let url = http::address(setting, base, "audio/transcriptions")?;
+        language::check("transcriber.engines.openai.languages", &settings.languages)?;
         let http = http::Client::new(settings.timeout_seconds)?;
         let family = Family::of(&settings.model);
         Ok(Self { settings: settings.clone(), family, url, http })
@@ -195,6 +201,10 @@ impl Engine for Openai {
 
     fn requests_per_minute(&self) -> Option<u32> {
         self.settings.max_per_minute
+    }
+
+    fn knows(&self, language: &str) -> bool {
+        language::is_among(&self.settings.languages, language)
     }
 
     fn transcribe<'a>(

@@ -111,7 +111,7 @@ impl PocketSphinx {
     }
 
     async fn run(&self, piece: &Piece, language: Option<&str>) -> Result<Heard, EngineError> {
-        if language.is_some_and(|language| !language.starts_with("en")) {
+        if language.is_some_and(|language| !self.knows(language)) {
             return Err(EngineError::UnsupportedLanguage);
         }
         let condensed = Condensed::new(piece);
@@ -169,6 +169,10 @@ impl Engine for PocketSphinx {
 
     fn stands_in(&self) -> bool {
         true
+    }
+
+    fn knows(&self, language: &str) -> bool {
+        language.starts_with("en")
     }
 
     fn transcribe<'a>(

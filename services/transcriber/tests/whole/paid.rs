@@ -324,9 +324,10 @@ async fn what_one_process_parks_every_process_leaves_alone_and_what_was_paid_sti
 
     let other = Dear::new(99);
     let elsewhere = chain(&other);
-    for setback in
-        [elsewhere.transcribe(&task()).await.unwrap_err(), elsewhere.look("AC1").await.unwrap_err()]
-    {
+    for setback in [
+        elsewhere.transcribe(&task()).await.unwrap_err(),
+        elsewhere.look("AC1", None).await.unwrap_err(),
+    ] {
         assert_eq!(setback.failure.code, "engine_parked");
         assert!(setback.failure.message.contains("quota"), "{setback:?}");
     }
@@ -337,7 +338,7 @@ async fn what_one_process_parks_every_process_leaves_alone_and_what_was_paid_sti
     let setback = met_it.transcribe(&task()).await.unwrap_err();
     assert!(matches!(setback.verdict(), Verdict::Retry { counts: false, .. }));
     assert!(calls.stats().await.unwrap().pauses.is_empty());
-    elsewhere.look("AC1").await.unwrap();
+    elsewhere.look("AC1", None).await.unwrap();
     let done = elsewhere.transcribe(&task()).await.unwrap();
     calls.pause("engine:dear", None, "by hand").await.unwrap();
     let again = elsewhere.transcribe(&task()).await.unwrap();

@@ -76,12 +76,17 @@ impl Drop for Redis {
 
 /// Waits until Redis answers.
 pub async fn up(link: &Link) {
-    let answers = async {
-        while link.ping().await.is_err() {
+    until_so(async || link.ping().await.is_ok()).await;
+}
+
+/// Waits until something is so.
+pub async fn until_so(mut is_so: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !is_so().await {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, answers).await.expect("redis answers");
+    tokio::time::timeout(PATIENCE, waiting).await.expect("it comes true");
 }
 
 /// Passes on every event of the `results` queue.
@@ -117,10 +122,12 @@ impl Stage {
         Self::build(change, |config| chosen(&config.transcriber.engines).unwrap()).await
     }
 
-    /// The same with other engines.
-    #[cfg(feature = "whisper")]
-    pub async fn with_engines(engines: Vec<Arc<dyn Engine>>) -> Self {
-        Self::build(|_| {}, |_| engines).await
+    /// The same with other settings and engines.
+    pub async fn with_engines(
+        engines: Vec<Arc<dyn Engine>>,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        Self::build(change, |_| engines).await
     }
 
     async fn build(
@@ -232,6 +239,11 @@ impl Stage {
             panic!("the event did not come; seen: {seen:?}");
         }
         seen
+    }
+
+    /// Tells everything to stop, and does not wait for it.
+    pub fn tell_to_stop(&self) {
+        self.stop.cancel();
     }
 
     /// Stops everything and waits for its end.

@@ -16,7 +16,7 @@ async fn a_recording_goes_through_whisper_and_what_it_did_not_hear_is_not_made_u
     let (Some(model), Some(speech)) = (shared("for-tests-ggml-tiny.bin"), speech()) else { return };
     let settings = WhisperSettings { languages: vec!["en".into()], ..Default::default() };
     let engine = Whisper::with(WhisperModel::load(&model).unwrap(), &settings).unwrap();
-    let mut stage = Stage::with_engines(vec![Arc::new(engine)]).await;
+    let mut stage = Stage::with_engines(vec![Arc::new(engine)], |_| {}).await;
     stage.inbound(1);
     let media = wav(Coding::Pcm16, 16_000, &[speech]);
     stage.twilio.add_recording(DoubleRecording::new(recording(1), call(1), media));

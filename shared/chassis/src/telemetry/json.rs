@@ -19,6 +19,9 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+/// Room for most lines.
+const USUAL_LINE: usize = 512;
+
 /// The format of a line. Spans are no part of it: every line names its call itself.
 pub(super) struct Json;
 
@@ -30,14 +33,16 @@ where
     fn format_event(
         &self,
         _context: &FmtContext<'_, S, N>,
-        mut line: Writer<'_>,
+        mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
+        // Gathered here, since each piece handed to the writer is a call it cannot see through.
+        let mut line = String::with_capacity(USUAL_LINE);
         // What comes by way of the `log` crate names its target in a field.
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
         line.write_str("{\"timestamp\":\"")?;
-        SystemTime.format_time(&mut line)?;
+        SystemTime.format_time(&mut Writer::new(&mut line))?;
         line.write_str("\",\"level\":\"")?;
         line.write_str(metadata.level().as_str())?;
         line.write_char('"')?;
@@ -46,7 +51,8 @@ where
         fields.outcome?;
         line.write_str(",\"target\":")?;
         text(&mut line, metadata.target())?;
-        line.write_str("}\n")
+        line.write_str("}\n")?;
+        writer.write_str(&line)
     }
 }
 

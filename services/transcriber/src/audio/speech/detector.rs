@@ -4,7 +4,7 @@ use earshot::{DefaultPredictor, Detector};
 
 #[cfg(feature = "whisper")]
 use super::silero::{Silero, SileroEar};
-use super::{DetectorName, SpeechSettings};
+use super::{DetectorName, SpeechSettings, aside::Helpers};
 use crate::audio::AudioError;
 
 /// Inaudible frames in a row after which earshot rests, and begins anew with the next sound.
@@ -14,6 +14,7 @@ const QUIET_FRAMES: u32 = 12;
 #[derive(Debug, Clone, Default)]
 pub struct SpeechDetector {
     settings: SpeechSettings,
+    helpers: Helpers,
     #[cfg(feature = "whisper")]
     silero: Option<std::sync::Arc<Silero>>,
 }
@@ -24,17 +25,18 @@ impl SpeechDetector {
     /// # Errors
     /// A sentence that names the setting that is missing or wrong.
     pub fn new(settings: &SpeechSettings) -> Result<Self, String> {
-        let settings = settings.clone();
+        let (settings, helpers) = (settings.clone(), Helpers::default());
         match settings.detector {
             DetectorName::Earshot => Ok(Self {
                 settings,
+                helpers,
                 #[cfg(feature = "whisper")]
                 silero: None,
             }),
             #[cfg(feature = "whisper")]
             DetectorName::Silero => {
                 let silero = Some(std::sync::Arc::new(Silero::new(&settings)?));
-                Ok(Self { settings, silero })
+                Ok(Self { settings, helpers, silero })
             }
             #[cfg(not(feature = "whisper"))]
             DetectorName::Silero => Err("transcriber.speech.detector is silero, which is not in \
@@ -47,6 +49,11 @@ impl SpeechDetector {
     /// What counts as speech.
     pub fn settings(&self) -> &SpeechSettings {
         &self.settings
+    }
+
+    /// The threads for listening.
+    pub(super) fn helpers(&self) -> &Helpers {
+        &self.helpers
     }
 
     /// For one channel, from its beginning.

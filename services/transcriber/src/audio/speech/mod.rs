@@ -4,6 +4,7 @@
 //! tones (dialling, ringing, beeps), which a detector may take for vowels, are told by their even zero
 //! crossings, and short gaps and short noises are smoothed away.
 
+mod aside;
 mod detector;
 mod settings;
 #[cfg(feature = "whisper")]
@@ -13,6 +14,7 @@ use std::collections::VecDeque;
 
 use self::detector::Ear;
 pub use self::{
+    aside::Listening,
     detector::SpeechDetector,
     settings::{DetectorName, SpeechSettings},
 };
@@ -62,6 +64,10 @@ impl Stretch {
         end.saturating_sub(start)
     }
 }
+
+/// The stretches of speech in a channel, in order, and the level of every frame in decibels below
+/// full scale.
+pub type Heard = (Vec<Stretch>, Vec<u8>);
 
 /// Listens to one channel.
 pub struct Listener {
@@ -137,7 +143,7 @@ impl Listener {
         let level = level_dbfs(frame);
         self.levels.push((-level).clamp(0.0, 255.0) as u8);
         let is_audible = level > self.settings.floor_dbfs;
-        let crossings = frame.windows(2).filter(|pair| (pair[0] < 0) != (pair[1] < 0)).count();
+        let crossings = if is_audible { crossings(frame) } else { 0 };
         self.open.push_back(Frame { is_audible, crossings });
         if self.failure.is_none() {
             let outcome = self.ear.push(frame, is_audible, &mut self.scores);
@@ -170,11 +176,11 @@ impl Listener {
         self.judged += 1;
     }
 
-    /// The stretches of speech in order, and the level of every frame in decibels below full scale.
+    /// What was heard.
     ///
     /// # Errors
     /// When the detector failed.
-    pub fn finish(mut self) -> Result<(Vec<Stretch>, Vec<u8>), AudioError> {
+    pub fn finish(mut self) -> Result<Heard, AudioError> {
         if !self.waiting.is_empty() {
             let mut last = std::mem::take(&mut self.waiting);
             last.resize(FRAME, 0);
@@ -195,9 +201,13 @@ impl Listener {
     }
 }
 
+fn crossings(frame: &[i16]) -> usize {
+    frame.windows(2).filter(|pair| (pair[0] < 0) != (pair[1] < 0)).count()
+}
+
 fn level_dbfs(frame: &[i16]) -> f32 {
-    let energy: f64 = frame.iter().map(|s| f64::from(*s) * f64::from(*s)).sum();
-    let mean = energy / frame.len().max(1) as f64 / (32768.0 * 32768.0);
+    let energy: i64 = frame.iter().map(|s| i64::from(i32::from(*s) * i32::from(*s))).sum();
+    let mean = energy as f64 / frame.len().max(1) as f64 / (32768.0 * 32768.0);
     (10.0 * mean.max(1e-20).log10()) as f32
 }
 

@@ -136,3 +136,27 @@ fn a_build_without_whisper_refuses_silero() {
     let sentence = SpeechDetector::new(&settings).unwrap_err();
     assert!(sentence.contains("feature `whisper`"), "{sentence}");
 }
+
+#[test]
+fn listening_aside_hears_the_same_as_listening_here() {
+    let Some(speech) = speech() else { return };
+    let mut random = fastrand::Rng::with_seed(5);
+    let noisy: Vec<i16> = speech.iter().map(|s| s.saturating_add(random.i16(-200..200))).collect();
+    let long = [speech, vec![0; 16_000 * 3 + 77], noisy].concat();
+    for detector in detectors() {
+        let mut aside = Listening::new(&detector);
+        let busy: Vec<Listening> = std::iter::from_fn(|| Some(Listening::new(&detector)))
+            .take_while(|listening| matches!(listening, Listening::Aside(_)))
+            .collect();
+        let mut here = Listening::new(&detector);
+        assert!(matches!((&aside, &here), (Listening::Aside(_), Listening::Here(_))));
+        drop(busy);
+        for part in long.chunks(4_001) {
+            aside.push(part);
+            here.push(part);
+        }
+        let heard = aside.finish().unwrap();
+        assert_eq!(heard, here.finish().unwrap());
+        assert!(!heard.0.is_empty());
+    }
+}

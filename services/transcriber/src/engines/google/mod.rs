@@ -9,7 +9,7 @@ mod account;
 use std::path::PathBuf;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use chassis::config::masked_url;
+use chassis::config::{comma_list, masked_url};
 use futures_util::future::BoxFuture;
 use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,10 @@ pub struct GoogleSettings {
     /// default model is used. Default none: Google's default model.
     #[serde(deserialize_with = "empty_is_none")]
     pub model: Option<String>,
+    /// The languages it is asked for, such as `he,en`: calls that can only be in others go to the
+    /// next engine without a request. Default none: any.
+    #[serde(deserialize_with = "comma_list")]
+    pub languages: Vec<String>,
     /// The language where `transcriber.language` does not say. Default `en-US`.
     pub language: String,
     /// Google's code for Hebrew: `iw-IL` or `he-IL`. Default `iw-IL`.
@@ -65,6 +69,7 @@ impl Default for GoogleSettings {
             credentials: None,
             base_url: "https://speech.googleapis.com".into(),
             model: None,
+            languages: Vec::new(),
             language: "en-US".into(),
             hebrew: "iw-IL".into(),
             timeout_seconds: 120,
@@ -96,6 +101,7 @@ impl Google {
             .map_err(|error| format!("{setting} is {}; {error}", path.display()))?;
         let setting = "transcriber.engines.google.base_url";
         let url = http::address(setting, &settings.base_url, "v1/speech:recognize")?;
+        language::check("transcriber.engines.google.languages", &settings.languages)?;
         let http = http::Client::new(settings.timeout_seconds)?;
         Ok(Self { settings: settings.clone(), url, http, tokens: Tokens::new(account) })
     }
@@ -174,6 +180,10 @@ impl Engine for Google {
 
     fn requests_per_minute(&self) -> Option<u32> {
         self.settings.max_per_minute
+    }
+
+    fn knows(&self, language: &str) -> bool {
+        language::is_among(&self.settings.languages, language)
     }
 
     fn transcribe<'a>(

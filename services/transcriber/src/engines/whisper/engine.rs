@@ -167,6 +167,10 @@ impl Engine for Whisper {
         self.places
     }
 
+    fn knows(&self, language: &str) -> bool {
+        self.spoken.pinned(Some(language)).is_ok()
+    }
+
     fn transcribe<'a>(
         &'a self,
         piece: &'a Piece,
