@@ -15,8 +15,8 @@ use super::support::{Db, on_both};
 #[allow(dead_code, reason = "shared with the bench")]
 mod million;
 
-const CALLS: u32 = 3000;
-const QUERIES: usize = 150;
+const CALLS: u32 = 2000;
+const QUERIES: usize = 40;
 
 /// What happens to calls: they come late, together, are told anew, and lose their words.
 const CHANGES: [&str; 6] = [
@@ -78,7 +78,7 @@ fn words(all: &[Model], rng: &mut Rng) -> Vec<String> {
 fn query(all: &[Model], rng: &mut Rng) -> CallQuery {
     let call = all[rng.usize(0..all.len())].clone();
     let other = |rng: &mut Rng| all[rng.usize(0..all.len())].clone();
-    let mut query = CallQuery { limit: rng.u64(1..200), ..CallQuery::default() };
+    let mut query = CallQuery { limit: rng.u64(40..400), ..CallQuery::default() };
     query.oldest_first = rng.bool();
     for _ in 0..rng.u8(0..3) {
         match rng.u8(0..10) {
