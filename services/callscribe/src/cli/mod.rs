@@ -13,7 +13,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 
 use self::local::DataArg;
-use crate::{Config, up};
+use crate::up;
 
 /// Turns finished phone calls into transcripts and leads, without losing a call.
 #[derive(Parser)]
