@@ -53,10 +53,5 @@ impl Keys {
 
 /// The key every other key of a queue begins with.
 pub(crate) fn base(prefix: &str, queue: &str) -> String {
-    ["{", prefix, "}:", queue].concat()
-}
-
-/// The key that remembers an entry of a queue.
-pub(crate) fn once(prefix: &str, queue: &str, key: &str) -> String {
-    ["{", prefix, "}:", queue, ":once:", key].concat()
+    format!("{{{prefix}}}:{queue}")
 }

@@ -143,7 +143,7 @@ impl Queue {
         let mut call = Call::with_capacity(script, &[base], arguments, bytes);
         call.count(entries.len());
         for entry in entries {
-            push_entry(&mut call, link.prefix(), self.name(), entry);
+            push_entry(&mut call, base, link.prefix(), entry, None);
         }
         let answer = metric::without_emitted(link.prefix(), link.call(&call).await?)?;
         link.health().wrote();

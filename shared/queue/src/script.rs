@@ -24,9 +24,6 @@ impl Script {
 pub(crate) struct Call<'a> {
     script: &'a Script,
     command: Cmd,
-    /// The shape of the entry that was appended last, and room for the next one's.
-    shape: String,
-    next_shape: String,
 }
 
 impl<'a> Call<'a> {
@@ -44,7 +41,7 @@ impl<'a> Call<'a> {
         let mut command = Cmd::with_capacity(arguments, bytes);
         command.arg("EVALSHA");
         command.arg(&script.sha).arg(keys.len()).arg(keys);
-        Self { script, command, shape: String::new(), next_shape: String::new() }
+        Self { script, command }
     }
 
     pub fn text(&mut self, text: &str) -> &mut Self {
@@ -60,18 +57,6 @@ impl<'a> Call<'a> {
     pub fn count(&mut self, count: usize) -> &mut Self {
         self.command.arg(count);
         self
-    }
-
-    /// Appends the shape of an entry (see `scripts/add.lua`), which most often is the last one's.
-    pub fn shape(&mut self, write: impl FnOnce(&mut String)) {
-        self.next_shape.clear();
-        write(&mut self.next_shape);
-        if self.next_shape == self.shape {
-            self.command.arg("=");
-        } else {
-            std::mem::swap(&mut self.shape, &mut self.next_shape);
-            self.command.arg(&self.shape);
-        }
     }
 
     pub fn command(&self) -> &Cmd {

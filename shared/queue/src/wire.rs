@@ -11,47 +11,36 @@ use crate::{Delivery, Entry, Failure, Lane, Outgoing, keys, script::Call};
 /// How many failures an entry remembers.
 const HISTORY: usize = 10;
 
-/// Appends an entry for a queue, as `scripts/add.lua` reads it.
-pub(crate) fn push_entry(call: &mut Call<'_>, prefix: &str, queue: &str, entry: &Entry) {
-    call.shape(|shape| write_heads(shape, prefix, queue, entry, None));
-    push_values(call, prefix, queue, entry, None);
-}
-
-/// Writes the head of an entry and of those it emits; `parent` is the key of the one that emits it.
-fn write_heads(shape: &mut String, prefix: &str, queue: &str, entry: &Entry, parent: Option<&str>) {
-    let start = shape.len();
+/// Appends an entry for the queue that begins with `base`, as `scripts/add.lua` reads it; `parent`
+/// is the key of the entry that emits it.
+pub(crate) fn push_entry(
+    call: &mut Call<'_>,
+    base: &str,
+    prefix: &str,
+    entry: &Entry,
+    parent: Option<&str>,
+) {
+    let own_key = parent != Some(entry.key.as_str());
+    let mut head = String::with_capacity(base.len() + 32);
     for (letter, announced) in [
         ('b', entry.lane == Lane::Bulk),
-        ('k', parent != Some(entry.key.as_str())),
+        ('k', own_key),
         ('t', entry.traceparent.is_some()),
         ('o', entry.once.is_some()),
         ('d', !entry.delay.is_zero()),
     ] {
         if announced {
-            shape.push(letter);
+            head.push(letter);
         }
     }
-    if shape.len() == start {
-        shape.push('-');
+    if head.is_empty() {
+        head.push('-');
     }
     let window = entry.once.as_ref().map_or(0, |once| millis(once.window).max(1));
-    let (delay, emitted) = (millis(entry.delay), entry.emit.len());
     // Writing to a text cannot fail.
-    let _ = writeln!(shape, " {window} {delay} {emitted} {}", keys::base(prefix, queue));
-    for Outgoing { queue, entry: emitted } in &entry.emit {
-        write_heads(shape, prefix, queue, emitted, Some(&entry.key));
-    }
-}
-
-/// Appends what the heads announce.
-fn push_values(
-    call: &mut Call<'_>,
-    prefix: &str,
-    queue: &str,
-    entry: &Entry,
-    parent: Option<&str>,
-) {
-    if parent != Some(entry.key.as_str()) {
+    let _ = write!(head, " {window} {} {} {base}", millis(entry.delay), entry.emit.len());
+    call.text(&head);
+    if own_key {
         call.text(&entry.key);
     }
     call.text(&entry.body);
@@ -59,13 +48,14 @@ fn push_values(
         call.text(traceparent);
     }
     if let Some(once) = &entry.once {
-        call.text(&keys::once(prefix, queue, &once.key));
+        call.text(&[base, ":once:", &once.key].concat());
     }
     if !entry.delay.is_zero() {
         call.text(&format!("{:032x}", fastrand::u128(..)));
     }
-    for Outgoing { queue, entry: emitted } in &entry.emit {
-        push_values(call, prefix, queue, emitted, Some(&entry.key));
+    for outgoing in &entry.emit {
+        let base = keys::base(prefix, &outgoing.queue);
+        push_entry(call, &base, prefix, &outgoing.entry, Some(&entry.key));
     }
 }
 
@@ -79,8 +69,9 @@ pub(crate) fn size(entry: &Entry) -> (usize, usize) {
 /// Appends how many entries are emitted, and those.
 pub(crate) fn push_emissions(call: &mut Call<'_>, prefix: &str, emit: &[Outgoing]) {
     call.count(emit.len());
-    for Outgoing { queue, entry } in emit {
-        push_entry(call, prefix, queue, entry);
+    for outgoing in emit {
+        let base = keys::base(prefix, &outgoing.queue);
+        push_entry(call, &base, prefix, &outgoing.entry, None);
     }
 }
 

@@ -1,15 +1,14 @@
 -- Shared by the scripts that add entries. Reads entries from ARGV and adds them.
--- An entry is: its shape, or = where that is the one of the entry before; then for the entry and
--- each one that it emits, and so on, what its head announces, in this order, and its body:
+-- An entry is: head, then what its letters announce, in this order, and its body:
 --   k  key (without: that of the entry which emits this one)
 --      body
 --   t  traceparent
 --   o  de-duplication key
 --   d  id among the scheduled ones
--- A shape is the heads of the entry and of those it emits, each behind the one that emits it. A head
--- is a line: letters (b: it waits in the bulk lane; - where there are none), window of the
--- de-duplication in ms, delay in ms, number of emitted entries, base key.
--- Most entries of a call have the same shape: what stands in it is sent, hashed and taken apart once.
+--   then the entries it emits.
+-- A head is, with blanks between: letters (b: it waits in the bulk lane; - where there are none),
+-- window of the de-duplication in ms, delay in ms, number of emitted entries, base key.
+-- Most entries of a call have the same heads, so each is taken apart once.
 -- What an entry has from the start is not written: attempt 1, redrive 0, born when its id says.
 local ARGV, call, try = ARGV, redis.call, redis.pcall
 local time = call('TIME')
@@ -27,19 +26,20 @@ local function count_emission(base)
   emitted[at] = emitted[at] + 1
 end
 
--- Returns a head with those of what it emits, and where the next one begins.
-local function read_head(text, from)
-  local letters, window, delay, children, base, to =
-    string.match(text, '^(%S+) (%d+) (%d+) (%d+) ([^\n]+)\n()', from)
+local heads = {}
+local function read_head(text)
+  local letters, window, delay, children, base =
+    string.match(text, '^(%S+) (%d+) (%d+) (%d+) (.+)$')
   local function has(letter) return string.find(letters, letter, 1, true) ~= nil end
   local bulk = has('b')
   local head = {
     base = base, bulk = bulk, stream = bulk and (base .. ':bulk') or base,
     key = has('k'), trace = has('t'), once = has('o'), delayed = has('d'),
+    children = tonumber(children),
     forgotten = string.format('%.0f', now + window), due = string.format('%.0f', now + delay),
   }
-  for n = 1, tonumber(children) do head[n], to = read_head(text, to) end
-  return head, to
+  heads[text] = head
+  return head
 end
 
 local function schedule(head, key, body, trace, uid)
@@ -56,7 +56,9 @@ local function append(head, key, body, trace)
 end
 
 -- Returns the next index and what became of the entry: its id, '' (scheduled) or false (not added).
-local function add_as(head, i, wanted, is_emission, key)
+local function add(i, wanted, is_emission, key)
+  local head = heads[ARGV[i]] or read_head(ARGV[i])
+  i = i + 1
   if head.key then key = ARGV[i]; i = i + 1 end
   local body, trace, once, uid = ARGV[i], nil, nil, nil
   i = i + 1
@@ -79,19 +81,6 @@ local function add_as(head, i, wanted, is_emission, key)
     if head.delayed then added = '' end
     if is_emission then count_emission(head.base) end
   end
-  for n = 1, #head do i = add_as(head[n], i, added ~= false, true, key) end
+  for _ = 1, head.children do i = add(i, added ~= false, true, key) end
   return i, added
-end
-
-local shapes, shape = {}, nil
-local function add(i, wanted, is_emission)
-  local text = ARGV[i]
-  if text ~= '=' then
-    shape = shapes[text]
-    if not shape then
-      shape = read_head(text, 1)
-      shapes[text] = shape
-    end
-  end
-  return add_as(shape, i + 1, wanted, is_emission)
 end
