@@ -141,8 +141,9 @@ impl Spill {
     fn push(&mut self, samples: &[f32]) -> Result<(), AudioError> {
         self.rounded.clear();
         self.rounded.extend(samples.iter().map(|sample| rounded(sample * 32767.0)));
-        self.bytes.clear();
-        self.bytes.extend(self.rounded.iter().flat_map(|sample| sample.to_le_bytes()));
+        self.bytes.resize(self.rounded.len() * 2, 0);
+        let (pairs, _) = self.bytes.as_chunks_mut();
+        pairs.iter_mut().zip(&self.rounded).for_each(|(pair, one)| *pair = one.to_le_bytes());
         self.file.write_all(&self.bytes)?;
         self.listening.push(&self.rounded);
         self.length += samples.len() as u64;
