@@ -108,36 +108,38 @@ impl Drop for Service {
     }
 }
 
-/// A handler that reads the body and answers 204, and does nothing else.
-pub struct Bare {
+/// A server the service is measured beside.
+pub struct Beside {
     pub address: SocketAddr,
     child: Child,
 }
 
-impl Bare {
+impl Beside {
+    /// Starts this program as `NAME ADDRESS ARGUMENTS…`.
+    pub async fn start(name: &str, arguments: &[&str]) -> Self {
+        let address = free_address();
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args([name, &address.to_string()])
+            .args(arguments)
+            .spawn()
+            .unwrap();
+        until(name, || TcpStream::connect(address).is_ok()).await;
+        Self { address, child }
+    }
+
     /// Processor time used so far.
     pub fn cpu(&self) -> Duration {
         cpu(self.child.id())
     }
-
-    pub async fn start() -> Self {
-        let address = free_address();
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["bare", &address.to_string()])
-            .spawn()
-            .unwrap();
-        until("the bare handler", || TcpStream::connect(address).is_ok()).await;
-        Self { address, child }
-    }
 }
 
-impl Drop for Bare {
+impl Drop for Beside {
     fn drop(&mut self) {
         end(&mut self.child);
     }
 }
 
-/// The process of [`Bare`].
+/// The process of the bare handler: it reads the body and answers 204, and does nothing else.
 pub fn serve_bare() -> ExitCode {
     let address: SocketAddr = std::env::args().nth(2).unwrap().parse().unwrap();
     let handler = warp::post().and(warp::body::bytes()).map(|body: bytes::Bytes| {

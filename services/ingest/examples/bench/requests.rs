@@ -9,7 +9,8 @@ const PATH: &str = "/webhooks/twilio/recording";
 
 /// Makes requests, each about another recording.
 pub struct Requests {
-    url: String,
+    /// What they are signed for.
+    pub url: String,
     made: u64,
 }
 
