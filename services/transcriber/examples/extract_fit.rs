@@ -2,8 +2,7 @@
 //!
 //! Coordinate descent on the log-loss of the right entry (or of no value), held near the weights
 //! it starts from. Each file is left out once, to show what the fit is worth on files it has not seen.
-//! The knots of the confidence stay as they are: they are drawn by hand, low, from calls that
-//! neither the fit nor whoever wrote the phrases had seen. Nothing is drawn at random: the same
+//! The knots of the confidence stay as they are: they are drawn by hand, low. Nothing is drawn at random: the same
 //! files give the same weights.
 
 use std::{fs::File, io::BufReader, path::Path, sync::Arc};
@@ -100,7 +99,7 @@ fn fit(lexicon: &Lexicon, examples: &[&Example<'_>], start: Table) -> anyhow::Re
     for step in STEPS {
         for (section, name) in names(&start) {
             let kinds: &[Kind] = match section.as_str() {
-                "service" => &[Kind::Service],
+                "service" | "sound" => &[Kind::Service],
                 "city" => &[Kind::City],
                 _ => &KINDS,
             };
@@ -191,7 +190,7 @@ fn reliability(kind: Kind, found: &[(f32, bool)]) {
 
 fn names(weights: &Table) -> Vec<(String, String)> {
     let mut names = Vec::new();
-    for section in ["service", "city", "decide"] {
+    for section in ["service", "city", "decide", "sound"] {
         if let Some(Value::Table(table)) = weights.get(section) {
             names.extend(table.keys().map(|name| (section.to_owned(), name.clone())));
         }
@@ -212,6 +211,6 @@ fn set(weights: &mut Table, section: &str, name: &str, value: f64) {
 fn render(weights: &Table) -> String {
     let head = "# Weights of the rules, in log-odds, fitted by examples/extract_fit.rs to the tuning\n\
         # calls of data/labelled. The knots of the confidence (posterior, share of right values)\n\
-        # are drawn by hand from calls that nobody had seen.\n\n";
+        # are drawn by hand, low.\n\n";
     format!("{head}{weights}")
 }

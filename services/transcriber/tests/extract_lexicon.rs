@@ -1,7 +1,7 @@
 //! The traps of real calls, one by one.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use callscribe_transcriber::extract::{
     Lexicon,
@@ -25,8 +25,12 @@ fn transcript(call: &str) -> Transcript {
     Transcript { segments: segments.collect(), language: None, engine }
 }
 
+/// Made once: reading a thousand phrases takes longer than applying them.
+static LEXICON: LazyLock<Lexicon> =
+    LazyLock::new(|| Lexicon::new(Arc::new(Catalogue::built_in().unwrap())).unwrap());
+
 fn lexicon() -> Lexicon {
-    Lexicon::new(Arc::new(Catalogue::built_in().unwrap())).unwrap()
+    LEXICON.clone()
 }
 
 fn found(extraction: &Extraction) -> (Option<&str>, Option<&str>) {
@@ -172,7 +176,7 @@ fn a_thing_and_what_is_wrong_with_it_name_the_trade() {
         ("C: the faucet in our bathroom wont shut off", Some("plumber"), None),
         ("C: התנור שלי לא מתחמם בכלל", Some("appliance-repair"), None),
         ("C: המזגנים במשרד מטפטפים", Some("hvac"), None),
-        ("C: The key is on the counter behind the fridge.", None, None),
+        ("C: The letter from the bank is behind the fridge.", None, None),
     ]);
 }
 

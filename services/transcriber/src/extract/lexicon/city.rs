@@ -125,7 +125,13 @@ impl<'s, 'c> Place<'s, 'c> {
         if both && self.asked_just_before() {
             return true;
         }
-        self.passage.speaker == Speaker::Caller && asked && self.start < ANSWER && (first || turned)
+        // "On Fourth Street, but my husband is in Worcester": that is where he is.
+        let theirs = self.start > 3 && self.beside(Cue::Third, 1);
+        self.passage.speaker == Speaker::Caller
+            && asked
+            && self.start < ANSWER
+            && (first || turned)
+            && (!theirs || self.scene.acts_for_another())
     }
 
     /// Nobody names another city in the whole call.
@@ -213,6 +219,7 @@ impl<'s, 'c> Place<'s, 'c> {
         stance.weigh(replies && self.passage.text.tokens.len() <= 4, self.weights.reply);
         let sums_up = self.passage.has(Cue::Recap) || self.passage.has(Cue::Dispatch);
         stance.weigh(self.agent && sums_up, self.weights.summed_up);
+        stance.weigh(self.is_read_back(), self.weights.read_back);
     }
 
     /// To and from.
@@ -249,7 +256,9 @@ impl<'s, 'c> Place<'s, 'c> {
             self.weights.recommended,
         );
         stance.weigh(self.before(Cue::Work, 4), self.weights.work);
-        stance.weigh(self.agent && self.passage.has(Cue::Own), self.weights.own);
+        // "Where are you?" "We are in Acre.": the company about itself.
+        let own = self.passage.has(Cue::Own) || self.before(Cue::Me, 3) && !self.passage.asks();
+        stance.weigh(self.agent && own, self.weights.own);
         stance.weigh(self.contrasted(), self.weights.contrasted);
         let elsewhere = self.lately(Cue::Elsewhere, CLAUSE) || self.after(Cue::Elsewhere, 1);
         stance.weigh(elsewhere, self.weights.elsewhere);
@@ -281,6 +290,10 @@ impl<'s, 'c> Place<'s, 'c> {
         let doubtful = self.scene.phrase(self.mention).doubtful;
         stance.exclude(self.beside(Cue::StreetBefore, 0) && !self.mention.prefix.within);
         stance.exclude(self.after(Cue::StreetAfter, 0) && self.region() == 0);
+        // "שדרות ירושלים" is a boulevard, not a town and a city.
+        let boulevard = self.passage.text.tokens.get(self.start);
+        let boulevard = boulevard.is_some_and(|token| self.passage.text.word(token) == "שדרות");
+        stance.exclude(boulevard && self.next_city(0).is_some());
         let placed = self.within || self.from || self.answers;
         let person = self.beside(Cue::Person, 0) || self.after(Cue::PersonAfter, 0);
         stance.exclude(doubtful && person && !placed);

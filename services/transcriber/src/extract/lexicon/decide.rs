@@ -5,6 +5,8 @@ use std::collections::{HashMap, HashSet};
 use domain::Speaker;
 
 use super::{
+    Heard,
+    blend::blend,
     city,
     confidence::{FLOOR, calibrated, posterior},
     cue::Cue,
@@ -18,13 +20,13 @@ use crate::extract::{
     text::Break,
 };
 
-/// A value and the mention it rests on.
+/// A value and what it rests on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
     /// The entry's number in the catalogue.
     pub entry: usize,
-    /// The mention's number in the scene.
-    pub mention: usize,
+    /// What says so.
+    pub basis: Basis,
     /// Between [`FLOOR`] and 1.
     pub confidence: f32,
 }
@@ -36,6 +38,15 @@ const CORRECTION: usize = 12;
 /// Only hints: worth showing to a person, not worth acting on.
 const HINTED: f32 = 0.75;
 
+/// What speaks for an entry.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Basis {
+    /// The mention that says it best, by its number in the scene.
+    Mention(usize),
+    /// What the call sounds like.
+    Sound,
+}
+
 /// An entry that could fill a field.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate {
@@ -43,30 +54,36 @@ pub struct Candidate {
     pub entry: usize,
     /// Evidence in log-odds against no value at all.
     pub score: f32,
-    /// The mention that says it best.
-    pub mention: usize,
+    /// What says it best.
+    pub basis: Basis,
 }
 
 /// The value of a field, if the evidence is good enough for one.
-pub fn choose(scene: &Scene<'_>, weights: &Weights, kind: Kind) -> Option<Choice> {
-    let ranked = candidates(scene, weights, kind);
+pub fn choose(heard: &Heard<'_>, weights: &Weights, kind: Kind) -> Option<Choice> {
+    let ranked = candidates(heard, weights, kind);
     let best = ranked.first()?;
     let scores: Vec<f32> = ranked.iter().map(|candidate| candidate.score).collect();
     let posterior = posterior(&scores, weights.confidence.sharpness);
     let mut confidence = calibrated(posterior, weights.confidence.of(kind));
-    if scene.phrase(&scene.mentions[best.mention]).strength < Strength::Sign {
+    let firm = match best.basis {
+        Basis::Mention(number) => {
+            let mention = &heard.scene.mentions[number];
+            heard.scene.phrase(mention).strength >= Strength::Sign
+        }
+        Basis::Sound => false,
+    };
+    if !firm {
         confidence = confidence.min(HINTED);
     }
-    let choice = Choice { entry: best.entry, mention: best.mention, confidence };
+    let choice = Choice { entry: best.entry, basis: best.basis, confidence };
     (confidence >= FLOOR).then_some(choice)
 }
 
 /// All entries that have evidence, best first.
-pub fn candidates(scene: &Scene<'_>, weights: &Weights, kind: Kind) -> Vec<Candidate> {
-    if wants_nothing(scene) {
-        return Vec::new();
-    }
+pub fn candidates(heard: &Heard<'_>, weights: &Weights, kind: Kind) -> Vec<Candidate> {
+    let scene = &heard.scene;
     let mut stances: Vec<Stance> = judge_all(scene, weights, kind);
+    let sound = &weights.sound;
     let weights = &weights.decide;
     answer(scene, weights, &mut stances);
     let denied = distrust(scene, weights, &mut stances, &HashSet::new());
@@ -77,15 +94,39 @@ pub fn candidates(scene: &Scene<'_>, weights: &Weights, kind: Kind) -> Vec<Candi
     for candidate in &mut ranked {
         candidate.score -= nothing;
     }
+    if kind == Kind::Service {
+        blend(scene, &heard.impression, sound, &mut ranked);
+    }
+    let reluctance = reluctance(scene, weights);
+    for candidate in &mut ranked {
+        candidate.score -= reluctance;
+    }
     ranked
 }
 
-/// A wrong number, an advertisement, a cancellation, someone who looks for a job.
-pub fn wants_nothing(scene: &Scene<'_>) -> bool {
-    scene.passages.iter().any(|passage| {
-        let own = passage.has(Cue::Idle) || passage.has(Cue::Applicant);
-        passage.has(Cue::Wrong) || passage.speaker != Speaker::Agent && own
-    })
+/// What speaks against any work at all: a wrong number, an advertisement, a cancellation, someone
+/// who looks for a job. Who says so twice means it.
+fn reluctance(scene: &Scene<'_>, weights: &DecideWeights) -> f32 {
+    let mut seen = [0_u8; 3];
+    for passage in &scene.passages {
+        let agent = passage.speaker == Speaker::Agent;
+        for (cue, _) in &passage.cues {
+            let kind = match cue {
+                Cue::Wrong => 0,
+                Cue::Idle if !agent => 1,
+                Cue::Applicant if !agent => 2,
+                _ => continue,
+            };
+            seen[kind] = seen[kind].saturating_add(1);
+        }
+    }
+    let [wrong, idle, applicant] = seen;
+    let first = |seen: u8, weight: f32| if seen > 0 { weight } else { 0.0 };
+    let again = seen.iter().map(|seen| u16::from(*seen)).sum::<u16>().saturating_sub(1).min(3);
+    first(wrong, weights.wrong)
+        + first(idle, weights.idle)
+        + first(applicant, weights.applicant)
+        + f32::from(again) * weights.reluctant_again
 }
 
 fn judge_all(scene: &Scene<'_>, weights: &Weights, kind: Kind) -> Vec<Stance> {
@@ -223,7 +264,7 @@ fn rank(scene: &Scene<'_>, weights: &DecideWeights, stances: &[Stance]) -> Vec<C
                 sums.push(Candidate {
                     entry: mention.entry,
                     score: stance.score,
-                    mention: stance.mention,
+                    basis: Basis::Mention(stance.mention),
                 });
             }
             Some((_, added, _)) if *added >= weights.most_repeated => {}

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use domain::{Evidence, Field, Transcript};
 
-use super::{decide::Choice, scene::Scene};
+use super::scene::Scene;
 use crate::extract::{
     catalogue::Language,
     text::{Break, Script, Text},
@@ -23,20 +23,6 @@ pub struct Quoted<'a> {
     pub segment: usize,
     /// The words.
     pub tokens: Range<usize>,
-}
-
-/// The field of a choice.
-pub fn field(
-    scene: &Scene<'_>,
-    transcript: &Transcript,
-    choice: &Choice,
-    language: Language,
-) -> Field {
-    let mention = &scene.mentions[choice.mention];
-    let entry = &scene.catalogue.entries[choice.entry];
-    let (segment, tokens) = (mention.segment, mention.tokens.clone());
-    let place = Quoted { scene, transcript, segment, tokens };
-    quoted(place, &entry.id, entry.name(language), choice.confidence)
 }
 
 /// A field that rests on these words.

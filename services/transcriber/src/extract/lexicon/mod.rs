@@ -1,6 +1,7 @@
 //! The lexicon extractor: names and signs from the catalogue, judged by the words around them;
 //! and what the caller's words sound like, where there are none.
 
+mod blend;
 mod city;
 mod confidence;
 mod cue;
@@ -22,6 +23,7 @@ pub use evidence::language as language_of;
 
 use self::{
     cue::add_cues,
+    decide::{Basis, Choice},
     evidence::{Quoted, quoted},
     phrases::{Impression, Phrases},
     scene::{Scene, Target},
@@ -43,7 +45,10 @@ pub struct Lexicon {
 
 /// A transcript that was read, to be judged with several weights.
 #[derive(Debug)]
-pub struct Heard<'l>(Scene<'l>);
+pub struct Heard<'l> {
+    scene: Scene<'l>,
+    impression: Impression<'l>,
+}
 
 impl Lexicon {
     /// Compiles a catalogue.
@@ -94,48 +99,51 @@ impl Lexicon {
 
     /// Reads a transcript without judging it.
     pub fn hear(&self, transcript: &Transcript) -> Heard<'_> {
-        Heard(Scene::read(&self.catalogue, &self.matcher, transcript))
+        let scene = Scene::read(&self.catalogue, &self.matcher, transcript);
+        let impression = Impression::new(&self.phrases, &scene);
+        Heard { scene, impression }
     }
 
     /// The entries that could fill a field, best first, each with its evidence in log-odds
     /// against no value.
     pub fn judge(&self, heard: &Heard<'_>, kind: Kind) -> Vec<(&Entry, f32)> {
-        let found = decide::candidates(&heard.0, &self.weights, kind);
+        let found = decide::candidates(heard, &self.weights, kind);
         found.iter().map(|c| (&self.catalogue.entries[c.entry], c.score)).collect()
     }
 
     /// What the caller wants and where. `values` is the language of the values; without it they
     /// are in the language of the call.
     pub fn extract(&self, transcript: &Transcript, values: Option<Language>) -> Extraction {
-        let scene = Scene::read(&self.catalogue, &self.matcher, transcript);
+        let heard = self.hear(transcript);
         let language = values.unwrap_or_else(|| evidence::language(transcript));
         let pick = |kind| {
-            let choice = decide::choose(&scene, &self.weights, kind)?;
-            Some(evidence::field(&scene, transcript, &choice, language))
+            let choice = decide::choose(&heard, &self.weights, kind)?;
+            self.field(&heard, transcript, &choice, language)
         };
-        let service =
-            pick(Kind::Service).or_else(|| self.sounds_like(&scene, transcript, language));
-        let city = pick(Kind::City);
-        let extra = extra::extra(&scene, transcript, language);
+        let (service, city) = (pick(Kind::Service), pick(Kind::City));
+        let extra = extra::extra(&heard.scene, transcript, language);
         Extraction { service, city, extra, agreement: None }
     }
 
-    /// The service the caller's words sound like, where the rules find none.
-    fn sounds_like(
+    /// The field of a choice, with the words it rests on.
+    fn field(
         &self,
-        scene: &Scene<'_>,
+        heard: &Heard<'_>,
         transcript: &Transcript,
+        choice: &Choice,
         language: Language,
     ) -> Option<Field> {
-        if decide::wants_nothing(scene) {
-            return None;
-        }
-        let ranked = decide::candidates(scene, &self.weights, Kind::Service);
-        let opinion = Impression::new(&self.phrases, scene).opinion(scene, &ranked)?;
-        let entry = self.catalogue.entries.get(opinion.entry)?;
-        let (segment, tokens) = (opinion.segment, opinion.tokens);
+        let scene = &heard.scene;
+        let (segment, tokens) = match choice.basis {
+            Basis::Mention(number) => {
+                let mention = scene.mentions.get(number)?;
+                (mention.segment, mention.tokens.clone())
+            }
+            Basis::Sound => heard.impression.words(scene, choice.entry)?,
+        };
+        let entry = self.catalogue.entries.get(choice.entry)?;
         let place = Quoted { scene, transcript, segment, tokens };
-        Some(quoted(place, &entry.id, entry.name(language), opinion.confidence))
+        Some(quoted(place, &entry.id, entry.name(language), choice.confidence))
     }
 
     /// The catalogue it was made of.

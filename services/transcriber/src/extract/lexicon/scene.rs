@@ -336,6 +336,8 @@ fn unmasked(mut cues: Vec<(Cue, Range<usize>, bool)>) -> Vec<(Cue, Range<usize>)
 
 fn masks(outer: Cue, inner: Cue) -> bool {
     let denial = matches!(inner, Cue::Negate | Cue::No);
-    let other = matches!(outer, Cue::Near | Cue::Correct | Cue::Unserved | Cue::Relaxed);
-    denial && other || inner == Cue::Urgent && outer == Cue::Relaxed
+    let other = matches!(outer, Cue::Near | Cue::Unserved | Cue::Relaxed);
+    // "No no": a correction, and a "no" all the same.
+    let corrected = outer == Cue::Correct && inner == Cue::Negate;
+    denial && other || corrected || inner == Cue::Urgent && outer == Cue::Relaxed
 }

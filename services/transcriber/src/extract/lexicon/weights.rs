@@ -14,6 +14,7 @@ pub struct Weights {
     pub service: ServiceWeights,
     pub city: CityWeights,
     pub decide: DecideWeights,
+    pub sound: SoundWeights,
     pub confidence: Confidence,
 }
 
@@ -83,6 +84,7 @@ pub struct CityWeights {
     pub kin_needs: f32,
     pub reply: f32,
     pub summed_up: f32,
+    pub read_back: f32,
     pub to_wanted: f32,
     pub destination: f32,
     pub to_moved: f32,
@@ -130,6 +132,27 @@ pub struct DecideWeights {
     /// Evidence a service or a city must outweigh to be given at all.
     pub no_service: f32,
     pub no_city: f32,
+    /// Evidence that a wrong number, a caller who wants no work, or one who looks for a job must
+    /// be outweighed by.
+    pub wrong: f32,
+    pub idle: f32,
+    pub applicant: f32,
+    /// More of it, for each time it is said again.
+    pub reluctant_again: f32,
+}
+
+/// What the call sounds like, beside what the rules find.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SoundWeights {
+    /// Share of the rules' evidence that counts beside it.
+    pub rules: f32,
+    /// How much it counts.
+    pub gain: f32,
+    /// The sum of posteriors from which it counts noticeably.
+    pub grain: f32,
+    /// For a service that no rule found.
+    pub unnamed: f32,
 }
 
 /// From evidence to a probability.

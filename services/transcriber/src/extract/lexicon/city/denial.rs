@@ -82,7 +82,17 @@ impl Place<'_, '_> {
         // "לא בנשר" answers a guess; it denies that city, not this one.
         let opens = at <= 2 && passage.cues_in(0..1).iter().any(|(cue, _)| *cue == Cue::No);
         let guess = self.guessed();
-        !(opens && guess.is_some_and(|entry| entry != self.mention.entry))
+        let insists = opens && self.is_said_before();
+        !(insists || opens && guess.is_some_and(|entry| entry != self.mention.entry))
+    }
+
+    /// "Even Yehuda." "Even Yehuda Street?" "No, Even Yehuda": the same speaker said so before.
+    fn is_said_before(&self) -> bool {
+        self.scene.mentions[..self.number()].iter().any(|m| {
+            m.segment < self.mention.segment
+                && m.entry == self.mention.entry
+                && self.scene.passage(m).speaker == self.passage.speaker
+        })
     }
 
     /// The city that the other side named just before.

@@ -1,7 +1,30 @@
 //! What another city in the same segment says about this one.
 
+use domain::Speaker;
+
 use super::{CLAUSE, Place};
 use crate::extract::{catalogue::Kind, lexicon::cue::Cue, text::Break};
+
+/// Numbers of houses.
+const FEMININE: [&str; 17] = [
+    "שתימ",
+    "שלוש",
+    "ארבע",
+    "חמש",
+    "שש",
+    "שבע",
+    "שמונה",
+    "תשע",
+    "עשר",
+    "עשרימ",
+    "שלושימ",
+    "ארבעימ",
+    "חמישימ",
+    "שישימ",
+    "שבעימ",
+    "שמונימ",
+    "תשעימ",
+];
 
 impl Place<'_, '_> {
     /// "In Gan Yavne near Ashdod": the second only says where the first is.
@@ -34,7 +57,30 @@ impl Place<'_, '_> {
             let word = text.word(token);
             word.len() <= 3 && word.bytes().all(|byte| byte.is_ascii_digit())
         });
-        number && self.next_city(4).is_some()
+        number && self.next_city(4).is_some() || self.is_counted()
+    }
+
+    /// "אילת שמונה": a street and its number, which Hebrew counts in the feminine.
+    fn is_counted(&self) -> bool {
+        let text = &self.passage.text;
+        let number = text.tokens.get(self.end).is_some_and(|token| {
+            token.before == Break::None && FEMININE.contains(&text.word(token))
+        });
+        number && !self.within && !self.to && !self.from
+    }
+
+    /// "In la ray dough." "Laredo, okay.": the agent repeats the city that the caller just said.
+    pub(super) fn is_read_back(&self) -> bool {
+        let Some(before) = self.mention.segment.checked_sub(1).filter(|_| self.agent) else {
+            return false;
+        };
+        let answered = &self.scene.passages[before];
+        let asked = before.checked_sub(1).and_then(|at| self.scene.passages.get(at));
+        let asked = asked.is_some_and(|p| p.speaker == Speaker::Agent && p.has(Cue::AskCity));
+        let first = self.number();
+        let named = self.scene.mentions[..first].iter().rev().take(8);
+        let named = named.into_iter().any(|m| m.segment == before && m.kind == Kind::City);
+        answered.speaker != Speaker::Agent && (asked || named) && self.start < 3
     }
 
     /// "I'm from Hadera, the flat is in Jisr": the next city is where the work is.

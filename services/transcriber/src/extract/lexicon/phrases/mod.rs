@@ -1,8 +1,9 @@
-//! What callers say where nothing names a service: a small text classifier, counted at start from
-//! the example sentences in `data/phrases`.
+//! What people say about each service: a small text classifier, counted at start from the example
+//! sentences in `data/phrases`.
 //!
-//! The rules come first. Only where they give no service at all are the caller's words compared
-//! with the examples, and what comes of it is worth showing to a person, never worth acting on.
+//! It listens to the whole call and shifts what the rules found towards the service that the call
+//! sounds like (`blend`). A service that no rule found is worth showing to a person, never worth
+//! acting on.
 
 mod model;
 mod opinion;

@@ -1,4 +1,5 @@
-//! Which service the caller's clauses sound like, all taken together.
+//! What the call sounds like: how much its clauses, all taken together, are like what is said
+//! about each service.
 
 use std::ops::Range;
 
@@ -6,11 +7,8 @@ use domain::Speaker;
 
 use super::model::{Looked, Phrases};
 use crate::extract::{
-    catalogue::{Kind, Strength},
     lexicon::{
-        confidence::{FLOOR, calibrated},
         cue::Cue,
-        decide::Candidate,
         scene::{Passage, Scene},
     },
     text::Break,
@@ -18,27 +16,14 @@ use crate::extract::{
 
 /// Words that are judged together, at most; a longer clause is judged in overlapping parts.
 const WINDOW: usize = 10;
-/// Words of a clause that must say something: one alone is said for any reason.
-const TELLING: usize = 2;
+/// How much a clause counts of which one word alone says something: that is said for any reason.
+const LONE: f32 = 0.6;
 /// Windows that are listened to. A call of ten minutes has three hundred. Bounds the time.
 const MAX_WINDOWS: usize = 1_000;
-/// Sums of posteriors, and how often the service with that sum was the right one: in the tuning
-/// calls that the rules leave open when half of their phrases are taken away, the highest rounded
-/// down.
-const KNOTS: [(f32, f32); 4] = [(0.0, 0.0), (0.85, 0.5), (1.2, 0.66), (1.6, 0.75)];
-
-/// A service that the caller's words sound like.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Opinion {
-    /// The entry's number in the catalogue.
-    pub entry: usize,
-    /// The segment that says it best.
-    pub segment: usize,
-    /// The words of it that tell.
-    pub tokens: Range<usize>,
-    /// Between the floor of values and 0.75.
-    pub confidence: f32,
-}
+/// How much the agent's words count: they repeat what the caller wants, and ask for more.
+const AGENT: f32 = 0.5;
+/// A lower sum of posteriors is noise.
+const AUDIBLE: f32 = 0.15;
 
 /// Words that sound like a service.
 #[derive(Debug, Clone)]
@@ -48,7 +33,7 @@ struct Heard {
     window: Range<usize>,
 }
 
-/// How much all the caller's clauses sound like each class.
+/// How much all clauses sound like each class.
 #[derive(Debug)]
 pub struct Impression<'p> {
     phrases: &'p Phrases,
@@ -59,23 +44,27 @@ pub struct Impression<'p> {
 }
 
 impl<'p> Impression<'p> {
-    /// Listens to the caller.
+    /// Listens to the call. What the company says before anybody else is about the company.
     pub fn new(phrases: &'p Phrases, scene: &Scene<'_>) -> Self {
         let classes = phrases.classes();
         let mut impression = Self { phrases, sums: vec![0.0; classes], best: vec![None; classes] };
         let mut left = MAX_WINDOWS;
         for (segment, passage) in scene.passages.iter().enumerate() {
-            if passage.speaker == Speaker::Agent || left == 0 {
+            let agent = passage.speaker == Speaker::Agent;
+            if agent && segment == 0 || left == 0 {
                 continue;
             }
+            let share = if agent { AGENT } else { 1.0 };
             let looked = phrases.look(&passage.text);
             for window in windows(passage).take(left) {
                 left -= 1;
-                if is_beside(passage, &window) {
+                // "Well,": what a word alone says, the rules know.
+                if window.len() < 2 || is_beside(passage, &window) {
                     continue;
                 }
-                if let Some(posterior) = looked.posterior(window.clone(), TELLING) {
-                    impression.add(&posterior, segment, &window);
+                if let Some((posterior, telling)) = looked.posterior(window.clone()) {
+                    let share = if telling == 1 { share * LONE } else { share };
+                    impression.add(&posterior, share, segment, &window);
                 }
             }
         }
@@ -83,31 +72,33 @@ impl<'p> Impression<'p> {
     }
 
     /// Adds what one window says: nothing, as far as it is small talk.
-    fn add(&mut self, posterior: &[f32], segment: usize, window: &Range<usize>) {
+    fn add(&mut self, posterior: &[f32], share: f32, segment: usize, window: &Range<usize>) {
         let (talk, work): (Vec<_>, Vec<_>) =
             posterior.iter().enumerate().partition(|(class, _)| self.phrases.is_talk(*class));
         let about_work = 1.0 - talk.into_iter().map(|(_, own)| own).sum::<f32>();
         for (class, own) in work {
-            self.sums[class] += own * about_work;
-            if self.best[class].as_ref().is_none_or(|known| known.posterior < *own) {
+            self.sums[class] += own * about_work * share;
+            let own = own * share;
+            if self.best[class].as_ref().is_none_or(|known| known.posterior < own) {
                 let window = window.clone();
-                self.best[class] = Some(Heard { posterior: *own, segment, window });
+                self.best[class] = Some(Heard { posterior: own, segment, window });
             }
         }
     }
 
-    /// The service it all sounds like, where the rules give nothing; `None` where that is not
-    /// clear. `ranked` are the entries the rules considered.
-    pub fn opinion(&self, scene: &Scene<'_>, ranked: &[Candidate]) -> Option<Opinion> {
-        let sums = &self.sums;
-        let class = (0..sums.len()).max_by(|a, b| sums[*a].total_cmp(&sums[*b]))?;
-        let confidence = calibrated(sums[class], &KNOTS);
-        let entry = self.phrases.entry(class);
-        let entry = entry.filter(|entry| !is_settled(scene, ranked, *entry))?;
-        let heard = self.best[class].as_ref().filter(|_| confidence >= FLOOR)?;
+    /// The services it sounds like, by their numbers in the catalogue, each with the sum of its
+    /// posteriors.
+    pub fn services(&self) -> impl Iterator<Item = (usize, f32)> {
+        let loud = self.sums.iter().enumerate().filter(|(_, sum)| **sum >= AUDIBLE);
+        loud.filter_map(|(class, sum)| Some((self.phrases.entry(class)?, *sum)))
+    }
+
+    /// The words that sound most like a service, with their segment.
+    pub fn words(&self, scene: &Scene<'_>, entry: usize) -> Option<(usize, Range<usize>)> {
+        let class = (0..self.sums.len()).find(|class| self.phrases.entry(*class) == Some(entry))?;
+        let heard = self.best[class].as_ref()?;
         let looked = self.phrases.look(&scene.passages[heard.segment].text);
-        let tokens = telling(&looked, &heard.window, class);
-        Some(Opinion { entry, segment: heard.segment, tokens, confidence })
+        Some((heard.segment, telling(&looked, &heard.window, class)))
     }
 }
 
@@ -147,23 +138,11 @@ fn is_beside(passage: &Passage, window: &Range<usize>) -> bool {
     })
 }
 
-/// Whether the rules heard the service named and did not believe it: of the past, of others, or
-/// denied. They know better.
-fn is_settled(scene: &Scene<'_>, ranked: &[Candidate], entry: usize) -> bool {
-    let named = scene.mentions.iter().any(|mention| {
-        mention.kind == Kind::Service
-            && mention.entry == entry
-            && scene.phrase(mention).strength >= Strength::Said
-    });
-    let believed = ranked.iter().any(|known| known.entry == entry && known.score > 0.0);
-    named && !believed
-}
-
 /// The words of a window from the first to the second most telling one, as they stand.
 fn telling(looked: &Looked<'_>, window: &Range<usize>, class: usize) -> Range<usize> {
     let mut words: Vec<usize> = window.clone().collect();
     words.sort_by(|a, b| looked.gain(*b, class).total_cmp(&looked.gain(*a, class)));
-    let two = words.iter().take(TELLING);
+    let two = words.iter().take(2);
     let from = two.clone().min().copied().unwrap_or(window.start);
     from..two.max().map_or(window.end, |last| last + 1)
 }
@@ -176,7 +155,8 @@ mod tests {
 
     use crate::extract::{
         Lexicon,
-        catalogue::{Catalogue, Strength},
+        catalogue::{Catalogue, Kind, Strength},
+        lexicon::confidence::FLOOR,
     };
 
     use super::*;

@@ -86,7 +86,9 @@ impl Scene<'_> {
             name.split(' ').enumerate().all(|(index, word)| {
                 tokens.next().is_some_and(|token| {
                     let apart = index > 0 || token.before == Break::Comma || !is_word(word);
-                    token.before < Break::Sentence && apart && text.word(token) == word
+                    // "Rochester. New York, not the other one."
+                    let full = index == 0 && name.len() > 2 && token.before == Break::Sentence;
+                    (token.before < Break::Sentence || full) && apart && text.word(token) == word
                 })
             })
         };
