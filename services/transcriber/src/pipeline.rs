@@ -12,6 +12,7 @@ use domain::{
     AccountSid, CallMetadata, CallSid, EventKind, Extraction, RecordingFacts, RecordingSid,
     Redactor, StageTimings, Transcribed,
 };
+use queue::Lane;
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::{Instant, timeout_at},
@@ -44,6 +45,7 @@ pub struct Pipeline {
     first_channel: FirstChannel,
     waits_for_place: Duration,
     slots: Semaphore,
+    slots_for_bulk: Semaphore,
     stop: CancellationToken,
 }
 
@@ -61,6 +63,8 @@ pub struct Attempt<'a> {
     pub patience: Patience,
     /// Which attempt it is, counted from 1.
     pub number: u32,
+    /// Whether a caller waits for it.
+    pub lane: Lane,
     /// When it began.
     pub began: Instant,
     /// From the first enqueue to now, in milliseconds.
@@ -92,6 +96,17 @@ const HANDED_ON: Duration = Duration::from_secs(1);
 /// Where no engine heard a word, less speech than this was a cough or a breath.
 const LEAST_SPEECH_MS: u64 = 1_000;
 
+/// A place at the engines, until it is dropped.
+struct Slot<'p> {
+    _bulk: Option<SemaphorePermit<'p>>,
+    _slot: SemaphorePermit<'p>,
+}
+
+/// How many slots calls in bulk may have: one in five is kept for live ones, as in the queue.
+fn for_bulk(slots: usize) -> usize {
+    if slots == 1 { 1 } else { slots - (slots / 5).max(1) }
+}
+
 impl Pipeline {
     /// The pipeline of a process, which begins no more work at the engines once it stops.
     pub fn new(
@@ -119,6 +134,7 @@ impl Pipeline {
             // The other half is for the pieces that are at the engine by then.
             waits_for_place: Duration::from_secs(settings.job_timeout_seconds / 2),
             slots: Semaphore::new(settings.slots),
+            slots_for_bulk: Semaphore::new(for_bulk(settings.slots)),
             stop,
         }
     }
@@ -221,7 +237,7 @@ impl Pipeline {
         }
         let waits_until = attempt.began + self.waits_for_place;
         let mut waited_ms = 0;
-        let slot = stage("slot", &mut waited_ms, self.slot(waits_until)).await?;
+        let slot = stage("slot", &mut waited_ms, self.slot(attempt.lane, waits_until)).await?;
         timings.queued_ms += waited_ms;
         let task = Task {
             speakers: speakers(self.first_channel, direction, recording.channels.len()),
@@ -259,15 +275,22 @@ impl Pipeline {
     }
 
     /// Waits until a slot is free. What waits when the process stops goes back into the queue.
-    async fn slot(&self, until: Instant) -> Result<SemaphorePermit<'_>, Setback> {
+    async fn slot(&self, lane: Lane, until: Instant) -> Result<Slot<'_>, Setback> {
+        let slot = async {
+            let bulk = match lane {
+                Lane::Live => None,
+                Lane::Bulk => Some(self.slots_for_bulk.acquire().await.ok()?),
+            };
+            Some(Slot { _bulk: bulk, _slot: self.slots.acquire().await.ok()? })
+        };
         tokio::select! {
             biased;
-            slot = timeout_at(until, self.slots.acquire()) => {
-                slot.ok().and_then(Result::ok).ok_or_else(|| chain::busy("every slot"))
-            }
             () = self.stop.cancelled() => {
                 let message = "the worker stops; another one takes the call";
                 Err(Setback::new(Treatment::Wait(HANDED_ON), "worker_stopping", message))
+            }
+            slot = timeout_at(until, slot) => {
+                slot.ok().flatten().ok_or_else(|| chain::busy("every slot"))
             }
         }
     }
@@ -325,4 +348,14 @@ fn log_fields(attempt: &Attempt<'_>, extraction: &Extraction) {
     info!(call_sid = %attempt.call, recording_sid = %attempt.recording,
         service = id(&extraction.service), city = id(&extraction.city),
         confidence = extraction.confidence().unwrap_or(0.0), "extracted");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_in_bulk_leave_one_slot_in_five_to_live_ones() {
+        assert_eq!([1, 2, 4, 5, 10, 64].map(for_bulk), [1, 1, 3, 4, 8, 52]);
+    }
 }

@@ -79,6 +79,7 @@ impl Worker {
                     generation: *generation,
                     patience: self.patience(&delivery),
                     number: delivery.attempt,
+                    lane: delivery.lane,
                     began: Instant::now(),
                     queued_ms: u64::try_from(age(&delivery).as_millis()).unwrap_or(u64::MAX),
                 };

@@ -131,11 +131,15 @@ async fn open(
         Ok(media) => return Ok(media),
         Err(error) => error,
     };
-    if matches!(error, TwilioError::NotFound { .. }) {
-        if let Some(place) = outside(client, &account, &sid).await {
-            return open_outside(client, &place, &recording.call_sid).await;
-        }
-    } else {
+    let error = match error {
+        TwilioError::NotFound { .. } => match outside(client, &account, &sid).await {
+            Ok(Some(place)) => return open_outside(client, &place, &recording.call_sid).await,
+            Ok(None) => error,
+            Err(unknown) => unknown,
+        },
+        error => error,
+    };
+    if !matches!(error, TwilioError::NotFound { .. }) {
         tracing::warn!(call_sid = recording.call_sid, %error, "audio could not be fetched");
     }
     Err(of_twilio(&error))
@@ -143,8 +147,12 @@ async fn open(
 
 /// Where the account keeps the recording, when that is not Twilio. Twilio itself says so: an address
 /// from anywhere else would not be asked.
-async fn outside(client: &Client, account: &AccountSid, sid: &RecordingSid) -> Option<Url> {
-    client.recording(account, sid).await.ok()?.external_media
+async fn outside(
+    client: &Client,
+    account: &AccountSid,
+    sid: &RecordingSid,
+) -> Result<Option<Url>, TwilioError> {
+    Ok(client.recording(account, sid).await?.external_media)
 }
 
 /// The whole of it, of which a part is cut out here, in the format it is kept in.

@@ -17,7 +17,7 @@ pub struct NoCursor;
 impl Cursor {
     /// The text to hand out.
     pub fn of_place(place: &Place) -> String {
-        format!("{}-{}", place.created_at.timestamp_micros(), place.sid)
+        format!("{:016}-{}", place.created_at.timestamp_micros().max(0), place.sid)
     }
 
     /// The place it stands for.

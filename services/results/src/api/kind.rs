@@ -54,9 +54,9 @@ impl Kind {
             Self::Phone => value.strip_prefix('+').is_some_and(|digits| {
                 digits.len() >= 7 && is_digits(digits, 15) && !digits.starts_with('0')
             }),
-            Self::CallCursor => value
-                .split_once('-')
-                .is_some_and(|(number, sid)| is_digits(number, 16) && is_sid(sid, "CA")),
+            Self::CallCursor => value.split_once('-').is_some_and(|(time, sid)| {
+                time.len() == 16 && is_digits(time, 16) && is_sid(sid, "CA")
+            }),
             Self::RowCursor => is_digits(value, 15),
             Self::StreamId => value
                 .split_once('-')
@@ -103,7 +103,7 @@ impl Kind {
             }
             Self::Phone => text(r"^\+[1-9][0-9]{6,14}$", "+15125550123"),
             Self::CallCursor => text(
-                "^[0-9]{1,16}-CA[0-9a-fA-F]{32}$",
+                "^[0-9]{16}-CA[0-9a-fA-F]{32}$",
                 "1790000000000000-CA00000000000000000000000000000001",
             ),
             Self::RowCursor => text("^[0-9]{1,15}$", "100"),

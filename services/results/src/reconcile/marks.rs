@@ -74,7 +74,7 @@ pub(super) async fn take(
 }
 
 /// Does what may take longer than a lease, and says every now and then that this replica is still at
-/// it. The work is dropped when another replica has taken over.
+/// it. The work is dropped when another replica has taken over, or the database does not take it.
 pub(super) async fn keeping<T>(
     held: &Held,
     store: &Store,
@@ -87,13 +87,21 @@ async fn keeping_every<T>(
     every: Duration,
     held: &Held,
     store: &Store,
-    mut work: impl Future<Output = Result<T, ReconcileError>> + Unpin,
+    work: impl Future<Output = Result<T, ReconcileError>> + Unpin,
 ) -> Result<T, ReconcileError> {
-    loop {
-        tokio::select! {
-            done = &mut work => return done,
-            () = tokio::time::sleep(every) => held.renew(store, queues::now_ms()).await?,
+    // Beside the work, never in its stead: work that holds the one writing transaction must be able
+    // to end it while the lease waits for its turn to write.
+    let beating = async {
+        loop {
+            tokio::time::sleep(every).await;
+            if let Err(lost) = held.renew(store, queues::now_ms()).await {
+                break lost;
+            }
         }
+    };
+    tokio::select! {
+        done = work => done,
+        lost = beating => Err(lost),
     }
 }
 

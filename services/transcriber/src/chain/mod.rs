@@ -110,10 +110,12 @@ impl Chain {
     /// does not know, and none answers in another one than was heard.
     ///
     /// # Errors
-    /// When no engine gives anything: the first setback that time can heal, else the first.
+    /// When no engine gives anything: the first setback that time can heal, else the first;
+    /// that of an engine that was passed over only where no other was asked.
     pub async fn transcribe(&self, task: &Task) -> Result<Transcription, Setback> {
         let mut doubtful: Option<Transcription> = None;
         let mut setbacks: Vec<Setback> = Vec::new();
+        let mut skipped: Option<Setback> = None;
         let mut paid = Some(0);
         for link in self.links.iter() {
             let is_busy = setbacks.iter().any(|setback| setback.failure.code == ENGINE_BUSY);
@@ -122,7 +124,7 @@ impl Chain {
             }
             if !self.knows(link, task.language.as_deref(), doubtful.as_ref()) {
                 debug!(engine = %link.name, "passed over: it does not know the language");
-                setbacks.push(setback(link, &task.account, unsupported()));
+                skipped.get_or_insert_with(|| setback(link, &task.account, unsupported()));
                 continue;
             }
             match pass::through(link, task, &self.shared).await {
@@ -156,7 +158,7 @@ impl Chain {
         }
         let heals = |setback: &Setback| setback.treatment != Treatment::GiveUp;
         let first = setbacks.iter().position(heals).unwrap_or(0);
-        Err(setbacks.into_iter().nth(first).unwrap_or_else(|| {
+        Err(setbacks.into_iter().nth(first).or(skipped).unwrap_or_else(|| {
             Setback::new(Treatment::GiveUp, "no_engine", "no engine is configured")
         }))
     }

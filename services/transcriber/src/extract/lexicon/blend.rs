@@ -23,6 +23,10 @@ pub fn blend(
     }
     for (entry, sum) in impression.services() {
         if let Some(known) = ranked.iter_mut().find(|known| known.entry == entry) {
+            if known.score <= 0.0 {
+                // What the rules do not believe rests on how the call sounds alone.
+                known.basis = Basis::Sound;
+            }
             known.score += gain(sum);
         } else if !is_settled(scene, entry) {
             let score = weights.unnamed + gain(sum);

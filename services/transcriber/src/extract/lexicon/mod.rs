@@ -1,5 +1,5 @@
 //! The lexicon extractor: names and signs from the catalogue, judged by the words around them;
-//! and what the caller's words sound like, where there are none.
+//! beside them weighs what the whole call sounds like.
 
 mod blend;
 mod city;

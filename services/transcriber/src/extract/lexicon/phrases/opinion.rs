@@ -49,9 +49,11 @@ impl<'p> Impression<'p> {
         let classes = phrases.classes();
         let mut impression = Self { phrases, sums: vec![0.0; classes], best: vec![None; classes] };
         let mut left = MAX_WINDOWS;
+        let mut answered = false;
         for (segment, passage) in scene.passages.iter().enumerate() {
             let agent = passage.speaker == Speaker::Agent;
-            if agent && segment == 0 || left == 0 {
+            answered |= !agent;
+            if !answered || left == 0 {
                 continue;
             }
             let share = if agent { AGENT } else { 1.0 };
