@@ -72,11 +72,13 @@ where
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Answering {
-        if request.method() != Method::POST || self.ingest.route(request.uri().path()).is_none() {
-            return Box::pin(self.others.call(request));
+        match self.ingest.route(request.uri().path()) {
+            Some(route) if request.method() == Method::POST => {
+                let ingest = self.ingest.clone();
+                Box::pin(async move { Ok(take(&ingest, route, request).await) })
+            }
+            _ => Box::pin(self.others.call(request)),
         }
-        let ingest = self.ingest.clone();
-        Box::pin(async move { Ok(take(&ingest, request).await) })
     }
 }
 
@@ -86,26 +88,24 @@ fn no_callback<Q: Intake>(
 ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
     warp::path::full().map(move |path: FullPath| {
         let arrived = Arrived { at: Instant::now(), repeated: false };
-        let route = ingest.route(path.as_str()).map(|(route, _)| route);
+        let route = ingest.route(path.as_str());
         let refusal = if route.is_some() { Refusal::Method } else { Refusal::NotFound };
         arrived.answer(&ingest, path.as_str(), route, &Err(refusal))
     })
 }
 
-async fn take<Q: Intake>(ingest: &Ingest<Q>, request: Request<Incoming>) -> Response {
+async fn take<Q: Intake>(ingest: &Ingest<Q>, route: Route, request: Request<Incoming>) -> Response {
     let (Parts { uri, headers, .. }, body) = request.into_parts();
     let repeated = headers.contains_key(IDEMPOTENCY_TOKEN);
     let arrived = Arrived { at: Instant::now(), repeated };
-    let route = ingest.route(uri.path());
     let taken = async {
-        let (route, path) = route.ok_or(Refusal::NotFound)?;
         let (encoding, body) = read(&headers, body).await?;
         let signature = headers.get(signature::HEADER).and_then(|value| value.to_str().ok());
-        let query = uri.query().unwrap_or_default();
+        let (path, query) = (ingest.below_base(uri.path()), uri.query().unwrap_or_default());
         ingest.take(route.kind, Posted { encoding, body: &body, signature, path, query }).await
     };
     let taken = taken.await;
-    arrived.answer(ingest, uri.path(), route.map(|(route, _)| route), &taken)
+    arrived.answer(ingest, uri.path(), Some(route), &taken)
 }
 
 /// What is known of a request before it is handled.

@@ -129,10 +129,14 @@ impl<Q: Intake> Ingest<Q> {
         &self.meters
     }
 
-    /// What comes to this path, and the path below the public base.
-    pub(crate) fn route<'a>(&self, path: &'a str) -> Option<(Route, &'a str)> {
-        let path = self.gate.below_base(path);
-        Some((*self.routes.get(path)?, path))
+    /// What comes to this path.
+    pub(crate) fn route(&self, path: &str) -> Option<Route> {
+        self.routes.get(self.below_base(path)).copied()
+    }
+
+    /// The path below the public base.
+    pub(crate) fn below_base<'a>(&self, path: &'a str) -> &'a str {
+        self.gate.below_base(path)
     }
 
     /// Takes one callback: checks who sent it, reads it, and stores what it means.

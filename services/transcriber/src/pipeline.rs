@@ -102,11 +102,6 @@ struct Slot<'p> {
     _slot: SemaphorePermit<'p>,
 }
 
-/// How many slots calls in bulk may have: one in five is kept for live ones, as in the queue.
-fn for_bulk(slots: usize) -> usize {
-    if slots == 1 { 1 } else { slots - (slots / 5).max(1) }
-}
-
 impl Pipeline {
     /// The pipeline of a process, which begins no more work at the engines once it stops.
     pub fn new(
@@ -134,7 +129,7 @@ impl Pipeline {
             // The other half is for the pieces that are at the engine by then.
             waits_for_place: Duration::from_secs(settings.job_timeout_seconds / 2),
             slots: Semaphore::new(settings.slots),
-            slots_for_bulk: Semaphore::new(for_bulk(settings.slots)),
+            slots_for_bulk: Semaphore::new(settings.slots - queue::kept_for_live(settings.slots)),
             stop,
         }
     }
@@ -348,14 +343,4 @@ fn log_fields(attempt: &Attempt<'_>, extraction: &Extraction) {
     info!(call_sid = %attempt.call, recording_sid = %attempt.recording,
         service = id(&extraction.service), city = id(&extraction.city),
         confidence = extraction.confidence().unwrap_or(0.0), "extracted");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn calls_in_bulk_leave_one_slot_in_five_to_live_ones() {
-        assert_eq!([1, 2, 4, 5, 10, 64].map(for_bulk), [1, 1, 3, 4, 8, 52]);
-    }
 }

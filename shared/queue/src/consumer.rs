@@ -17,6 +17,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
+pub use self::slots::kept_for_live;
 use self::{
     backoff::Backoff,
     job::Item,

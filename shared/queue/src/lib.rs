@@ -21,7 +21,9 @@ mod source;
 mod stats;
 mod wire;
 
-pub use consumer::{BatchHandler, ConsumerOptions, Handler, consume, consume_batches};
+pub use consumer::{
+    BatchHandler, ConsumerOptions, Handler, consume, consume_batches, kept_for_live,
+};
 pub use contents::Kept;
 pub use dead::{DeadLetter, Selection};
 pub use durable::{Durable, OnDisk};

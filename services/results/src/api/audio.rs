@@ -129,15 +129,14 @@ async fn open(
     };
     let error = match client.media_part(&account, &sid, format, range).await {
         Ok(media) => return Ok(media),
+        Err(missing @ TwilioError::NotFound { .. }) => {
+            match outside(client, &account, &sid).await {
+                Ok(Some(place)) => return open_outside(client, &place, &recording.call_sid).await,
+                Ok(None) => missing,
+                Err(unknown) => unknown,
+            }
+        }
         Err(error) => error,
-    };
-    let error = match error {
-        TwilioError::NotFound { .. } => match outside(client, &account, &sid).await {
-            Ok(Some(place)) => return open_outside(client, &place, &recording.call_sid).await,
-            Ok(None) => error,
-            Err(unknown) => unknown,
-        },
-        error => error,
     };
     if !matches!(error, TwilioError::NotFound { .. }) {
         tracing::warn!(call_sid = recording.call_sid, %error, "audio could not be fetched");

@@ -127,17 +127,11 @@ struct ListedCall {
 async fn list(api: &Api, request: &Request) -> Result<Response, Problem> {
     let cursor = request.params.parsed::<Cursor>("cursor")?;
     let query = CallQuery { after: cursor.map(Cursor::place), ..filter(&request.params)? };
-    let (calls, next) = match request.params.parsed::<SearchText>("q")? {
-        Some(text) => {
-            let page = api.store.search(&text, &query).await?;
-            (page.rows.into_iter().map(ListedCall::from).collect(), page.next)
-        }
-        None => {
-            let page = api.store.calls(&query).await?;
-            (page.rows.into_iter().map(ListedCall::from).collect(), page.next)
-        }
+    let page = match request.params.parsed::<SearchText>("q")? {
+        Some(text) => api.store.search(&text, &query).await?.map(ListedCall::from),
+        None => api.store.calls(&query).await?.map(ListedCall::from),
     };
-    json(&CallList { calls, next_cursor: next.as_ref().map(Cursor::of_place) })
+    json(&CallList { calls: page.rows, next_cursor: page.next.as_ref().map(Cursor::of_place) })
 }
 
 /// The filters of a list, its start left out.

@@ -71,6 +71,13 @@ pub struct Page<T> {
     pub next: Option<Place>,
 }
 
+impl<T> Page<T> {
+    /// The same stretch, its rows made into something else.
+    pub fn map<U>(self, make: impl FnMut(T) -> U) -> Page<U> {
+        Page { rows: self.rows.into_iter().map(make).collect(), next: self.next }
+    }
+}
+
 /// One call with all its recordings.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct CallDetail {

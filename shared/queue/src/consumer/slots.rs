@@ -13,6 +13,16 @@ use tokio::sync::Notify;
 
 use crate::Lane;
 
+/// How many of several slots bulk work never takes, so that live work finds one free. A single slot
+/// is shared in turn.
+pub fn kept_for_live(slots: usize) -> usize {
+    if slots == 1 { 0 } else { one_in_five(slots) }
+}
+
+fn one_in_five(slots: usize) -> usize {
+    (slots / 5).max(1)
+}
+
 pub(crate) struct Slots {
     capacity: usize,
     /// Whether slots are given out all together only.
@@ -64,10 +74,10 @@ impl Slots {
         let share = if self.capacity == 1 {
             usize::from(counts.live_since_bulk >= 4)
         } else {
-            (self.capacity / 5).max(1)
+            one_in_five(self.capacity)
         };
-        let kept_for_live = if self.together || self.capacity == 1 { 0 } else { share };
-        let bulk_most = (self.capacity - kept_for_live).saturating_sub(counts.bulk).min(free);
+        let kept = if self.together { 0 } else { kept_for_live(self.capacity) };
+        let bulk_most = (self.capacity - kept).saturating_sub(counts.bulk).min(free);
         Room { free, bulk_first: share.saturating_sub(counts.bulk).min(bulk_most), bulk_most }
     }
 
@@ -106,5 +116,16 @@ impl Drop for Slot {
         if self.slots.live_only.load(Ordering::Acquire) {
             self.slots.widened.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bulk_work_leaves_one_slot_in_five_to_live_work() {
+        let for_bulk = |slots| slots - kept_for_live(slots);
+        assert_eq!([1, 2, 4, 5, 10, 64].map(for_bulk), [1, 1, 3, 4, 8, 52]);
     }
 }

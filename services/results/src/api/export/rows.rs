@@ -77,19 +77,13 @@ impl Rows for CallRows {
         if self.at_end {
             return Ok(Vec::new());
         }
-        let (rows, next) = match &self.text {
-            Some(text) => {
-                let page = self.store.search(text, &self.query).await?;
-                (page.rows.into_iter().map(|found| found.call).collect(), page.next)
-            }
-            None => {
-                let page = self.store.calls(&self.query).await?;
-                (page.rows, page.next)
-            }
+        let page = match &self.text {
+            Some(text) => self.store.search(text, &self.query).await?.map(|found| found.call),
+            None => self.store.calls(&self.query).await?,
         };
-        self.at_end = next.is_none();
-        self.query.after = next;
-        Ok(rows)
+        self.at_end = page.next.is_none();
+        self.query.after = page.next;
+        Ok(page.rows)
     }
 }
 

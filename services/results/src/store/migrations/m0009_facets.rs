@@ -41,14 +41,17 @@ const TEXTS: [(char, &str); 9] = [
 ];
 /// Stretches of time, each sixteen times as long as the one before: their letter, and the power of
 /// two that is their length in seconds.
-const TIMES: [(char, u32); 4] = [('h', 12), ('i', 16), ('j', 20), ('k', 24)];
+pub const TIMES: [(char, u32); 4] = [('h', 12), ('i', 16), ('j', 20), ('k', 24)];
+
+/// Characters of a value that are looked up.
+pub const VALUE: usize = 200;
 
 /// In hexadecimal digits: so the tokenizer leaves a value as it is.
 fn facets_sqlite(row: &str) -> String {
     let texts = TEXTS.map(|(kind, column)| {
         format!(
             "CASE WHEN {row}{column} IS NULL THEN '' \
-             ELSE ' {kind}' || hex(substr({row}{column}, 1, 200)) END"
+             ELSE ' {kind}' || hex(substr({row}{column}, 1, {VALUE})) END"
         )
     });
     let lead = format!("CASE WHEN {row}lead_id IS NULL THEN '' ELSE ' d' || {row}lead_id END");
@@ -109,7 +112,7 @@ fn sqlite() -> Vec<String> {
 /// A blank stands in each facet: no word has one. A tsvector ends at a megabyte: a longer transcript
 /// is searched by its beginning.
 fn postgres() -> Vec<String> {
-    let texts = TEXTS.map(|(kind, column)| format!("'{kind} ' || left({column}, 200)"));
+    let texts = TEXTS.map(|(kind, column)| format!("'{kind} ' || left({column}, {VALUE})"));
     let lead = "'d ' || lead_id::text".to_owned();
     let times = TIMES.map(|(kind, power)| {
         format!(

@@ -9,7 +9,7 @@ mod m0004_deliveries;
 mod m0005_retention;
 mod m0007_keeping;
 mod m0008_narrow;
-mod m0009_facets;
+pub(super) mod m0009_facets;
 
 /// All migrations, in order.
 pub struct Migrator;

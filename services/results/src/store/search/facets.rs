@@ -4,16 +4,14 @@
 use chrono::{DateTime, Utc};
 
 use super::window::Window;
-use crate::store::calls::CallQuery;
+use crate::store::{
+    calls::CallQuery,
+    migrations::m0009_facets::{TIMES, VALUE},
+};
 
-/// Stretches of time, as in the migration: a letter, and the power of two that is the length in
-/// seconds.
-const TIMES: [(char, u32); 4] = [('h', 12), ('i', 16), ('j', 20), ('k', 24)];
 /// Stretches that a window may be covered with: more of them, and shorter ones, would take longer
 /// to look up than they spare.
 const MOST_STRETCHES: i64 = 16;
-/// Characters of a value that are looked up, as in the migration.
-const VALUE: usize = 200;
 
 /// A facet: the letter of its kind, and the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
