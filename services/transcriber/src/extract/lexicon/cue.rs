@@ -36,6 +36,8 @@ pub enum Cue {
     Correct,
     /// "But", "עכשיו".
     But,
+    /// "Here", "פה".
+    Here,
     /// Before a name that is a street's or an institution's.
     StreetBefore,
     /// After such a name.

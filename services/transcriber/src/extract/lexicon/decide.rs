@@ -84,6 +84,9 @@ pub fn candidates(heard: &Heard<'_>, weights: &Weights, kind: Kind) -> Vec<Candi
     let scene = &heard.scene;
     let mut stances: Vec<Stance> = judge_all(scene, weights, kind);
     let sound = &weights.sound;
+    if kind == Kind::City {
+        city::hear_turns(scene, &weights.city, &mut stances);
+    }
     let weights = &weights.decide;
     answer(scene, weights, &mut stances);
     let denied = distrust(scene, weights, &mut stances, &HashSet::new());
@@ -97,36 +100,12 @@ pub fn candidates(heard: &Heard<'_>, weights: &Weights, kind: Kind) -> Vec<Candi
     if kind == Kind::Service {
         blend(scene, &heard.impression, sound, &mut ranked);
     }
-    let reluctance = reluctance(scene, weights);
+    // A wrong number, an advertisement, a cancellation, someone who looks for a job.
+    let reluctance = weights.unwanted * (heard.unwanted + weights.unwanted_from).max(0.0);
     for candidate in &mut ranked {
         candidate.score -= reluctance;
     }
     ranked
-}
-
-/// What speaks against any work at all: a wrong number, an advertisement, a cancellation, someone
-/// who looks for a job. Who says so twice means it.
-fn reluctance(scene: &Scene<'_>, weights: &DecideWeights) -> f32 {
-    let mut seen = [0_u8; 3];
-    for passage in &scene.passages {
-        let agent = passage.speaker == Speaker::Agent;
-        for (cue, _) in &passage.cues {
-            let kind = match cue {
-                Cue::Wrong => 0,
-                Cue::Idle if !agent => 1,
-                Cue::Applicant if !agent => 2,
-                _ => continue,
-            };
-            seen[kind] = seen[kind].saturating_add(1);
-        }
-    }
-    let [wrong, idle, applicant] = seen;
-    let first = |seen: u8, weight: f32| if seen > 0 { weight } else { 0.0 };
-    let again = seen.iter().map(|seen| u16::from(*seen)).sum::<u16>().saturating_sub(1).min(3);
-    first(wrong, weights.wrong)
-        + first(idle, weights.idle)
-        + first(applicant, weights.applicant)
-        + f32::from(again) * weights.reluctant_again
 }
 
 fn judge_all(scene: &Scene<'_>, weights: &Weights, kind: Kind) -> Vec<Stance> {
@@ -190,6 +169,9 @@ fn correct(scene: &Scene<'_>, weights: &DecideWeights, stances: &mut [Stance]) {
         let Some(at) = correction(scene, mention).filter(|at| is_firm(scene, stance, *at)) else {
             continue;
         };
+        if mention.kind == Kind::City && city::repeats_guess(scene, mention, at) {
+            continue;
+        }
         for old in earlier.iter_mut().rev().take(8) {
             let known = old.of(scene);
             let before = known.segment < mention.segment || known.tokens.end <= at + 2;
