@@ -101,11 +101,21 @@ pub fn candidates(heard: &Heard<'_>, weights: &Weights, kind: Kind) -> Vec<Candi
         blend(scene, &heard.impression, sound, &mut ranked);
     }
     // A wrong number, an advertisement, a cancellation, someone who looks for a job.
-    let reluctance = weights.unwanted * (heard.unwanted + weights.unwanted_from).max(0.0);
+    let sounds = (heard.unwanted + weights.unwanted_from).max(0.0);
+    let reluctance =
+        weights.unwanted * sounds + if is_unwanted(scene) { weights.told } else { 0.0 };
     for candidate in &mut ranked {
         candidate.score -= reluctance;
     }
     ranked
+}
+
+/// Whether anybody says in so many words that no work is wanted.
+fn is_unwanted(scene: &Scene<'_>) -> bool {
+    scene.passages.iter().any(|passage| {
+        let agent = passage.speaker == Speaker::Agent;
+        passage.has(Cue::Wrong) || !agent && (passage.has(Cue::Idle) || passage.has(Cue::Applicant))
+    })
 }
 
 fn judge_all(scene: &Scene<'_>, weights: &Weights, kind: Kind) -> Vec<Stance> {
