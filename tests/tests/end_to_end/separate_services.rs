@@ -6,7 +6,7 @@ use callscribe_tests::{CallscribeProcess, Collector, Database, Postgres, RedisSe
 use domain::{AccountSid, CallSid, RecordingSid};
 use twilio::double::{Double, DoubleCall, DoubleRecording};
 
-use crate::{CALLSCRIBE, eventually};
+use crate::{CALLSCRIBE, doctor::doctor, eventually};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -72,6 +72,7 @@ async fn a_signed_callback_becomes_a_row_in_postgres_and_one_trace_across_the_se
     assert_eq!(twilio.media_served(&recording), 1);
 
     the_dashboards_find_their_metrics(&services).await;
+    the_doctor_finds_what_is_wrong_and_nothing_else(folder.path(), &variables).await;
 
     for service in &mut services {
         service.signal("TERM");
@@ -103,6 +104,27 @@ fn shared_trace(spans: &[callscribe_tests::Span]) -> Option<String> {
             .collect();
         services.len() == 3
     })
+}
+
+async fn the_doctor_finds_what_is_wrong_and_nothing_else(
+    data: &Path,
+    variables: &[(&str, String)],
+) {
+    let public = ("CALLSCRIBE_INGEST__PUBLIC_URL", "https://calls.example.com".to_owned());
+    let well = [variables, std::slice::from_ref(&public)].concat();
+    let wrong = |found: Vec<String>| -> Vec<String> {
+        found.into_iter().filter(|finding| finding.ends_with(" wrong")).collect()
+    };
+    let (code, found) = doctor(data, &well).await;
+    for about in ["database", "twilio", "callbacks", "engines", "calls", "results"] {
+        assert!(found.contains(&format!("{about} fine")), "{about}: {found:?}");
+    }
+    assert_eq!((code, wrong(found)), (Some(0), vec![]));
+
+    let token = ("CALLSCRIBE_TWILIO__AUTH_TOKEN", "f".repeat(32));
+    let (code, found) = doctor(data, &[variables, &[token]].concat()).await;
+    let expected = ["twilio wrong", "callbacks wrong"].map(str::to_owned);
+    assert_eq!((code, wrong(found)), (Some(1), expected.to_vec()));
 }
 
 async fn the_dashboards_find_their_metrics(services: &[CallscribeProcess]) {
