@@ -3,16 +3,10 @@
 use std::{collections::BTreeSet, path::Path};
 
 use callscribe_tests::{CallscribeProcess, Collector, Database, Postgres, RedisServer, dashboards};
-use domain::{AccountSid, CallSid, RecordingSid};
+use domain::{CallSid, RecordingSid};
 use twilio::double::{Double, DoubleCall, DoubleRecording};
 
-use crate::{CALLSCRIBE, doctor::doctor, eventually};
-
-const TOKEN: &str = "0123456789abcdef0123456789abcdef";
-
-fn account() -> AccountSid {
-    format!("AC{:032x}", 7).parse().unwrap()
-}
+use crate::{CALLSCRIBE, TOKEN, account, doctor::doctor, eventually};
 
 /// A recording in the repository: a caller who needs a locksmith in Austin.
 fn locksmith_in_austin() -> Vec<u8> {
@@ -61,15 +55,16 @@ async fn a_signed_callback_becomes_a_row_in_postgres_and_one_trace_across_the_se
     assert_eq!(twilio.post_recording_callback(&url, &recording).await.unwrap(), 204);
 
     let database = Database::at(postgres.url());
-    let query = "SELECT call_sid, extracted_service, extracted_city, from_number, attempts \
-                 FROM call_logs WHERE status = 'completed'";
+    let query = "SELECT call_sid, extracted_service, extracted_city, from_number, attempts, \
+                 final_transcript FROM call_logs WHERE status = 'completed'";
     let rows = eventually("the call is completed", || async {
         Some(database.rows(query).await).filter(|rows| !rows.is_empty())
     })
     .await;
     let expected = [call.as_str(), "locksmith", "Austin", "+15125550101", "1"];
     let found: Vec<_> = rows[0].iter().map(|value| value.as_deref().unwrap_or("NULL")).collect();
-    assert_eq!(found.map_lower(), expected.to_vec().map_lower());
+    assert_eq!(found[..5].to_vec().map_lower(), expected.to_vec().map_lower());
+    let transcript = found[5].to_owned();
     assert_eq!(twilio.media_served(&recording), 1);
 
     the_dashboards_find_their_metrics(&services).await;
@@ -78,6 +73,11 @@ async fn a_signed_callback_becomes_a_row_in_postgres_and_one_trace_across_the_se
     for service in &mut services {
         service.signal("TERM");
         assert!(service.wait().success(), "{}", service.printed());
+    }
+    let logs = services.iter().map(CallscribeProcess::printed).collect::<String>();
+    assert!(logs.contains("/webhooks/twilio/recording#rc=5&rp=all"), "what to enter at Twilio");
+    for secret in ["+15125550101", TOKEN, &transcript] {
+        assert!(!logs.contains(secret), "{secret} stands in a log");
     }
     let of_all_three = |spans: &[callscribe_tests::Span]| shared_trace(spans).is_some();
     collector.wait_for(of_all_three).await;
