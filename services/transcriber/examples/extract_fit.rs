@@ -99,7 +99,7 @@ fn fit(lexicon: &Lexicon, examples: &[&Example<'_>], start: Table) -> anyhow::Re
     for step in STEPS {
         for (section, name) in names(&start) {
             let kinds: &[Kind] = match section.as_str() {
-                "service" | "sound" => &[Kind::Service],
+                "service" => &[Kind::Service],
                 "city" => &[Kind::City],
                 _ => &KINDS,
             };
@@ -190,7 +190,7 @@ fn reliability(kind: Kind, found: &[(f32, bool)]) {
 
 fn names(weights: &Table) -> Vec<(String, String)> {
     let mut names = Vec::new();
-    for section in ["service", "city", "decide", "sound"] {
+    for section in ["service", "city", "decide"] {
         if let Some(Value::Table(table)) = weights.get(section) {
             names.extend(table.keys().map(|name| (section.to_owned(), name.clone())));
         }

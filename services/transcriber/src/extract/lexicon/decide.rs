@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 use domain::Speaker;
 
 use super::{
-    Heard,
-    blend::blend,
-    city,
+    Heard, city,
     confidence::{FLOOR, calibrated, posterior},
     cue::Cue,
+    ranking::{Ranking, Standings},
+    relevance::{Clue, clues},
     scene::{Mention, Scene},
     service,
     stance::Stance,
@@ -59,8 +59,13 @@ pub struct Candidate {
 }
 
 /// The value of a field, if the evidence is good enough for one.
-pub fn choose(heard: &Heard<'_>, weights: &Weights, kind: Kind) -> Option<Choice> {
-    let ranked = candidates(heard, weights, kind);
+pub fn choose(
+    heard: &Heard<'_>,
+    weights: &Weights,
+    ranking: &Ranking,
+    kind: Kind,
+) -> Option<Choice> {
+    let ranked = candidates(heard, weights, ranking, kind);
     let best = ranked.first()?;
     let scores: Vec<f32> = ranked.iter().map(|candidate| candidate.score).collect();
     let posterior = posterior(&scores, weights.confidence.sharpness);
@@ -80,10 +85,33 @@ pub fn choose(heard: &Heard<'_>, weights: &Weights, kind: Kind) -> Option<Choice
 }
 
 /// All entries that have evidence, best first.
-pub fn candidates(heard: &Heard<'_>, weights: &Weights, kind: Kind) -> Vec<Candidate> {
+pub fn candidates(
+    heard: &Heard<'_>,
+    weights: &Weights,
+    ranking: &Ranking,
+    kind: Kind,
+) -> Vec<Candidate> {
+    let (stances, mut ranked) = by_rule(heard, weights, kind);
+    if kind == Kind::Service {
+        return ranking.rank(heard, &stances, &ranked);
+    }
+    let reluctance = reluctance(&heard.scene, &weights.decide);
+    for candidate in &mut ranked {
+        candidate.score -= reluctance;
+    }
+    ranked
+}
+
+/// What services are ranked by, for learning the weights.
+pub fn study(heard: &Heard<'_>, weights: &Weights, ranking: &Ranking) -> (Vec<Clue>, Standings) {
+    let (stances, ranked) = by_rule(heard, weights, Kind::Service);
+    (clues(heard, &stances), ranking.standings(heard, &stances, &ranked))
+}
+
+/// What the rules make of all mentions, and of the entries, best first.
+fn by_rule(heard: &Heard<'_>, weights: &Weights, kind: Kind) -> (Vec<Stance>, Vec<Candidate>) {
     let scene = &heard.scene;
     let mut stances: Vec<Stance> = judge_all(scene, weights, kind);
-    let sound = &weights.sound;
     let weights = &weights.decide;
     answer(scene, weights, &mut stances);
     let denied = distrust(scene, weights, &mut stances, &HashSet::new());
@@ -94,19 +122,12 @@ pub fn candidates(heard: &Heard<'_>, weights: &Weights, kind: Kind) -> Vec<Candi
     for candidate in &mut ranked {
         candidate.score -= nothing;
     }
-    if kind == Kind::Service {
-        blend(scene, &heard.impression, sound, &mut ranked);
-    }
-    let reluctance = reluctance(scene, weights);
-    for candidate in &mut ranked {
-        candidate.score -= reluctance;
-    }
-    ranked
+    (stances, ranked)
 }
 
-/// What speaks against any work at all: a wrong number, an advertisement, a cancellation, someone
-/// who looks for a job. Who says so twice means it.
-fn reluctance(scene: &Scene<'_>, weights: &DecideWeights) -> f32 {
+/// How often it is said that no work is wanted: a wrong number, an advertisement or a cancellation,
+/// someone who looks for a job.
+pub fn reluctant(scene: &Scene<'_>) -> [u8; 3] {
     let mut seen = [0_u8; 3];
     for passage in &scene.passages {
         let agent = passage.speaker == Speaker::Agent;
@@ -120,6 +141,12 @@ fn reluctance(scene: &Scene<'_>, weights: &DecideWeights) -> f32 {
             seen[kind] = seen[kind].saturating_add(1);
         }
     }
+    seen
+}
+
+/// What speaks against any work at all. Who says so twice means it.
+fn reluctance(scene: &Scene<'_>, weights: &DecideWeights) -> f32 {
+    let seen = reluctant(scene);
     let [wrong, idle, applicant] = seen;
     let first = |seen: u8, weight: f32| if seen > 0 { weight } else { 0.0 };
     let again = seen.iter().map(|seen| u16::from(*seen)).sum::<u16>().saturating_sub(1).min(3);
