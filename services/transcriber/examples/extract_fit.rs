@@ -1,7 +1,8 @@
 //! Fits `data/weights.toml` to labelled calls: `cargo run --example extract_fit -- FILE…`.
 //!
 //! Coordinate descent on the log-loss of the right entry (or of no value), held near the weights
-//! it starts from. Each file is left out once, to show what the fit is worth on files it has not seen.
+//! it starts from. With `--folds` each file is left out once, to show what the fit is worth on
+//! files it has not seen. `--city` and `--service` fit one field and leave the other's weights.
 //! The knots of the confidence stay as they are: they are drawn by hand, low. Nothing is drawn at random: the same
 //! files give the same weights.
 
@@ -31,8 +32,12 @@ const KINDS: [Kind; 2] = [Kind::Service, Kind::City];
 fn main() -> anyhow::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let path = folder.join("data/weights.toml");
-    let start: Table =
+    let plain: Table =
         std::fs::read_to_string(folder.join("examples/extract_fit.toml"))?.parse()?;
+    let mut start: Table = std::fs::read_to_string(&path)?.parse()?;
+    for (section, name) in names(&plain) {
+        set(&mut start, &section, &name, get(&plain, &section, &name));
+    }
     let lexicon = lexicon()?;
     let files: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
     let mut examples = Vec::new();
@@ -44,7 +49,8 @@ fn main() -> anyhow::Result<()> {
         }
     }
     let mut unseen: [Vec<(f32, bool)>; 2] = Default::default();
-    for (left_out, name) in files.iter().enumerate() {
+    let folds = if flag("--folds") { files.len() } else { 0 };
+    for (left_out, name) in files.iter().enumerate().take(folds) {
         let (held_in, held_out): (Vec<&Example>, Vec<&Example>) =
             examples.iter().partition(|example| example.file != left_out);
         let weights = fit(&lexicon, &held_in, start.clone())?;
@@ -58,16 +64,35 @@ fn main() -> anyhow::Result<()> {
         }
     }
     let all: Vec<&Example> = examples.iter().collect();
-    let mut weights = fit(&lexicon, &all, start)?;
+    let fitted = fit(&lexicon, &all, start)?;
     for (kind, found) in KINDS.into_iter().zip(unseen) {
         reliability(kind, &found);
     }
-    let known: Table = std::fs::read_to_string(&path)?.parse()?;
-    weights.extend(known.into_iter().filter(|(section, _)| section == "confidence"));
-    if std::env::args().any(|a| a == "--write") {
+    let mut weights: Table = std::fs::read_to_string(&path)?.parse()?;
+    for (section, name) in names(&fitted) {
+        let value = get(&fitted, &section, &name);
+        set(&mut weights, &section, &name, value);
+    }
+    if flag("--write") {
         std::fs::write(path, render(&weights))?;
     }
     Ok(())
+}
+
+fn flag(name: &str) -> bool {
+    std::env::args().any(|argument| argument == name)
+}
+
+/// Weights of both fields that only one of them feels.
+const OF_CITY: [&str; 2] = ["confirmed_city", "no_city"];
+/// The same of the other.
+const OF_SERVICE: [&str; 3] = ["confirmed_service", "no_service", "corrected_guess"];
+
+/// Whether a weight is to be fitted.
+fn is_wanted(section: &str, name: &str) -> bool {
+    let city = section == "city" || OF_CITY.contains(&name);
+    let service = section == "service" || OF_SERVICE.contains(&name);
+    (!flag("--city") || city) && (!flag("--service") || service)
 }
 
 fn lexicon() -> anyhow::Result<Lexicon> {
@@ -95,14 +120,15 @@ fn right(catalogue: &Catalogue, kind: Kind, call: &Labelled) -> Vec<String> {
 
 fn fit(lexicon: &Lexicon, examples: &[&Example<'_>], start: Table) -> anyhow::Result<Table> {
     let mut weights = start.clone();
-    let mut least = loss(lexicon, examples, &weights, &start, &KINDS)?;
+    let both: &[Kind] = match (flag("--city"), flag("--service")) {
+        (true, false) => &[Kind::City],
+        (false, true) => &[Kind::Service],
+        _ => &KINDS,
+    };
+    let mut least = loss(lexicon, examples, &weights, &start, both)?;
     for step in STEPS {
         for (section, name) in names(&start) {
-            let kinds: &[Kind] = match section.as_str() {
-                "service" => &[Kind::Service],
-                "city" => &[Kind::City],
-                _ => &KINDS,
-            };
+            let kinds = felt_by(&section, &name);
             let others = least - loss(lexicon, examples, &weights, &start, kinds)?;
             for step in [step, -step] {
                 loop {
@@ -120,6 +146,17 @@ fn fit(lexicon: &Lexicon, examples: &[&Example<'_>], start: Table) -> anyhow::Re
     }
     eprintln!("loss {least:.2}");
     Ok(weights)
+}
+
+/// The fields that feel a weight.
+fn felt_by(section: &str, name: &str) -> &'static [Kind] {
+    if section == "city" || OF_CITY.contains(&name) {
+        &[Kind::City]
+    } else if section == "service" || OF_SERVICE.contains(&name) {
+        &[Kind::Service]
+    } else {
+        &KINDS
+    }
 }
 
 fn loss(
@@ -192,7 +229,8 @@ fn names(weights: &Table) -> Vec<(String, String)> {
     let mut names = Vec::new();
     for section in ["service", "city", "decide"] {
         if let Some(Value::Table(table)) = weights.get(section) {
-            names.extend(table.keys().map(|name| (section.to_owned(), name.clone())));
+            let wanted = table.keys().filter(|name| is_wanted(section, name));
+            names.extend(wanted.map(|name| (section.to_owned(), name.clone())));
         }
     }
     names

@@ -2,6 +2,8 @@
 
 mod denial;
 mod others;
+mod subject;
+mod turns;
 
 use domain::Speaker;
 
@@ -15,8 +17,13 @@ use crate::extract::{catalogue::Kind, text::Break};
 
 /// An answer names the city among its first words.
 const ANSWER: usize = 14;
+/// Fewer words between a cue and a city leave nothing else that it could be about.
+const CLOSE: usize = 4;
 /// Cues of a clause reach this many words.
 const CLAUSE: usize = 8;
+
+use subject::Subject;
+pub use turns::{hear_turns, repeats_guess};
 
 /// Weighs one mention.
 pub fn judge(scene: &Scene<'_>, weights: &CityWeights, number: usize) -> Stance {
@@ -25,6 +32,7 @@ pub fn judge(scene: &Scene<'_>, weights: &CityWeights, number: usize) -> Stance 
     let mut stance = Stance::new(number, place.prior());
     place.weigh_spelling(&mut stance);
     place.weigh_place(&mut stance);
+    place.weigh_subject(&mut stance);
     place.weigh_way(&mut stance);
     place.weigh_others(&mut stance);
     place.exclude_names(&mut stance);
@@ -62,9 +70,9 @@ impl<'s, 'c> Place<'s, 'c> {
             start,
             end,
             agent: passage.speaker == Speaker::Agent,
-            within: mention.prefix.within || inside,
-            from: mention.prefix.from || said_before("from"),
-            to: mention.prefix.to || said_before("to"),
+            within: mention.prefix.within || inside || said_before("ב"),
+            from: mention.prefix.from || said_before("from") || said_before("מ"),
+            to: mention.prefix.to || said_before("to") || said_before("ל"),
             answers: false,
             weights,
         };
@@ -75,9 +83,17 @@ impl<'s, 'c> Place<'s, 'c> {
     /// As [`Place::before`], within what was said since the caller last began to speak of
     /// himself: in "my neighbour recommended you, I'm from Afula" nobody recommended Afula.
     fn lately(&self, cue: Cue, reach: usize) -> bool {
-        let found = self.passage.before(cue, self.start, reach, Break::Sentence);
-        let me = self.passage.before(Cue::Me, self.start, reach, Break::Sentence);
-        found.is_some_and(|distance| me.is_none_or(|me| distance < me))
+        self.lately_at(cue, reach).is_some()
+    }
+
+    /// How many words ago, see [`Place::lately`].
+    fn lately_at(&self, cue: Cue, reach: usize) -> Option<usize> {
+        let back = |cue| self.passage.before(cue, self.start, reach, Break::Sentence);
+        let anew = [Cue::Me, Cue::But, Cue::Here].into_iter().filter_map(back).min();
+        let need = back(Cue::Need).filter(|_| cue != Cue::Kin);
+        let site = back(Cue::Site).filter(|_| cue == Cue::Elsewhere);
+        let anew = anew.into_iter().chain(need).chain(site).min();
+        back(cue).filter(|distance| anew.is_none_or(|anew| *distance < anew))
     }
 
     fn before(&self, cue: Cue, reach: usize) -> bool {
@@ -113,13 +129,26 @@ impl<'s, 'c> Place<'s, 'c> {
                     || guessed && self.guessed().is_some()
                     || (guessed || self.guessed().is_some()) && self.start < 3)
         });
-        let first =
-            !self.scene.mentions[..self.number()].iter().rev().take(4).any(|m| {
-                m.segment == segment && m.kind == Kind::City && m.entry != self.mention.entry
-            });
+        let guessed = self.guessed();
+        let refused = guessed.is_some() && self.passage.refuses();
+        let first = !self.scene.mentions[..self.number()].iter().rev().take(4).any(|m| {
+            m.segment == segment
+                && m.kind == Kind::City
+                && m.entry != self.mention.entry
+                && !(refused && guessed == Some(m.entry))
+        });
         let turned = [Cue::But, Cue::Correct, Cue::No]
             .iter()
             .any(|cue| self.passage.before(*cue, self.start, 4, Break::Question).is_some());
+        // "You in Knoxville?" "Yes, sir. I live in Chattanooga."
+        let open = self.scene.previous(segment).is_some_and(|p| p.has(Cue::AskCity));
+        if let Some(guess) = guessed.filter(|_| self.passage.speaker == Speaker::Caller) {
+            let own = guess == self.mention.entry;
+            let accepted = self.passage.opens_with(Cue::Yes, 1) && !refused && !open;
+            if accepted && !own && !turned || refused && own && !self.is_said_before() {
+                return false;
+            }
+        }
         // On one channel the question is in the same segment.
         let both = self.passage.speaker == Speaker::Unknown;
         if both && self.asked_just_before() {
@@ -156,7 +185,12 @@ impl<'s, 'c> Place<'s, 'c> {
             || self.before(Cue::Serve, 0)
             || self.is_address()
             || self.is_destination()
-            || self.from && (self.before(Cue::Me, 1) || self.before(Cue::Named, 3))
+            || self.from
+                && (self.before(Cue::Me, 1)
+                    || self.before(Cue::Named, 3)
+                    || self.before(Cue::Person, 3))
+            || self.subject() == Subject::Site
+            || self.is_pointed_at()
             || self.to
                 && (self.before(Cue::Need, CLAUSE)
                     || self.before(Cue::Serve, 3)
@@ -166,13 +200,24 @@ impl<'s, 'c> Place<'s, 'c> {
     /// "214 Maple Street, Tampa", or a sentence of nothing but the city.
     fn is_address(&self) -> bool {
         let text = &self.passage.text;
-        let opens = text.tokens.get(self.start).map_or(Break::None, |token| token.before);
+        let opens = match text.tokens.get(self.start) {
+            Some(token) if self.start > 0 => token.before,
+            _ => Break::Sentence,
+        };
         let ends = match text.tokens.get(self.end) {
             Some(next) => next.before,
             None => Break::Sentence,
         };
         let apart = opens.min(ends) >= Break::Comma && opens.max(ends) >= Break::Sentence;
         apart || self.passage.before(Cue::StreetAfter, self.start, 1, Break::Sentence).is_some()
+    }
+
+    /// "זה רחובות.", and nothing more.
+    fn is_pointed_at(&self) -> bool {
+        let tokens = &self.passage.text.tokens;
+        let before = self.start.checked_sub(1).and_then(|at| tokens.get(at));
+        let ends = tokens.get(self.end).is_none_or(|token| token.before >= Break::Comma);
+        ends && before.is_some_and(|token| matches!(self.passage.text.word(token), "זה" | "זאת"))
     }
 
     fn region(&self) -> usize {
@@ -209,7 +254,9 @@ impl<'s, 'c> Place<'s, 'c> {
         stance.weigh(self.is_only_city(), self.weights.alone);
         stance.weigh(!self.scene.asks_for_service(), self.weights.no_service);
         stance.weigh(self.region() > 0, self.weights.region);
-        stance.weigh(self.before(Cue::Site, CLAUSE), self.weights.site);
+        stance.weigh(self.before(Cue::Site, CLOSE - 1), self.weights.site);
+        let far = !self.before(Cue::Site, CLOSE - 1) && self.before(Cue::Site, CLAUSE);
+        stance.weigh(far, self.weights.site_far);
         stance.weigh(self.before(Cue::Live, CLAUSE), self.weights.live);
         stance.weigh(self.before(Cue::Serve, CLAUSE), self.weights.serve);
         stance.weigh(self.before(Cue::Need, 12), self.weights.need);
@@ -220,6 +267,24 @@ impl<'s, 'c> Place<'s, 'c> {
         let sums_up = self.passage.has(Cue::Recap) || self.passage.has(Cue::Dispatch);
         stance.weigh(self.agent && sums_up, self.weights.summed_up);
         stance.weigh(self.is_read_back(), self.weights.read_back);
+    }
+
+    /// What is said to be there.
+    fn weigh_subject(&self, stance: &mut Stance) {
+        let subject = self.subject();
+        stance.weigh(subject == Subject::Site, self.weights.subject_site);
+        stance.weigh(subject == Subject::Foreign, self.weights.subject_foreign);
+        let close = self.before(Cue::Site, 1) && !self.beside(Cue::Me, 1);
+        stance.site = subject == Subject::Site || close && subject != Subject::Foreign;
+        let own = self.before(Cue::Me, 2) || self.before(Cue::Live, 1) || self.from;
+        stance.own = own && !stance.site;
+        let asked = |at: usize| {
+            let next = self.passage.text.tokens.get(at);
+            next.map_or(self.passage.asks(), |token| token.before == Break::Question)
+        };
+        // "Philadelphia? I'm in Pittsburgh."
+        let echo = !self.agent && asked(self.end) && self.next_city(8).is_some();
+        stance.weigh(echo, self.weights.echoed);
     }
 
     /// To and from.
@@ -238,21 +303,32 @@ impl<'s, 'c> Place<'s, 'c> {
     }
 
     fn weigh_others(&self, stance: &mut Stance) {
-        let moved_here = self.to && self.before(Cue::Moved, 6);
-        stance.weigh(self.lately(Cue::Past, CLAUSE) && !moved_here, self.weights.past);
+        // "עברנו גבעתיים"
+        let moved_here = self.to && self.before(Cue::Moved, 6) || self.beside(Cue::Moved, 0);
+        let past = self.lately_at(Cue::Past, CLAUSE).filter(|_| !moved_here);
+        stance.weigh(past.is_some_and(|words| words < CLOSE), self.weights.past);
+        stance.weigh(past.is_some_and(|words| words >= CLOSE), self.weights.past_far);
+        stance.weigh(past.is_some() && self.is_only_city(), self.weights.past_alone);
         let beneficiary = self.scene.acts_for_another();
-        let kin = self.lately(Cue::Kin, CLAUSE) && !self.before(Cue::KinNeeds, CLAUSE);
-        stance
-            .weigh(kin, if beneficiary { self.weights.kin_beneficiary } else { self.weights.kin });
+        let kin = self.lately_at(Cue::Kin, CLAUSE);
+        let kin = kin.filter(|_| !self.before(Cue::KinNeeds, CLAUSE));
+        let weight = if beneficiary { self.weights.kin_beneficiary } else { self.weights.kin };
+        stance.weigh(kin.is_some_and(|words| words < CLOSE), weight);
+        let far = if beneficiary { self.weights.kin_beneficiary } else { self.weights.kin_far };
+        stance.weigh(kin.is_some_and(|words| words >= CLOSE), far);
+        stance.weigh(kin.is_some() && self.is_only_city(), self.weights.kin_alone);
         // In "the flat is old, it is in Hadera" Hebrew says "she".
-        let third = self.beside(Cue::Third, 1) && !self.before(Cue::Site, CLAUSE);
+        let third = self.beside(Cue::Third, 1)
+            && !self.before(Cue::Site, CLAUSE)
+            && self.scene.speaks_of_kin();
         stance.weigh(
             third,
             if beneficiary { self.weights.third_beneficiary } else { self.weights.third },
         );
         stance.weigh(beneficiary && self.before(Cue::Me, 1), self.weights.me_for_another);
         stance.weigh(
-            self.lately(Cue::Recommend, CLAUSE) || self.after(Cue::Recommend, 3),
+            self.lately(Cue::Recommend, CLAUSE)
+                || self.after(Cue::Recommend, 3) && !self.after(Cue::Kin, 2),
             self.weights.recommended,
         );
         stance.weigh(self.before(Cue::Work, 4), self.weights.work);
@@ -262,7 +338,8 @@ impl<'s, 'c> Place<'s, 'c> {
         stance.weigh(self.contrasted(), self.weights.contrasted);
         let elsewhere = self.lately(Cue::Elsewhere, CLAUSE) || self.after(Cue::Elsewhere, 1);
         stance.weigh(elsewhere, self.weights.elsewhere);
-        stance.beside = elsewhere || kin || self.lately(Cue::Past, CLAUSE);
+        stance.beside =
+            elsewhere || kin.is_some() || past.is_some() || self.is_landmark_of_another();
         stance.weigh(self.is_origin_of_move(), self.weights.from_to);
         stance.weigh(self.is_landmark_of_another(), self.weights.near_another);
         stance.exclude(self.is_numbered_street());
@@ -270,6 +347,7 @@ impl<'s, 'c> Place<'s, 'c> {
         let asks = !self.agent && self.beside(Cue::Guess, 1) && !self.answers;
         stance.weigh(asks && self.passage.speaker == Speaker::Caller, self.weights.caller_guess);
         stance.weigh(self.is_followed_by_site(), self.weights.before_site);
+        stance.weigh(self.is_part_of_next(), self.weights.before_another);
     }
 
     /// Where the next other city is named in the same segment.
@@ -294,18 +372,37 @@ impl<'s, 'c> Place<'s, 'c> {
         let boulevard = self.passage.text.tokens.get(self.start);
         let boulevard = boulevard.is_some_and(|token| self.passage.text.word(token) == "שדרות");
         stance.exclude(boulevard && self.next_city(0).is_some());
+        // "אזור חיפה" is no town called so.
+        let area = self
+            .passage
+            .text
+            .tokens
+            .get(self.start)
+            .is_some_and(|token| self.passage.text.word(token).ends_with("אזור"));
+        let more = self.passage.text.tokens.get(self.end);
+        stance.exclude(area && more.is_some_and(|next| next.before == Break::None));
         let placed = self.within || self.from || self.answers;
         let person = self.beside(Cue::Person, 0) || self.after(Cue::PersonAfter, 0);
-        stance.exclude(doubtful && person && !placed);
-        stance.deny(self.beside(Cue::Named, 0) && !self.within && !self.from);
+        stance.placed = placed || self.is_placed();
+        stance.exclude(doubtful && person && !stance.placed);
+        let named = self.beside(Cue::Named, 0) && !self.within && !self.from;
+        stance.exclude(named);
         let asked_name =
             self.scene.previous(self.mention.segment).is_some_and(|p| p.has(Cue::AskName));
-        stance.deny(asked_name && self.start < 4 && !self.within && !self.from);
+        let placed = self.within || self.from || self.region() > 0;
+        let gives_name = asked_name && self.start < 4 && !placed;
+        stance.exclude(gives_name);
+        stance.person = named || gives_name;
         let greeted = self.agent && self.mention.segment < 2 && self.passage.has(Cue::Greeting)
-            || self.agent && self.mention.segment == 0;
+            || self.agent && self.mention.segment == 0 && !self.asks_shortly();
         let opens = self.start < 5
             && self.passage.after(Cue::Greeting, self.end, 4, Break::Question).is_some();
         stance.exclude((greeted || opens && self.mention.segment == 0) && !self.is_guess());
+    }
+
+    /// "Toledo?": no greeting is as short, or a question.
+    fn asks_shortly(&self) -> bool {
+        self.passage.asks() && self.passage.text.tokens.len() <= 3
     }
 
     /// "Are you in Haifa?", "לקריית גת, נכון?".

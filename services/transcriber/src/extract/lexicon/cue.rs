@@ -36,6 +36,8 @@ pub enum Cue {
     Correct,
     /// "But", "עכשיו".
     But,
+    /// "Here", "פה".
+    Here,
     /// Before a name that is a street's or an institution's.
     StreetBefore,
     /// After such a name.
@@ -108,7 +110,7 @@ pub enum Cue {
 
 impl Cue {
     /// All of them, in their order.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 48] = [
         Self::Need,
         Self::Live,
         Self::Site,
@@ -122,6 +124,7 @@ impl Cue {
         Self::Negate,
         Self::Correct,
         Self::But,
+        Self::Here,
         Self::StreetBefore,
         Self::StreetAfter,
         Self::Greeting,

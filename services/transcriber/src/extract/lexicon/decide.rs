@@ -95,7 +95,9 @@ pub fn candidates(
     if kind == Kind::Service {
         return ranking.rank(heard, &stances, &ranked);
     }
-    let reluctance = reluctance(&heard.scene, &weights.decide);
+    // A wrong number, an advertisement, a cancellation, someone who looks for a job.
+    let decide = &weights.decide;
+    let reluctance = decide.unwanted * (heard.unwanted + decide.unwanted_from).max(0.0);
     for candidate in &mut ranked {
         candidate.score -= reluctance;
     }
@@ -112,6 +114,9 @@ pub fn study(heard: &Heard<'_>, weights: &Weights, ranking: &Ranking) -> (Vec<Cl
 fn by_rule(heard: &Heard<'_>, weights: &Weights, kind: Kind) -> (Vec<Stance>, Vec<Candidate>) {
     let scene = &heard.scene;
     let mut stances: Vec<Stance> = judge_all(scene, weights, kind);
+    if kind == Kind::City {
+        city::hear_turns(scene, &weights.city, &mut stances);
+    }
     let weights = &weights.decide;
     answer(scene, weights, &mut stances);
     let denied = distrust(scene, weights, &mut stances, &HashSet::new());
@@ -142,18 +147,6 @@ pub fn reluctant(scene: &Scene<'_>) -> [u8; 3] {
         }
     }
     seen
-}
-
-/// What speaks against any work at all. Who says so twice means it.
-fn reluctance(scene: &Scene<'_>, weights: &DecideWeights) -> f32 {
-    let seen = reluctant(scene);
-    let [wrong, idle, applicant] = seen;
-    let first = |seen: u8, weight: f32| if seen > 0 { weight } else { 0.0 };
-    let again = seen.iter().map(|seen| u16::from(*seen)).sum::<u16>().saturating_sub(1).min(3);
-    first(wrong, weights.wrong)
-        + first(idle, weights.idle)
-        + first(applicant, weights.applicant)
-        + f32::from(again) * weights.reluctant_again
 }
 
 fn judge_all(scene: &Scene<'_>, weights: &Weights, kind: Kind) -> Vec<Stance> {
@@ -217,6 +210,9 @@ fn correct(scene: &Scene<'_>, weights: &DecideWeights, stances: &mut [Stance]) {
         let Some(at) = correction(scene, mention).filter(|at| is_firm(scene, stance, *at)) else {
             continue;
         };
+        if mention.kind == Kind::City && city::repeats_guess(scene, mention, at) {
+            continue;
+        }
         for old in earlier.iter_mut().rev().take(8) {
             let known = old.of(scene);
             let before = known.segment < mention.segment || known.tokens.end <= at + 2;

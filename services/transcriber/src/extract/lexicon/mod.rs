@@ -14,6 +14,7 @@ mod relevance;
 mod scene;
 mod service;
 mod stance;
+mod unwanted;
 mod weights;
 
 /// What services are ranked by, for learning the weights.
@@ -24,7 +25,7 @@ pub mod learning {
     };
 }
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use domain::{Extraction, Field, Transcript};
 
@@ -40,6 +41,7 @@ use self::{
     ranking::{Ranking, Standings},
     relevance::Clue,
     scene::{Scene, Target},
+    unwanted::Unwanted,
     weights::Weights,
 };
 use super::{
@@ -55,6 +57,7 @@ pub struct Lexicon {
     weights: Arc<Weights>,
     ranking: Arc<Ranking>,
     phrases: Arc<Phrases>,
+    unwanted: Arc<Unwanted>,
 }
 
 /// A transcript that was read, to be judged with several weights.
@@ -63,6 +66,17 @@ pub struct Heard<'l> {
     scene: Scene<'l>,
     parts: Vec<Part>,
     impression: Impression<'l>,
+    /// Log-odds that nobody wants any work, from the words alone.
+    unwanted: f32,
+}
+
+impl Heard<'_> {
+    /// The words and pairs of words that were said, each after its side, to fit weights to.
+    pub fn said(&self) -> Vec<String> {
+        let mut said = Vec::new();
+        unwanted::each(&self.scene, &mut |words| said.push(words.to_owned()));
+        said
+    }
 }
 
 impl Lexicon {
@@ -82,14 +96,19 @@ impl Lexicon {
         let mut builder = MatcherBuilder::new();
         // Cues first: their words are never read as a misspelt name.
         add_cues(cues, &mut builder, Target::Cue)?;
+        for word in often_said() {
+            builder.common(&word);
+        }
         for word in EXPECTING {
             builder.expect_after(word);
         }
         for (number, entry) in catalogue.entries.iter().enumerate() {
             for (index, phrase) in entry.phrases.iter().enumerate() {
                 let target = Target::Phrase(id(number), id(index));
-                let forgiving = phrase.strength >= Strength::Said && !phrase.doubtful
-                    || phrase.doubtful && is_long(entry, phrase);
+                let spelt = phrase.landmark && !is_long(entry, phrase);
+                let forgiving = !spelt
+                    && phrase.strength >= Strength::Said
+                    && (!phrase.doubtful || is_long(entry, phrase));
                 builder.add(&phrase.pattern, target, forgiving);
                 if let Some(joined) = joined(entry, phrase) {
                     builder.add(&joined, target, forgiving);
@@ -102,7 +121,9 @@ impl Lexicon {
         let weights = Arc::new(Weights::built_in()?);
         let ranking = Arc::new(Ranking::built_in()?);
         let phrases = Arc::new(Phrases::count(&catalogue));
-        Ok(Self { catalogue, matcher: Arc::new(builder.build()), weights, ranking, phrases })
+        let unwanted = Arc::new(Unwanted::built_in());
+        let matcher = Arc::new(builder.build());
+        Ok(Self { catalogue, matcher, weights, ranking, phrases, unwanted })
     }
 
     /// The same rules with other weights (TOML as in `data/weights.toml`), while they are fitted.
@@ -131,7 +152,8 @@ impl Lexicon {
         let scene = Scene::read(&self.catalogue, &self.matcher, transcript);
         let parts = Part::of(&scene);
         let impression = Impression::new(&self.phrases, &scene, &parts);
-        Heard { scene, parts, impression }
+        let unwanted = self.unwanted.hear(&scene);
+        Heard { scene, parts, impression, unwanted }
     }
 
     /// The entries that could fill a field, best first, each with its evidence in log-odds
@@ -213,6 +235,17 @@ const EXPECTING: [&str; 28] = [
     "איפה",
     "גרה",
 ];
+
+/// Words that callers say in more than one sentence: no misspelt names.
+fn often_said() -> HashSet<String> {
+    let (mut once, mut often) = (HashSet::new(), HashSet::new());
+    for word in Phrases::words() {
+        if !once.insert(word.clone()) {
+            often.insert(word);
+        }
+    }
+    often
+}
 
 /// A doubtful name may be misspelt only if it is long enough to be no other word.
 fn is_long(entry: &Entry, phrase: &Phrase) -> bool {

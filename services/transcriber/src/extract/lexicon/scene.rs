@@ -78,6 +78,7 @@ pub struct Scene<'c> {
     /// Services that the company names in its greeting.
     pub greeted: Vec<usize>,
     for_another: bool,
+    of_kin: bool,
     asks_for_service: bool,
 }
 
@@ -96,6 +97,7 @@ impl<'c> Scene<'c> {
             opening: None,
             greeted: Vec::new(),
             for_another: false,
+            of_kin: false,
             asks_for_service: false,
         };
         let mut left = MAX_WORDS;
@@ -103,8 +105,9 @@ impl<'c> Scene<'c> {
             let mut text = Text::new(&spoken.text);
             text.tokens.truncate(left);
             left -= text.tokens.len();
-            let (mut mentions, cues) = scene.sort(segment, matcher.find(&text));
+            let (mut mentions, mut cues) = scene.sort(segment, matcher.find(&text));
             scene.settle_regions(&text, &mut mentions);
+            drop_parts_of_names(&mentions, &mut cues);
             scene.drop_parts_of_cities(&mut mentions);
             scene.mentions.extend(mentions);
             if scene.mentions.len() >= MAX_MENTIONS {
@@ -126,6 +129,8 @@ impl<'c> Scene<'c> {
         let mut cities = scene.mentions.iter().filter(|m| m.kind == Kind::City && m.distance < 2);
         let first = cities.next().map(|m| m.entry);
         scene.only_city = first.filter(|entry| cities.all(|m| m.entry == *entry));
+        scene.of_kin =
+            scene.passages.iter().any(|p| p.speaker != Speaker::Agent && p.has(Cue::Kin));
         let asks_for = |p: &Passage| p.speaker != Speaker::Agent && p.has(Cue::KinNeeds);
         scene.for_another = scene.passages.iter().any(asks_for)
             || scene.mentions.iter().any(|m| scene.befalls_kin(m));
@@ -249,6 +254,10 @@ impl<'c> Scene<'c> {
         match mention.kind {
             // Cities of one name share a span; their regions decide later.
             Kind::City if outer == inner => known.distance < mention.distance,
+            // "In Ann Arbor" is no badly heard name of three words.
+            Kind::City if (known.distance < 2) != (mention.distance < 2) => {
+                overlap && known.distance < mention.distance
+            }
             Kind::City => overlap && (outer.len(), inner.start) > (inner.len(), outer.start),
             Kind::Region => false,
             Kind::Service => {
@@ -271,6 +280,11 @@ impl<'c> Scene<'c> {
     /// Whether the caller wants the work for someone else: "for my mother".
     pub fn acts_for_another(&self) -> bool {
         self.for_another
+    }
+
+    /// Whether the caller speaks of anyone else: "my sister".
+    pub fn speaks_of_kin(&self) -> bool {
+        self.of_kin
     }
 
     /// The phrase a mention was recognised by.
@@ -302,13 +316,31 @@ impl<'c> Scene<'c> {
 
     /// The next segment, if it is by the other side.
     pub fn next(&self, segment: usize) -> Option<&Passage> {
-        let own = self.passages[segment].speaker;
-        self.passages[segment + 1..]
-            .iter()
-            .take(4)
-            .find(|p| !p.text.tokens.is_empty())
-            .filter(|p| p.speaker != own)
+        self.reply(segment).map(|reply| &self.passages[reply])
     }
+
+    /// The number of the next segment, if it is by the other side.
+    pub fn reply(&self, segment: usize) -> Option<usize> {
+        let own = self.passages[segment].speaker;
+        (segment + 1..self.passages.len())
+            .take(4)
+            .find(|at| !self.passages[*at].text.tokens.is_empty())
+            .filter(|at| self.passages[*at].speaker != own)
+    }
+}
+
+/// The "בית" of בית שמש is no house.
+fn drop_parts_of_names(mentions: &[Mention], cues: &mut Vec<(Cue, Range<usize>)>) {
+    let names: Vec<&Range<usize>> = mentions
+        .iter()
+        .filter(|m| m.kind == Kind::City && m.distance < 2 && m.tokens.len() > 1)
+        .map(|m| &m.tokens)
+        .collect();
+    cues.retain(|(cue, span)| {
+        let first = names.partition_point(|name| name.end <= span.start);
+        let within = |name: &&&Range<usize>| name.start <= span.start && span.end <= name.end;
+        *cue == Cue::Inside || names.get(first).filter(within).is_none()
+    });
 }
 
 /// Leaves out cues inside a longer one: the "not" in "not far from".

@@ -15,12 +15,30 @@ pub struct Stance {
     pub denied: bool,
     /// Said of something else than the work: it corrects nothing.
     pub beside: bool,
+    /// A person bears the name.
+    pub person: bool,
+    /// Words around it speak of a place.
+    pub placed: bool,
+    /// What is worked on is said to be there.
+    pub site: bool,
+    /// The caller is said to be there, or to come from there.
+    pub own: bool,
 }
 
 impl Stance {
     /// Starts with what is known before the words around it are heard.
     pub fn new(mention: usize, score: f32) -> Self {
-        Self { mention, score, excluded: false, denied: false, beside: false }
+        Self {
+            mention,
+            score,
+            excluded: false,
+            denied: false,
+            beside: false,
+            person: false,
+            placed: false,
+            site: false,
+            own: false,
+        }
     }
 
     /// Adds a weight where a condition holds.

@@ -76,6 +76,13 @@ pub struct CityWeights {
     pub untold: f32,
     pub region: f32,
     pub site: f32,
+    pub site_far: f32,
+    pub subject_site: f32,
+    pub subject_foreign: f32,
+    /// The work is said to be elsewhere than the caller.
+    pub outdone: f32,
+    /// Named beside a guess that is accepted.
+    pub aside: f32,
     pub live: f32,
     pub serve: f32,
     pub need: f32,
@@ -91,7 +98,11 @@ pub struct CityWeights {
     pub from_introduced: f32,
     pub origin: f32,
     pub past: f32,
+    pub past_far: f32,
+    pub past_alone: f32,
     pub kin: f32,
+    pub kin_far: f32,
+    pub kin_alone: f32,
     pub kin_beneficiary: f32,
     pub third: f32,
     pub third_beneficiary: f32,
@@ -103,10 +114,17 @@ pub struct CityWeights {
     pub guessed: f32,
     pub by_ear: f32,
     pub near_another: f32,
+    /// The origin of a move to somewhere else.
+    pub moved_from: f32,
+    /// The caller repeats where the company comes from.
+    pub echoed: f32,
+    /// The agent takes up the city that the caller named.
+    pub taken_up: f32,
     pub from_to: f32,
     pub elsewhere: f32,
     pub caller_guess: f32,
     pub before_site: f32,
+    pub before_another: f32,
     pub to_origin: f32,
     pub alone: f32,
     /// No service was asked for, as far as anyone can tell.
@@ -131,13 +149,10 @@ pub struct DecideWeights {
     /// Evidence a service or a city must outweigh to be given at all.
     pub no_service: f32,
     pub no_city: f32,
-    /// Evidence that a wrong number, a caller who wants no work, or one who looks for a job must
-    /// be outweighed by.
-    pub wrong: f32,
-    pub idle: f32,
-    pub applicant: f32,
-    /// More of it, for each time it is said again.
-    pub reluctant_again: f32,
+    /// For each unit by which the words of the call sound more as if nobody wanted any work.
+    pub unwanted: f32,
+    /// From how far below even odds on that counts.
+    pub unwanted_from: f32,
 }
 
 /// From evidence to a probability.

@@ -113,6 +113,19 @@ impl Neighbours {
         }
     }
 
+    /// Appends the words of which this one lacks a letter, or has one too many or another one.
+    pub(super) fn read_near(&self, word: &str, prefix: Prefix, readings: &mut Vec<Reading>) {
+        let letters: Vec<char> = word.chars().take(MAX + 1).collect();
+        if !(least(&letters)..=MAX).contains(&letters.len()) {
+            return;
+        }
+        for index in self.candidates(word, &letters) {
+            if strsim::osa_distance(&self.words[index as usize].0, word) == 1 {
+                readings.push(self.reading(index, prefix, 3));
+            }
+        }
+    }
+
     fn candidates(&self, word: &str, letters: &[char]) -> Vec<u32> {
         let mut found: Vec<u32> = Vec::new();
         found.extend(self.by_deletion.get(word).into_iter().flatten());
@@ -169,6 +182,7 @@ fn by_ear(letters: &[char]) -> Option<String> {
         let voice = match voice {
             'ח' => 'כ',
             'צ' => 'ס',
+            'z' => 's',
             'a' | 'e' | 'i' | 'o' | 'u' if at == 0 => 'a',
             'א' | 'ה' | 'ו' | 'י' if at == 0 => 'א',
             'a' | 'e' | 'i' | 'o' | 'u' | 'h' | 'v' | 'א' | 'ה' | 'ו' | 'י' => continue,

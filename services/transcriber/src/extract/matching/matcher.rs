@@ -75,6 +75,11 @@ impl<T: Clone + PartialEq> MatcherBuilder<T> {
         self.vocabulary.keep_whole(word);
     }
 
+    /// A word that is often said, which is never read as a misspelt name.
+    pub fn common(&mut self, word: &str) {
+        self.vocabulary.keep_spelling(word);
+    }
+
     /// Adds a phrase; a forgiving one is also found when its words are slightly misspelt.
     pub fn add(&mut self, pattern: &Pattern, target: T, forgiving: bool) {
         let slots = pattern.slots.iter().map(|slot| self.compile(slot)).collect();
@@ -368,13 +373,20 @@ impl<T: Clone + PartialEq> Matcher<T> {
                 if apart || other || self.vocabulary.is_ordinary(word) {
                     break;
                 }
-                unknown |= read.words[at + count].is_empty();
+                let known = &read.all[read.words[at + count].clone()];
+                let half = token.script == Script::Hebrew && self.vocabulary.has_half(known);
+                unknown |= !self.vocabulary.is_common(word) && (known.is_empty() || half);
                 heard.push_str(word);
                 readings.clear();
                 if spelt >= SPELT && count + 1 == spelt {
                     self.vocabulary.read(&heard, &mut readings);
-                } else if unknown {
-                    self.vocabulary.read_by_ear(&heard, &mut readings);
+                } else if unknown && (count > 0 || known.is_empty()) {
+                    if count != 1 || known.is_empty() {
+                        self.vocabulary.read_pieces(&heard, &mut readings);
+                    }
+                    if readings.is_empty() {
+                        self.vocabulary.read_by_ear(&heard, &mut readings);
+                    }
                 }
                 let found = readings.iter().map(|reading| (at, count + 1, *reading));
                 read.ears.extend(found);

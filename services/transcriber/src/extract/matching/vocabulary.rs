@@ -43,6 +43,8 @@ pub struct Vocabulary {
     neighbours: Neighbours,
     torn: HashMap<Box<str>, WordId, FixedState>,
     whole: HashSet<Box<str>, FixedState>,
+    common: HashSet<Box<str>, FixedState>,
+    short: HashMap<Box<str>, WordId, FixedState>,
     halves: HashSet<WordId, FixedState>,
     expecting: HashSet<WordId, FixedState>,
 }
@@ -52,6 +54,8 @@ const MAX_PREFIX: usize = 4;
 
 /// Shorter words are not looked for in two halves; Hebrew ones may have one letter less.
 const MIN_TORN: usize = 6;
+/// The same where a name is expected.
+const MIN_SHORT: usize = 4;
 /// Shorter names of two words must be spelt right.
 const MIN_HALVES: usize = 6;
 
@@ -68,6 +72,16 @@ impl Vocabulary {
         self.whole.insert(word.into());
     }
 
+    /// A word that is often said: never read as a misspelt name. Its first letters may come off.
+    pub fn keep_spelling(&mut self, word: &str) {
+        self.common.insert(word.into());
+    }
+
+    /// Whether it is a word that is often said.
+    pub fn is_common(&self, word: &str) -> bool {
+        self.common.contains(word) || self.whole.contains(word)
+    }
+
     /// The word's number.
     pub fn get(&self, word: &str) -> Option<WordId> {
         self.words.get(word).copied()
@@ -81,6 +95,9 @@ impl Vocabulary {
         if word.chars().nth(least - 1).is_some() {
             self.torn.insert(word.into(), id);
         }
+        if word.chars().nth(MIN_SHORT - 1).is_some() {
+            self.short.insert(word.into(), id);
+        }
     }
 
     /// Appends the ways to read a word: as it stands, without Hebrew prefixes, and, if it is
@@ -92,7 +109,7 @@ impl Vocabulary {
         if self.whole.contains(word) {
             return;
         }
-        if readings.len() > before {
+        if readings.len() > before && !self.common.contains(word) {
             // Spellings mix: "Petach Tikva" and "Petah Tiqwa" make "Petach Tiqwa".
             let known = readings.len();
             self.neighbours.read_alike(word, readings);
@@ -107,7 +124,7 @@ impl Vocabulary {
         for (stem, prefix) in &stems {
             self.read_exact(stem, *prefix, readings);
         }
-        if readings.len() > before {
+        if readings.len() > before || self.common.contains(word) {
             return;
         }
         self.neighbours.read(word, Prefix::default(), readings);
@@ -152,6 +169,19 @@ impl Vocabulary {
                 self.neighbours.read_by_ear(stem, prefix, readings);
             }
         }
+    }
+
+    /// Appends the name that was torn into these words, or lost a letter ("hi fa", "tel a viv",
+    /// "lizabeth"). Right only where a name is expected.
+    pub fn read_pieces(&self, heard: &str, readings: &mut Vec<Reading>) {
+        let whole = std::iter::once((heard, Prefix::default())).chain(stems(heard));
+        for (stem, prefix) in whole {
+            if let Some(word) = self.short.get(stem) {
+                readings.push(Reading { word: *word, prefix, distance: 2 });
+                return;
+            }
+        }
+        self.neighbours.read_near(heard, Prefix::default(), readings);
     }
 
     /// After this word a name may follow that was heard badly.

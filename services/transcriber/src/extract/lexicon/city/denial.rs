@@ -12,7 +12,10 @@ use crate::extract::{
 impl Place<'_, '_> {
     pub(super) fn exclude_denied(&self, stance: &mut Stance) {
         let negated = self.is_negated();
-        stance.deny(negated && !self.agent);
+        // "Not Sderot in Tel Aviv": another one of the same name.
+        let namesake = negated && self.is_namesake();
+        stance.deny(negated && !self.agent && !namesake);
+        stance.exclude(!negated && self.is_namesakes_place());
         stance.exclude(negated);
         // "Haifa, no, Acre"; "are you in Charleston no I'm in Savannah".
         let no = self.passage.after(Cue::No, self.end, 1, Break::Question);
@@ -21,6 +24,39 @@ impl Place<'_, '_> {
         stance.deny(taken_back);
         let both_sides = self.passage.speaker == Speaker::Unknown && self.beside(Cue::Guess, 1);
         stance.weigh(both_sides && !self.passage.has(Cue::Yes), self.weights.guessed);
+    }
+
+    /// Whether what is denied is a place of that name in the city named right after it, or in the
+    /// region of a relative clause ("לא טייבה שבגליל").
+    fn is_namesake(&self) -> bool {
+        let next = self.scene.mentions.get(self.number() + 1..).into_iter().flatten();
+        let next =
+            next.into_iter().find(|m| m.kind == Kind::City && m.segment == self.mention.segment);
+        let within = |m: &crate::extract::lexicon::scene::Mention| {
+            // "לא בירושלים אני במעלה אדומים"
+            m.tokens.start == self.end
+                && m.entry != self.mention.entry
+                && (m.prefix.within
+                    || self.passage.before(Cue::Inside, m.tokens.start, 0, Break::Comma).is_some())
+        };
+        let clause = self.passage.text.tokens.get(self.end).is_some_and(|token| {
+            token.before == Break::None && self.passage.text.word(token).starts_with("שב")
+        });
+        next.is_some_and(within) || clause
+    }
+
+    fn is_namesakes_place(&self) -> bool {
+        let before = self.scene.mentions[..self.number()].iter().next_back();
+        before.is_some_and(|m| {
+            m.kind == Kind::City
+                && m.segment == self.mention.segment
+                && m.tokens.end == self.start
+                && m.entry != self.mention.entry
+                && {
+                    let place = Place::new(self.scene, self.weights, m);
+                    place.is_negated() && place.is_namesake()
+                }
+        })
     }
 
     /// "בחולון לא בבת ים": without a pause the Hebrew "no" is a "not", and denies the next city.
@@ -56,8 +92,14 @@ impl Place<'_, '_> {
                 "in" | "at" | "from" | "to" | "near" | "the" | "for"
             )
         };
+        // "לא בלפור בתל אביב, בת ים"
+        let elsewhere = self.within && distance == 1 && {
+            let next = self.next_city(1).and_then(|next| passage.text.tokens.get(next));
+            next.is_some_and(|token| token.before >= Break::Comma)
+        };
         if !self.passage.text.tokens[at..self.start].iter().all(joins)
             && !self.beside(Cue::Inside, 0)
+            && !elsewhere
         {
             return false;
         }
@@ -87,7 +129,7 @@ impl Place<'_, '_> {
     }
 
     /// "Even Yehuda." "Even Yehuda Street?" "No, Even Yehuda": the same speaker said so before.
-    fn is_said_before(&self) -> bool {
+    pub(super) fn is_said_before(&self) -> bool {
         self.scene.mentions[..self.number()].iter().any(|m| {
             m.segment < self.mention.segment
                 && m.entry == self.mention.entry

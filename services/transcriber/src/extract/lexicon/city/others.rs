@@ -3,7 +3,11 @@
 use domain::Speaker;
 
 use super::{CLAUSE, Place};
-use crate::extract::{catalogue::Kind, lexicon::cue::Cue, text::Break};
+use crate::extract::{
+    catalogue::Kind,
+    lexicon::cue::Cue,
+    text::{Break, Script},
+};
 
 /// Numbers of houses.
 const FEMININE: [&str; 17] = [
@@ -26,6 +30,9 @@ const FEMININE: [&str; 17] = [
     "תשעימ",
 ];
 
+/// What else is counted in the feminine.
+const UNITS: [&str; 8] = ["מעלות", "שנה", "שנימ", "דקות", "שעות", "יחידות", "דירות", "פעמימ"];
+
 impl Place<'_, '_> {
     /// "In Gan Yavne near Ashdod": the second only says where the first is.
     pub(super) fn is_landmark_of_another(&self) -> bool {
@@ -36,6 +43,20 @@ impl Place<'_, '_> {
                 && m.entry != self.mention.entry
                 && m.segment == self.mention.segment
                 && self.start - m.tokens.end.min(self.start) <= 4
+        })
+    }
+
+    /// "Canton. Baltimore.", "by Sahara and Decatur, Vegas": a part or a street of the next.
+    pub(super) fn is_part_of_next(&self) -> bool {
+        let next =
+            self.scene.mentions.iter().skip(self.number() + 1).find(|m| m.kind == Kind::City);
+        next.is_some_and(|m| {
+            m.segment == self.mention.segment
+                && m.tokens.start == self.end
+                && m.entry != self.mention.entry
+                && !m.prefix.any
+                && !self.agent
+                && !self.mention.prefix.from
         })
     }
 
@@ -57,7 +78,9 @@ impl Place<'_, '_> {
             let word = text.word(token);
             word.len() <= 3 && word.bytes().all(|byte| byte.is_ascii_digit())
         });
-        number && self.next_city(4).is_some() || self.is_counted()
+        // English puts the number before the street: "Akron, 814 Toledo Avenue".
+        let hebrew = text.tokens.get(self.start).is_some_and(|t| t.script == Script::Hebrew);
+        hebrew && (number && self.next_city(4).is_some() || self.is_counted())
     }
 
     /// "אילת שמונה": a street and its number, which Hebrew counts in the feminine.
@@ -66,7 +89,11 @@ impl Place<'_, '_> {
         let number = text.tokens.get(self.end).is_some_and(|token| {
             token.before == Break::None && FEMININE.contains(&text.word(token))
         });
-        number && !self.within && !self.to && !self.from
+        let unit = text.tokens[self.end..].iter().skip(1).take(3).any(|token| {
+            let word = text.word(token);
+            UNITS.iter().any(|unit| word == *unit)
+        });
+        number && !unit && !self.within && !self.to && !self.from
     }
 
     /// "In la ray dough." "Laredo, okay.": the agent repeats the city that the caller just said.

@@ -4,7 +4,11 @@
 //! "Tackling the Poor Assumptions of Naive Bayes Text Classifiers" (ICML 2003), which stays sound
 //! where classes have few examples, and not equally many.
 
-use std::{collections::HashMap, hash::BuildHasher, ops::Range};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::BuildHasher,
+    ops::Range,
+};
 
 use foldhash::fast::FixedState;
 use include_dir::{Dir, include_dir};
@@ -86,6 +90,17 @@ impl Phrases {
             }
         }
         counter.finish(catalogue)
+    }
+
+    /// The words of the example sentences, once for each sentence.
+    pub fn words() -> impl Iterator<Item = String> {
+        let files = EXAMPLES.dirs().flat_map(Dir::files);
+        let lines = files.flat_map(|file| file.contents_utf8().unwrap_or_default().lines());
+        lines.flat_map(|line| {
+            let text = Text::new(line);
+            let words: HashSet<&str> = text.tokens.iter().map(|t| text.word(t)).collect();
+            words.into_iter().map(str::to_owned).collect::<Vec<_>>()
+        })
     }
 
     /// Looks a text's words up.

@@ -197,7 +197,6 @@ mod tests {
         lexicon::confidence::FLOOR,
     };
 
-    use super::*;
 
     /// The built-in services, of which the rules know no more than their names.
     fn by_name_only() -> Lexicon {

@@ -45,6 +45,19 @@ impl Passage {
         self.cues.iter().take_while(|(_, span)| span.start < words).any(|(c, _)| *c == cue)
     }
 
+    /// Whether it begins with a "no", be it after a "yeah" or "well".
+    pub fn refuses(&self) -> bool {
+        self.opens_with(Cue::No, 1)
+            || self.cues.iter().any(|(cue, span)| {
+                let first = self.text.tokens.first().map(|token| self.text.word(token));
+                let soft = matches!(
+                    first,
+                    Some("yeah" | "well" | "oh" | "uh" | "um" | "ah" | "אה" | "כנ" | "טוב")
+                );
+                *cue == Cue::No && span.start == 1 && soft
+            })
+    }
+
     /// The cues that begin in a range of words.
     pub fn cues_in(&self, tokens: Range<usize>) -> &[(Cue, Range<usize>)] {
         let from = self.cues.partition_point(|(_, span)| span.start < tokens.start);

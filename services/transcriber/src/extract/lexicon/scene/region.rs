@@ -30,6 +30,7 @@ impl Scene<'_> {
             let is_region = mention.kind == Kind::City
                 && last.tokens.end == mention.tokens.start
                 && self.region_after(text, last) > 0;
+            let is_region = is_region || self.is_added_region(text, last, &mention);
             if !is_region {
                 settled.push(mention);
             }
@@ -43,6 +44,8 @@ impl Scene<'_> {
         for number in 0..self.mentions.len() {
             let mention = &self.mentions[number];
             let (segment, own) = (mention.segment, mention.entry);
+            self.settle_own_region(number, segment, own);
+            let mention = &self.mentions[number];
             let last = |entry: usize| {
                 (segment + 1..segment + 3).rev().find(|at| self.says_region(*at, entry))
             };
@@ -64,6 +67,39 @@ impl Scene<'_> {
             mention.entry = rival;
             mention.settled = true;
         }
+    }
+
+    /// "Vancouver." "Canada?" "Washington.": the state that the caller adds is no city.
+    fn settle_own_region(&mut self, number: usize, segment: usize, own: usize) {
+        let reply = segment + 2;
+        let speaker = |at: usize| self.passages.get(at).map(|p| p.speaker);
+        let between = self.mentions[number..]
+            .iter()
+            .any(|m| m.segment == segment + 1 && m.kind == Kind::City && m.entry != own);
+        if speaker(segment) != speaker(reply) || between || !self.says_region(reply, own) {
+            return;
+        }
+        let region = self.catalogue.entries[own].region.clone();
+        for later in &mut self.mentions[number + 1..] {
+            let entry = &self.catalogue.entries[later.entry];
+            let named = region.iter().any(|name| entry.is_called(name));
+            if later.segment == reply && later.kind == Kind::City && later.entry != own && named {
+                later.kind = Kind::Region;
+            }
+        }
+    }
+
+    /// "Rochester, Park Ave area, New York": the state comes a few words later.
+    fn is_added_region(&self, text: &Text, city: &Mention, mention: &Mention) -> bool {
+        let apart = mention.tokens.start.saturating_sub(city.tokens.end);
+        let word = |at: usize| text.tokens.get(at).map_or("", |token| text.word(token));
+        let last = mention.tokens.start.checked_sub(1).map_or("", word);
+        let entry = &self.catalogue.entries[mention.entry];
+        mention.kind == Kind::City
+            && city.entry != mention.entry
+            && (1..=4).contains(&apart)
+            && !matches!(last, "in" | "to" | "from" | "near" | "of" | "not" | "or" | "and" | "no")
+            && self.catalogue.entries[city.entry].region.iter().any(|name| entry.is_called(name))
     }
 
     /// Whether a state's full name is among the first words of a segment.
