@@ -14,11 +14,17 @@ fn the_tuning_calls_are_still_found() {
         "tuning-en-3.jsonl",
         "tuning-en-4.jsonl",
         "tuning-en-5.jsonl",
+        "tuning-en-6.jsonl",
+        "tuning-en-7.jsonl",
+        "tuning-en-8.jsonl",
         "tuning-he.jsonl",
         "tuning-he-2.jsonl",
         "tuning-he-3.jsonl",
         "tuning-he-4.jsonl",
         "tuning-he-5.jsonl",
+        "tuning-he-6.jsonl",
+        "tuning-he-7.jsonl",
+        "tuning-he-8.jsonl",
     ] {
         let opened = File::open(folder.join(file)).unwrap();
         calls.extend(evaluate::read(file, BufReader::new(opened)).unwrap());

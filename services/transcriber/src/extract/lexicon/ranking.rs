@@ -3,22 +3,20 @@
 //! The weights are data: `examples/extract_learn.rs` learns them from labelled calls and writes
 //! them into `data/ranking.toml`.
 
-use std::collections::{BTreeMap, HashMap};
+mod naming;
+
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use super::{
     Heard,
-    cue::Cue,
     decide::{self, Basis, Candidate},
-    part::Part,
     phrases::Sound,
     relevance::{self, Clue, Source, clues},
-    scene::Scene,
     stance::Stance,
 };
-use crate::extract::catalogue::{Kind, Strength};
-use domain::Speaker;
+use naming::Naming;
 
 /// What speaks for a service, in their order.
 pub const CIRCUMSTANCES: [&str; 29] = [
@@ -277,87 +275,6 @@ impl Evidence<'_> {
 const GRAIN: f32 = 0.4;
 /// The least posterior that is more than noise.
 const TRACE: f32 = 0.01;
-/// Words in which a denial opens an answer.
-const DENIAL: usize = 2;
-
-/// Which services are named where.
-struct Naming {
-    greeted: Vec<usize>,
-    greeted_things: Vec<usize>,
-    concluded: Option<usize>,
-    /// For each entry: the mentions by the caller, and the segments it is mentioned in.
-    told: HashMap<usize, (u16, Vec<usize>)>,
-}
-
-impl Naming {
-    fn of(scene: &Scene<'_>, parts: &[Part]) -> Self {
-        let mut naming = Self {
-            greeted: Vec::new(),
-            greeted_things: Vec::new(),
-            concluded: None,
-            told: HashMap::new(),
-        };
-        let mut last: Option<(usize, Vec<usize>)> = None;
-        let services = scene.mentions.iter().filter(|m| m.kind == Kind::Service);
-        for mention in services {
-            let strength = scene.phrase(mention).strength;
-            let part = parts[mention.segment];
-            if strength >= Strength::Said && part == Part::Agent {
-                match &mut last {
-                    Some((segment, named)) if *segment == mention.segment => {
-                        named.push(mention.entry);
-                    }
-                    _ => last = Some((mention.segment, vec![mention.entry])),
-                }
-            }
-            if strength < Strength::Thing {
-                continue;
-            }
-            if part == Part::Greeting {
-                let said = strength >= Strength::Said;
-                let list = if said { &mut naming.greeted } else { &mut naming.greeted_things };
-                if !list.contains(&mention.entry) {
-                    list.push(mention.entry);
-                }
-                continue;
-            }
-            let (count, segments) = naming.told.entry(mention.entry).or_default();
-            *count = count.saturating_add(u16::from(part.is_caller()));
-            if segments.last() != Some(&mention.segment) {
-                segments.push(mention.segment);
-            }
-        }
-        naming.concluded = last.and_then(|(segment, named)| {
-            let first = *named.first()?;
-            let denied = scene.passages.get(segment + 1).is_some_and(|reply| {
-                reply.speaker != Speaker::Agent
-                    && [Cue::No, Cue::Negate].iter().any(|cue| reply.opens_with(*cue, DENIAL))
-            });
-            (!denied && named.iter().all(|entry| *entry == first)).then_some(first)
-        });
-        naming
-    }
-
-    fn add(&self, entry: usize, found: &mut [f32; CIRCUMSTANCES.len()]) {
-        if self.greeted.contains(&entry) {
-            match self.greeted.len() {
-                1 => found[22] = 1.0,
-                2 => found[23] = 1.0,
-                _ => {}
-            }
-        } else if self.greeted.is_empty() && self.greeted_things == [entry] {
-            found[24] = 1.0;
-        }
-        if self.concluded == Some(entry) {
-            found[25] = 1.0;
-        }
-        if let Some((count, segments)) = self.told.get(&entry) {
-            found[26] = f32::from(*count).ln_1p();
-            found[27] = (segments.len() as f32).ln_1p();
-        }
-    }
-}
-
 /// What speaks for no service, but for the rules' finding none.
 fn absences(heard: &Heard<'_>) -> [f32; ABSENCES.len()] {
     let [wrong, idle, applicant] = decide::reluctant(&heard.scene);
@@ -378,4 +295,31 @@ fn absences(heard: &Heard<'_>) -> [f32; ABSENCES.len()] {
         (3.0 * agent).ln_1p(),
         most[3],
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_learned_weights_are_read_and_an_unknown_circumstance_is_refused() {
+        let ranking = Ranking::built_in().unwrap();
+        assert_eq!(ranking.circumstances.len(), CIRCUMSTANCES.len());
+        assert!(ranking.absences.iter().any(|weight| *weight != 0.0));
+        let source = "[mention]\n[window]\n[service]\nmoon = 1.0\n[none]\n";
+        let refused = Ranking::parse(source).unwrap_err().to_string();
+        assert!(refused.contains("moon"), "{refused}");
+    }
+
+    #[test]
+    fn more_relevant_clues_make_more_of_a_service() {
+        let mut one = Evidence::default();
+        one.add(Source::Mention, 1.0);
+        let mut two = Evidence::default();
+        two.add(Source::Mention, 1.0);
+        two.add(Source::Window, 2.0);
+        let relevant = CIRCUMSTANCES.iter().position(|name| *name == "relevant").unwrap();
+        assert!(two.circumstances()[relevant] > one.circumstances()[relevant]);
+        assert!(one.basis().is_none() && two.basis() == Some(Basis::Sound));
+    }
 }

@@ -197,7 +197,6 @@ mod tests {
         lexicon::confidence::FLOOR,
     };
 
-
     /// The built-in services, of which the rules know no more than their names.
     fn by_name_only() -> Lexicon {
         let mut catalogue = Catalogue::built_in().unwrap();
@@ -263,7 +262,7 @@ mod tests {
 
     #[test]
     fn what_the_caller_says_not_to_need_is_not_given() {
-        let lexicon = Lexicon::new(Arc::new(Catalogue::built_in().unwrap())).unwrap();
+        let lexicon = by_name_only();
         for text in [
             "I do not need my roof shingles or the gutters replaced.",
             "I don't need a plumber, thank you.",
