@@ -91,7 +91,7 @@ const OF_SERVICE: [&str; 3] = ["confirmed_service", "no_service", "corrected_gue
 /// Whether a weight is to be fitted.
 fn is_wanted(section: &str, name: &str) -> bool {
     let city = section == "city" || OF_CITY.contains(&name);
-    let service = matches!(section, "service" | "sound") || OF_SERVICE.contains(&name);
+    let service = section == "service" || OF_SERVICE.contains(&name);
     (!flag("--city") || city) && (!flag("--service") || service)
 }
 
@@ -152,7 +152,7 @@ fn fit(lexicon: &Lexicon, examples: &[&Example<'_>], start: Table) -> anyhow::Re
 fn felt_by(section: &str, name: &str) -> &'static [Kind] {
     if section == "city" || OF_CITY.contains(&name) {
         &[Kind::City]
-    } else if matches!(section, "service" | "sound") || OF_SERVICE.contains(&name) {
+    } else if section == "service" || OF_SERVICE.contains(&name) {
         &[Kind::Service]
     } else {
         &KINDS
@@ -227,7 +227,7 @@ fn reliability(kind: Kind, found: &[(f32, bool)]) {
 
 fn names(weights: &Table) -> Vec<(String, String)> {
     let mut names = Vec::new();
-    for section in ["service", "city", "decide", "sound"] {
+    for section in ["service", "city", "decide"] {
         if let Some(Value::Table(table)) = weights.get(section) {
             let wanted = table.keys().filter(|name| is_wanted(section, name));
             names.extend(wanted.map(|name| (section.to_owned(), name.clone())));

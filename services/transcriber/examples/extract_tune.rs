@@ -1,4 +1,4 @@
-//! Scores the rules with the phrases and weights on disk, so that data can be tuned without a
+//! Scores the rules with the catalogue, cues and weights on disk, so that data can be tuned without a
 //! compiler: `cargo run --example extract_tune -- FILE…`.
 
 use std::{fs::File, io::BufReader, path::Path, sync::Arc};
@@ -19,7 +19,10 @@ fn main() -> anyhow::Result<()> {
     let catalogue = Catalogue::parse("data", &source)?;
     let cues = std::fs::read_to_string(data.join("cues.toml"))?;
     let weights = std::fs::read_to_string(data.join("weights.toml"))?;
-    let lexicon = Lexicon::with_cues(Arc::new(catalogue), &cues)?.with_weights(&weights)?;
+    let ranking = std::fs::read_to_string(data.join("ranking.toml"))?;
+    let lexicon = Lexicon::with_cues(Arc::new(catalogue), &cues)?
+        .with_weights(&weights)?
+        .with_ranking(&ranking)?;
     let misses = std::env::args().any(|a| a == "--misses");
     let mut calls = Vec::new();
     for file in std::env::args().skip(1).filter(|a| !a.starts_with("--")) {

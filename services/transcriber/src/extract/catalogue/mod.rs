@@ -47,6 +47,11 @@ pub enum Strength {
     Name,
 }
 
+impl Strength {
+    /// All of them, weakest first.
+    pub const ALL: [Self; 5] = [Self::Hint, Self::Thing, Self::Sign, Self::Said, Self::Name];
+}
+
 /// One phrase of an entry.
 #[derive(Debug, Clone)]
 pub struct Phrase {

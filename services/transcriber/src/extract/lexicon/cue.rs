@@ -108,6 +108,60 @@ pub enum Cue {
     Aside,
 }
 
+impl Cue {
+    /// All of them, in their order.
+    pub const ALL: [Self; 48] = [
+        Self::Need,
+        Self::Live,
+        Self::Site,
+        Self::Serve,
+        Self::Near,
+        Self::Inside,
+        Self::Past,
+        Self::Kin,
+        Self::KinNeeds,
+        Self::Recommend,
+        Self::Negate,
+        Self::Correct,
+        Self::But,
+        Self::Here,
+        Self::StreetBefore,
+        Self::StreetAfter,
+        Self::Greeting,
+        Self::AskCity,
+        Self::AskService,
+        Self::AskName,
+        Self::Yes,
+        Self::No,
+        Self::Own,
+        Self::Named,
+        Self::Introduced,
+        Self::Person,
+        Self::PersonAfter,
+        Self::Origin,
+        Self::Work,
+        Self::Applicant,
+        Self::TradeOfKin,
+        Self::Done,
+        Self::Idle,
+        Self::Wrong,
+        Self::Guess,
+        Self::Tag,
+        Self::Third,
+        Self::Moved,
+        Self::Unserved,
+        Self::Recap,
+        Self::Dispatch,
+        Self::Me,
+        Self::Urgent,
+        Self::Relaxed,
+        Self::Fault,
+        Self::Mend,
+        Self::Elsewhere,
+        Self::Aside,
+    ];
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -150,4 +204,17 @@ pub fn add_cues<T: Clone + PartialEq>(
         builder.ordinary(&crate::extract::text::normalise_name(word));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_cues_is_whole_and_in_order() {
+        let last = *Cue::ALL.last().unwrap();
+        assert_eq!(last, Cue::Aside);
+        assert!(Cue::ALL.iter().enumerate().all(|(at, cue)| *cue as usize == at));
+        assert_eq!(Cue::ALL.len(), last as usize + 1);
+    }
 }

@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 use domain::Speaker;
 
 use super::{
-    Heard,
-    blend::blend,
-    city,
+    Heard, city,
     confidence::{FLOOR, calibrated, posterior},
     cue::Cue,
+    ranking::{Ranking, Standings},
+    relevance::{Clue, clues},
     scene::{Mention, Scene},
     service,
     stance::Stance,
@@ -59,8 +59,13 @@ pub struct Candidate {
 }
 
 /// The value of a field, if the evidence is good enough for one.
-pub fn choose(heard: &Heard<'_>, weights: &Weights, kind: Kind) -> Option<Choice> {
-    let ranked = candidates(heard, weights, kind);
+pub fn choose(
+    heard: &Heard<'_>,
+    weights: &Weights,
+    ranking: &Ranking,
+    kind: Kind,
+) -> Option<Choice> {
+    let ranked = candidates(heard, weights, ranking, kind);
     let best = ranked.first()?;
     let scores: Vec<f32> = ranked.iter().map(|candidate| candidate.score).collect();
     let posterior = posterior(&scores, weights.confidence.sharpness);
@@ -80,10 +85,37 @@ pub fn choose(heard: &Heard<'_>, weights: &Weights, kind: Kind) -> Option<Choice
 }
 
 /// All entries that have evidence, best first.
-pub fn candidates(heard: &Heard<'_>, weights: &Weights, kind: Kind) -> Vec<Candidate> {
+pub fn candidates(
+    heard: &Heard<'_>,
+    weights: &Weights,
+    ranking: &Ranking,
+    kind: Kind,
+) -> Vec<Candidate> {
+    let (stances, mut ranked) = by_rule(heard, weights, kind);
+    if kind == Kind::Service {
+        return ranking.rank(heard, &stances, &ranked);
+    }
+    // A wrong number, an advertisement, a cancellation, someone who looks for a job.
+    let decide = &weights.decide;
+    let sounds = (heard.unwanted + decide.unwanted_from).max(0.0);
+    let told = reluctant(&heard.scene).iter().any(|seen| *seen > 0);
+    let reluctance = decide.unwanted * sounds + if told { decide.told } else { 0.0 };
+    for candidate in &mut ranked {
+        candidate.score -= reluctance;
+    }
+    ranked
+}
+
+/// What services are ranked by, for learning the weights.
+pub fn study(heard: &Heard<'_>, weights: &Weights, ranking: &Ranking) -> (Vec<Clue>, Standings) {
+    let (stances, ranked) = by_rule(heard, weights, Kind::Service);
+    (clues(heard, &stances), ranking.standings(heard, &stances, &ranked))
+}
+
+/// What the rules make of all mentions, and of the entries, best first.
+fn by_rule(heard: &Heard<'_>, weights: &Weights, kind: Kind) -> (Vec<Stance>, Vec<Candidate>) {
     let scene = &heard.scene;
     let mut stances: Vec<Stance> = judge_all(scene, weights, kind);
-    let sound = &weights.sound;
     if kind == Kind::City {
         city::hear_turns(scene, &weights.city, &mut stances);
     }
@@ -97,25 +129,26 @@ pub fn candidates(heard: &Heard<'_>, weights: &Weights, kind: Kind) -> Vec<Candi
     for candidate in &mut ranked {
         candidate.score -= nothing;
     }
-    if kind == Kind::Service {
-        blend(scene, &heard.impression, sound, &mut ranked);
-    }
-    // A wrong number, an advertisement, a cancellation, someone who looks for a job.
-    let sounds = (heard.unwanted + weights.unwanted_from).max(0.0);
-    let reluctance =
-        weights.unwanted * sounds + if is_unwanted(scene) { weights.told } else { 0.0 };
-    for candidate in &mut ranked {
-        candidate.score -= reluctance;
-    }
-    ranked
+    (stances, ranked)
 }
 
-/// Whether anybody says in so many words that no work is wanted.
-fn is_unwanted(scene: &Scene<'_>) -> bool {
-    scene.passages.iter().any(|passage| {
+/// How often it is said that no work is wanted: a wrong number, an advertisement or a cancellation,
+/// someone who looks for a job.
+pub fn reluctant(scene: &Scene<'_>) -> [u8; 3] {
+    let mut seen = [0_u8; 3];
+    for passage in &scene.passages {
         let agent = passage.speaker == Speaker::Agent;
-        passage.has(Cue::Wrong) || !agent && (passage.has(Cue::Idle) || passage.has(Cue::Applicant))
-    })
+        for (cue, _) in &passage.cues {
+            let kind = match cue {
+                Cue::Wrong => 0,
+                Cue::Idle if !agent => 1,
+                Cue::Applicant if !agent => 2,
+                _ => continue,
+            };
+            seen[kind] = seen[kind].saturating_add(1);
+        }
+    }
+    seen
 }
 
 fn judge_all(scene: &Scene<'_>, weights: &Weights, kind: Kind) -> Vec<Stance> {

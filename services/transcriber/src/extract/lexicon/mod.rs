@@ -1,19 +1,29 @@
 //! The lexicon extractor: names and signs from the catalogue, judged by the words around them;
 //! beside them weighs what the whole call sounds like.
 
-mod blend;
 mod city;
 mod confidence;
 mod cue;
 mod decide;
 mod evidence;
 mod extra;
+mod part;
 mod phrases;
+mod ranking;
+mod relevance;
 mod scene;
 mod service;
 mod stance;
 mod unwanted;
 mod weights;
+
+/// What services are ranked by, for learning the weights.
+pub mod learning {
+    pub use super::{
+        ranking::{ABSENCES, CIRCUMSTANCES, Standing, Standings},
+        relevance::{Clue, FEATURES, Source, name},
+    };
+}
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -26,7 +36,10 @@ use self::{
     cue::add_cues,
     decide::{Basis, Choice},
     evidence::{Quoted, quoted},
+    part::Part,
     phrases::{Impression, Phrases},
+    ranking::{Ranking, Standings},
+    relevance::Clue,
     scene::{Scene, Target},
     unwanted::Unwanted,
     weights::Weights,
@@ -42,6 +55,7 @@ pub struct Lexicon {
     catalogue: Arc<Catalogue>,
     matcher: Arc<Matcher<Target>>,
     weights: Arc<Weights>,
+    ranking: Arc<Ranking>,
     phrases: Arc<Phrases>,
     unwanted: Arc<Unwanted>,
 }
@@ -50,6 +64,7 @@ pub struct Lexicon {
 #[derive(Debug)]
 pub struct Heard<'l> {
     scene: Scene<'l>,
+    parts: Vec<Part>,
     impression: Impression<'l>,
     /// Log-odds that nobody wants any work, from the words alone.
     unwanted: f32,
@@ -104,9 +119,11 @@ impl Lexicon {
             }
         }
         let weights = Arc::new(Weights::built_in()?);
+        let ranking = Arc::new(Ranking::built_in()?);
         let phrases = Arc::new(Phrases::count(&catalogue));
         let unwanted = Arc::new(Unwanted::built_in());
-        Ok(Self { catalogue, matcher: Arc::new(builder.build()), weights, phrases, unwanted })
+        let matcher = Arc::new(builder.build());
+        Ok(Self { catalogue, matcher, weights, ranking, phrases, unwanted })
     }
 
     /// The same rules with other weights (TOML as in `data/weights.toml`), while they are fitted.
@@ -117,18 +134,32 @@ impl Lexicon {
         Ok(Self { weights: Arc::new(Weights::parse(weights)?), ..self.clone() })
     }
 
+    /// The same rules with other learned weights, while those are learned.
+    ///
+    /// # Errors
+    /// When the source is not such a file.
+    pub fn with_ranking(&self, ranking: &str) -> Result<Self, CueError> {
+        Ok(Self { ranking: Arc::new(Ranking::parse(ranking)?), ..self.clone() })
+    }
+
+    /// What services are ranked by, for learning the weights.
+    pub fn study(&self, heard: &Heard<'_>) -> (Vec<Clue>, Standings) {
+        decide::study(heard, &self.weights, &self.ranking)
+    }
+
     /// Reads a transcript without judging it.
     pub fn hear(&self, transcript: &Transcript) -> Heard<'_> {
         let scene = Scene::read(&self.catalogue, &self.matcher, transcript);
-        let impression = Impression::new(&self.phrases, &scene);
+        let parts = Part::of(&scene);
+        let impression = Impression::new(&self.phrases, &scene, &parts);
         let unwanted = self.unwanted.hear(&scene);
-        Heard { scene, impression, unwanted }
+        Heard { scene, parts, impression, unwanted }
     }
 
     /// The entries that could fill a field, best first, each with its evidence in log-odds
     /// against no value.
     pub fn judge(&self, heard: &Heard<'_>, kind: Kind) -> Vec<(&Entry, f32)> {
-        let found = decide::candidates(heard, &self.weights, kind);
+        let found = decide::candidates(heard, &self.weights, &self.ranking, kind);
         found.iter().map(|c| (&self.catalogue.entries[c.entry], c.score)).collect()
     }
 
@@ -138,7 +169,7 @@ impl Lexicon {
         let heard = self.hear(transcript);
         let language = values.unwrap_or_else(|| evidence::language(transcript));
         let pick = |kind| {
-            let choice = decide::choose(&heard, &self.weights, kind)?;
+            let choice = decide::choose(&heard, &self.weights, &self.ranking, kind)?;
             self.field(&heard, transcript, &choice, language)
         };
         let (service, city) = (pick(Kind::Service), pick(Kind::City));
@@ -160,7 +191,7 @@ impl Lexicon {
                 let mention = scene.mentions.get(number)?;
                 (mention.segment, mention.tokens.clone())
             }
-            Basis::Sound => heard.impression.words(scene, choice.entry)?,
+            Basis::Sound => heard.impression.words(scene, &heard.parts, choice.entry)?,
         };
         let entry = self.catalogue.entries.get(choice.entry)?;
         let place = Quoted { scene, transcript, segment, tokens };

@@ -14,7 +14,6 @@ pub struct Weights {
     pub service: ServiceWeights,
     pub city: CityWeights,
     pub decide: DecideWeights,
-    pub sound: SoundWeights,
     pub confidence: Confidence,
 }
 
@@ -156,20 +155,6 @@ pub struct DecideWeights {
     pub told: f32,
     /// From how far below even odds on that counts.
     pub unwanted_from: f32,
-}
-
-/// What the call sounds like, beside what the rules find.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SoundWeights {
-    /// Share of the rules' evidence that counts beside it.
-    pub rules: f32,
-    /// How much it counts.
-    pub gain: f32,
-    /// The sum of posteriors from which it counts noticeably.
-    pub grain: f32,
-    /// For a service that no rule found.
-    pub unnamed: f32,
 }
 
 /// From evidence to a probability.

@@ -23,12 +23,14 @@ use crate::extract::{
 static EXAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/data/phrases");
 /// The file of what callers say besides what they want.
 const SMALL_TALK: &str = "none";
+/// The file of what callers say who want no work: a wrong number, a cancellation, a job seeker.
+const IDLE: &str = "nothing";
 /// How often a word counts as heard in classes that do not have it.
 const SMOOTHING: f32 = 1.0;
 /// A pair of words repeats what its words say already.
 const PAIR: f32 = 0.8;
 /// How sharply a difference of scores tells classes apart.
-const SHARPNESS: f32 = 12.0;
+const SHARPNESS: f32 = 15.0;
 /// A word in a larger share of all examples says nothing of the service.
 const COMMON: f32 = 0.02;
 
@@ -47,6 +49,7 @@ struct Class {
     /// catalogue does not have.
     entry: Option<usize>,
     talk: bool,
+    idle: bool,
     /// What every word takes away, for classes that much was said of.
     toll: f32,
 }
@@ -122,17 +125,21 @@ impl Phrases {
         self.classes[class].talk
     }
 
+    /// Whether a class is what callers say who want no work.
+    pub fn is_idle(&self, class: usize) -> bool {
+        self.classes[class].idle
+    }
+
     fn gains(&self, feature: Feature) -> &[(u16, f32)] {
         self.gains.get(feature.from..feature.to).unwrap_or_default()
     }
 }
 
 impl Looked<'_> {
-    /// The posterior of every class for these words, and how many of them say anything; `None`
-    /// where none does.
-    pub fn posterior(&self, words: Range<usize>) -> Option<(Vec<f32>, usize)> {
+    /// The posterior of every class for these words; `None` where none of them says anything.
+    pub fn posterior(&self, words: Range<usize>) -> Option<Vec<f32>> {
         let mut seen: Vec<u64> = Vec::with_capacity(2 * words.len());
-        let (mut sum, mut square, mut telling) = (0.0, 0.0, 0);
+        let (mut sum, mut square, mut telling) = (0.0, 0.0, false);
         let mut scores = vec![0.0_f32; self.phrases.classes.len()];
         for at in words.clone() {
             for (pair, found) in (0..).zip(self.words[at]) {
@@ -144,20 +151,20 @@ impl Looked<'_> {
                 seen.push(key);
                 sum += feature.weight;
                 square += feature.weight * feature.weight;
-                telling += usize::from(pair == 0 && feature.telling);
+                telling |= pair == 0 && feature.telling;
                 for (class, gain) in self.phrases.gains(feature) {
                     scores[usize::from(*class)] += feature.weight * gain;
                 }
             }
         }
-        if telling == 0 {
+        if !telling {
             return None;
         }
         let norm = square.sqrt().max(f32::MIN_POSITIVE);
         for (score, class) in scores.iter_mut().zip(&self.phrases.classes) {
             *score = (*score - sum * class.toll) / norm * SHARPNESS;
         }
-        Some((softmax(scores), telling))
+        Some(softmax(scores))
     }
 
     /// How much one word of a text speaks for a class, with the word before it and alone. Words
@@ -270,6 +277,7 @@ impl<'s> Counter<'s> {
         let class = |(id, total): (&&str, &f32)| Class {
             entry: number(id),
             talk: *id == SMALL_TALK,
+            idle: *id == IDLE,
             toll: (all / (all - total)).ln(),
         };
         let classes = self.classes.iter().zip(&totals).map(class).collect();
@@ -316,7 +324,10 @@ mod tests {
         for file in files {
             let id = file.path().file_stem().and_then(|stem| stem.to_str()).unwrap();
             assert!(file.contents_utf8().is_some_and(|text| text.lines().count() > 4), "{id}");
-            assert!(id == SMALL_TALK || catalogue.get(Kind::Service, id).is_some(), "{id}");
+            assert!(
+                [SMALL_TALK, IDLE].contains(&id) || catalogue.get(Kind::Service, id).is_some(),
+                "{id}"
+            );
         }
     }
 
@@ -326,7 +337,7 @@ mod tests {
         let text = Text::new("my key snapped inside the lock");
         let best = || {
             let phrases = Phrases::count(&catalogue);
-            let (posterior, _) = phrases.look(&text).posterior(0..text.tokens.len()).unwrap();
+            let posterior = phrases.look(&text).posterior(0..text.tokens.len()).unwrap();
             let best = (0..posterior.len()).max_by(|a, b| posterior[*a].total_cmp(&posterior[*b]));
             let best = best.unwrap();
             (phrases.entry(best).map(|entry| &catalogue.entries[entry].id), posterior[best])

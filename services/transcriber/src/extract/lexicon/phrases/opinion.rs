@@ -3,12 +3,11 @@
 
 use std::ops::Range;
 
-use domain::Speaker;
-
 use super::model::{Looked, Phrases};
 use crate::extract::{
     lexicon::{
         cue::Cue,
+        part::Part,
         scene::{Passage, Scene},
     },
     text::Break,
@@ -16,91 +15,134 @@ use crate::extract::{
 
 /// Words that are judged together, at most; a longer clause is judged in overlapping parts.
 const WINDOW: usize = 10;
-/// How much a clause counts of which one word alone says something: that is said for any reason.
-const LONE: f32 = 0.6;
 /// Windows that are listened to. A call of ten minutes has three hundred. Bounds the time.
 const MAX_WINDOWS: usize = 1_000;
-/// How much the agent's words count: they repeat what the caller wants, and ask for more.
-const AGENT: f32 = 0.5;
-/// A lower sum of posteriors is noise.
-const AUDIBLE: f32 = 0.15;
+/// A window that sounds less like a service says nothing of it.
+const AUDIBLE: f32 = 0.12;
 
 /// Words that sound like a service.
 #[derive(Debug, Clone)]
-struct Heard {
-    posterior: f32,
-    segment: usize,
-    window: Range<usize>,
+pub struct Window {
+    /// The entry's number in the catalogue.
+    pub entry: usize,
+    /// How much they do, 0 to 1.
+    pub posterior: f32,
+    /// Their segment.
+    pub segment: usize,
+    /// The words.
+    pub tokens: Range<usize>,
+}
+
+/// How much the parts of a call sound like one thing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sound {
+    /// Sums of posteriors, by part.
+    pub sums: [f32; 4],
+    /// The highest posteriors, by part.
+    pub most: [f32; 4],
 }
 
 /// How much all clauses sound like each class.
 #[derive(Debug)]
 pub struct Impression<'p> {
     phrases: &'p Phrases,
-    /// Sums of posteriors, by class.
-    sums: Vec<f32>,
-    /// The words that sound most like it, by class.
-    best: Vec<Option<Heard>>,
+    /// By class.
+    sounds: Vec<Sound>,
+    /// The words that sound like a service.
+    pub windows: Vec<Window>,
+    /// How much of what the caller says is small talk, 0 to 1.
+    pub talk: f32,
+    /// How much the call sounds like one that wants no work.
+    pub idle: Sound,
 }
 
 impl<'p> Impression<'p> {
-    /// Listens to the call. What the company says before anybody else is about the company.
-    pub fn new(phrases: &'p Phrases, scene: &Scene<'_>) -> Self {
-        let classes = phrases.classes();
-        let mut impression = Self { phrases, sums: vec![0.0; classes], best: vec![None; classes] };
+    /// Listens to the call, of which the parts are known.
+    pub fn new(phrases: &'p Phrases, scene: &Scene<'_>, parts: &[Part]) -> Self {
+        let mut impression = Self {
+            phrases,
+            sounds: vec![Sound::default(); phrases.classes()],
+            windows: Vec::new(),
+            talk: 0.0,
+            idle: Sound::default(),
+        };
         let mut left = MAX_WINDOWS;
-        let mut answered = false;
-        for (segment, passage) in scene.passages.iter().enumerate() {
-            let agent = passage.speaker == Speaker::Agent;
-            answered |= !agent;
-            if !answered || left == 0 {
-                continue;
+        let mut heard = 0.0;
+        for (segment, (passage, part)) in scene.passages.iter().zip(parts).enumerate() {
+            if left == 0 {
+                break;
             }
-            let share = if agent { AGENT } else { 1.0 };
             let looked = phrases.look(&passage.text);
             for window in windows(passage).take(left) {
                 left -= 1;
-                // "Well,": what a word alone says, the rules know.
-                if window.len() < 2 || is_beside(passage, &window) {
+                if is_unneeded(passage, &window) {
                     continue;
                 }
-                if let Some((posterior, telling)) = looked.posterior(window.clone()) {
-                    let share = if telling == 1 { share * LONE } else { share };
-                    impression.add(&posterior, share, segment, &window);
+                let Some(posterior) = looked.posterior(window.clone()) else { continue };
+                let talk = impression.add(&posterior, *part, segment, &window);
+                if part.is_caller() {
+                    impression.talk += talk;
+                    heard += 1.0;
                 }
             }
         }
+        impression.talk /= f32::max(heard, 1.0);
         impression
     }
 
-    /// Adds what one window says: nothing, as far as it is small talk.
-    fn add(&mut self, posterior: &[f32], share: f32, segment: usize, window: &Range<usize>) {
-        let (talk, work): (Vec<_>, Vec<_>) =
-            posterior.iter().enumerate().partition(|(class, _)| self.phrases.is_talk(*class));
-        let about_work = 1.0 - talk.into_iter().map(|(_, own)| own).sum::<f32>();
-        for (class, own) in work {
-            self.sums[class] += own * about_work * share;
-            let own = own * share;
-            if self.best[class].as_ref().is_none_or(|known| known.posterior < own) {
-                let window = window.clone();
-                self.best[class] = Some(Heard { posterior: own, segment, window });
+    /// Adds what one window says, as far as it is no small talk. Gives how much of it is.
+    fn add(&mut self, posterior: &[f32], part: Part, segment: usize, tokens: &Range<usize>) -> f32 {
+        let talk: f32 = posterior
+            .iter()
+            .enumerate()
+            .filter(|(class, _)| self.phrases.is_talk(*class))
+            .map(|(_, own)| own)
+            .sum();
+        let at = part as usize;
+        for (class, own) in posterior.iter().enumerate() {
+            if self.phrases.is_talk(class) {
+                continue;
+            }
+            let own = own * (1.0 - talk);
+            let idle = self.phrases.is_idle(class);
+            let sound = if idle { &mut self.idle } else { &mut self.sounds[class] };
+            sound.sums[at] += own;
+            sound.most[at] = sound.most[at].max(own);
+            if let Some(entry) = self.phrases.entry(class).filter(|_| own >= AUDIBLE) {
+                self.windows.push(Window {
+                    entry,
+                    posterior: own,
+                    segment,
+                    tokens: tokens.clone(),
+                });
             }
         }
+        talk
     }
 
-    /// The services it sounds like, by their numbers in the catalogue, each with the sum of its
-    /// posteriors.
-    pub fn services(&self) -> impl Iterator<Item = (usize, f32)> {
-        let loud = self.sums.iter().enumerate().filter(|(_, sum)| **sum >= AUDIBLE);
-        loud.filter_map(|(class, sum)| Some((self.phrases.entry(class)?, *sum)))
+    /// The services it could sound like, by their numbers in the catalogue.
+    pub fn services(&self) -> impl Iterator<Item = (usize, &Sound)> {
+        let known = |(class, sound)| Some((self.phrases.entry(class)?, sound));
+        self.sounds.iter().enumerate().filter_map(known)
     }
 
-    /// The words that sound most like a service, with their segment.
-    pub fn words(&self, scene: &Scene<'_>, entry: usize) -> Option<(usize, Range<usize>)> {
-        let class = (0..self.sums.len()).find(|class| self.phrases.entry(*class) == Some(entry))?;
-        let heard = self.best[class].as_ref()?;
-        let looked = self.phrases.look(&scene.passages[heard.segment].text);
-        Some((heard.segment, telling(&looked, &heard.window, class)))
+    /// The words that sound most like a service, with their segment: the caller's, if any.
+    pub fn words(
+        &self,
+        scene: &Scene<'_>,
+        parts: &[Part],
+        entry: usize,
+    ) -> Option<(usize, Range<usize>)> {
+        let own = self.windows.iter().filter(|window| window.entry == entry);
+        let best = own.max_by(|a, b| {
+            let rank = |w: &Window| (parts[w.segment].is_caller(), w.posterior);
+            let ((a, least), (b, most)) = (rank(a), rank(b));
+            a.cmp(&b).then(least.total_cmp(&most))
+        })?;
+        let class =
+            (0..self.sounds.len()).find(|class| self.phrases.entry(*class) == Some(entry))?;
+        let looked = self.phrases.look(&scene.passages[best.segment].text);
+        Some((best.segment, telling(&looked, &best.tokens, class)))
     }
 }
 
@@ -122,21 +164,15 @@ fn windows(passage: &Passage) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// Whether a clause is not about work that the caller wants: "I don't need…", "my husband is a…".
-fn is_beside(passage: &Passage, window: &Range<usize>) -> bool {
-    let around = window.start.saturating_sub(WINDOW / 2)..=window.start;
-    let start = around.rev().find(|at| *at == 0 || passage.text.tokens[*at].before >= Break::Comma);
-    let start = start.unwrap_or(window.start.saturating_sub(WINDOW / 2));
-    let cues = passage.cues_in(start..window.end);
-    let negated = |at: usize| {
-        let rest = &cues[at..];
-        let need = rest.iter().find(|(cue, _)| *cue == Cue::Need);
-        need.is_some_and(|(_, span)| span.start <= cues[at].1.end)
-    };
-    cues.iter().enumerate().any(|(at, (cue, _))| match cue {
-        Cue::Negate => negated(at),
-        Cue::Done | Cue::TradeOfKin | Cue::Recommend | Cue::Idle | Cue::Applicant => true,
-        _ => false,
+/// Whether a clause is about what the caller does not need: "I don't need…".
+fn is_unneeded(passage: &Passage, window: &Range<usize>) -> bool {
+    let cues = passage.cues_in(window.start.saturating_sub(WINDOW / 2)..window.end);
+    let of = |wanted: Cue| cues.iter().filter(move |(cue, _)| *cue == wanted);
+    of(Cue::Negate).any(|(_, denial)| {
+        let needed = of(Cue::Need).any(|(_, need)| {
+            (denial.start..=denial.end).contains(&need.start) && need.end > denial.start + 1
+        });
+        needed && passage.unbroken(denial.end..window.start + 1, Break::Comma)
     })
 }
 
@@ -153,15 +189,13 @@ fn telling(looked: &Looked<'_>, window: &Range<usize>, class: usize) -> Range<us
 mod tests {
     use std::sync::Arc;
 
-    use domain::{Engine, Extraction, Segment, Transcript};
+    use domain::{Engine, Extraction, Segment, Speaker, Transcript};
 
     use crate::extract::{
         Lexicon,
         catalogue::{Catalogue, Kind, Strength},
         lexicon::confidence::FLOOR,
     };
-
-    use super::*;
 
     /// The built-in services, of which the rules know no more than their names.
     fn by_name_only() -> Lexicon {
@@ -231,7 +265,7 @@ mod tests {
         let lexicon = by_name_only();
         for text in [
             "I do not need my roof shingles or the gutters replaced.",
-            "My husband is an electrician and already fixed the breaker and the outlets.",
+            "I don't need a plumber, thank you.",
         ] {
             let extraction = lexicon.extract(&call(&[(Speaker::Caller, text)]), None);
             assert_eq!(extraction.service, None, "{text}");
