@@ -224,3 +224,71 @@ fn what_is_near_or_elsewhere_is_not_where_the_work_is() {
         ),
     ]);
 }
+
+#[test]
+fn a_guess_that_is_refused_and_named_again_is_only_explained() {
+    check(&[
+        (
+            "C: I need a plumber.\nA: You in New Orleans?\n\
+             C: No ma'am, my mama's in New Orleans. I'm in Baton Rouge.",
+            Some("plumber"),
+            Some("baton-rouge"),
+        ),
+        (
+            "C: I need a plumber in Raleigh.\nA: Not Durham?\nC: No, Durham's where I live.",
+            Some("plumber"),
+            Some("raleigh"),
+        ),
+        (
+            "C: I need a plumber.\nA: And you're in Nashville?\nC: Yes ma'am, Germantown.",
+            Some("plumber"),
+            Some("nashville"),
+        ),
+    ]);
+}
+
+#[test]
+fn where_the_company_comes_from_is_not_where_the_work_is() {
+    check(&[(
+        "C: צריך מנעולן\nA: איפה אתם?\nC: מודיעין עילית\nA: המנעולן שלנו יוצא מרמלה\nC: מרמלה? זה רחוק",
+        Some("locksmith"),
+        Some("modiin-illit"),
+    )]);
+}
+
+#[test]
+fn a_move_is_at_either_end_and_what_stands_there_tells_the_place_of_other_work() {
+    check(&[
+        ("A: מאיפה לאיפה?\nC: הובלה מאשדוד לבאר שבע", Some("mover"), Some("beer-sheva")),
+        (
+            "C: I need an electrician. The apartment's in Savannah, I'm in Macon, so call first.",
+            Some("electrician"),
+            Some("savannah"),
+        ),
+    ]);
+}
+
+#[test]
+fn a_state_said_in_reply_and_words_often_said_are_no_cities() {
+    check(&[
+        (
+            "C: I need a plumber. We're in Vancouver.\nA: Canada?\nC: Washington. Everybody asks.",
+            Some("plumber"),
+            Some("vancouver"),
+        ),
+        ("C: The plumber cannot come, I need another plumber.", Some("plumber"), None),
+    ]);
+}
+
+#[test]
+fn calls_whose_words_want_no_work_have_no_city_either() {
+    check(&[
+        (
+            "A: Desert Pool.\nC: Hi, you came yesterday to my house in Plano, where can I leave a \
+             review? He did a wonderful job.",
+            None,
+            None,
+        ),
+        ("C: שלום, ביקשתי שתסירו אותי מרשימת התפוצה, אני לא צריך כלום, אני מחיפה", None, None),
+    ]);
+}

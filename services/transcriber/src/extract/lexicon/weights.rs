@@ -151,6 +151,8 @@ pub struct DecideWeights {
     pub no_city: f32,
     /// For each unit by which the words of the call sound more as if nobody wanted any work.
     pub unwanted: f32,
+    /// Where it is said in so many words.
+    pub told: f32,
     /// From how far below even odds on that counts.
     pub unwanted_from: f32,
 }
