@@ -13,7 +13,10 @@ use super::{
     stance::Stance,
     weights::CityWeights,
 };
-use crate::extract::{catalogue::Kind, text::Break};
+use crate::extract::{
+    catalogue::Kind,
+    text::{Break, Script},
+};
 
 /// An answer names the city among its first words.
 const ANSWER: usize = 14;
@@ -209,7 +212,12 @@ impl<'s, 'c> Place<'s, 'c> {
             None => Break::Sentence,
         };
         let apart = opens.min(ends) >= Break::Comma && opens.max(ends) >= Break::Sentence;
-        apart || self.passage.before(Cue::StreetAfter, self.start, 1, Break::Sentence).is_some()
+        // "רחוב ויצמן כפר סבא"
+        let street = self.passage.before(Cue::StreetBefore, self.start, 3, Break::Sentence);
+        let hebrew = text.tokens.get(self.start).is_some_and(|t| t.script == Script::Hebrew);
+        apart
+            || hebrew && street.is_some_and(|words| words > 0)
+            || self.passage.before(Cue::StreetAfter, self.start, 1, Break::Sentence).is_some()
     }
 
     /// "זה רחובות.", and nothing more.
@@ -338,8 +346,11 @@ impl<'s, 'c> Place<'s, 'c> {
         stance.weigh(self.contrasted(), self.weights.contrasted);
         let elsewhere = self.lately(Cue::Elsewhere, CLAUSE) || self.after(Cue::Elsewhere, 1);
         stance.weigh(elsewhere, self.weights.elsewhere);
-        stance.beside =
-            elsewhere || kin.is_some() || past.is_some() || self.is_landmark_of_another();
+        stance.beside = elsewhere
+            || kin.is_some()
+            || past.is_some()
+            || third && !beneficiary
+            || self.is_landmark_of_another();
         stance.weigh(self.is_origin_of_move(), self.weights.from_to);
         stance.weigh(self.is_landmark_of_another(), self.weights.near_another);
         stance.exclude(self.is_numbered_street());

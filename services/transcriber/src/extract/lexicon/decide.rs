@@ -260,7 +260,10 @@ fn correction(scene: &Scene<'_>, mention: &Mention) -> Option<usize> {
     let corrects = |(cue, span): &&(Cue, std::ops::Range<usize>)| {
         let opens = span.start == 0
             || passage.text.tokens.get(span.start).is_some_and(|t| t.before >= Break::Comma);
-        *cue == Cue::Correct || *cue == Cue::No && opens
+        // "No storage. My last movers, in Reno": the "no" is of something else.
+        let of_this = mention.kind != Kind::City
+            || passage.unbroken(span.end + 1..start + 1, Break::Sentence);
+        *cue == Cue::Correct || *cue == Cue::No && opens && of_this
     };
     near.iter().rev().find(corrects).map(|(_, span)| span.start)
 }

@@ -113,15 +113,21 @@ impl Neighbours {
         }
     }
 
-    /// Appends the words of which this one lacks a letter, or has one too many or another one.
-    pub(super) fn read_near(&self, word: &str, prefix: Prefix, readings: &mut Vec<Reading>) {
+    /// Appends the words that begin otherwise, and are this one but for that letter; all others
+    /// one letter away were read already.
+    pub(super) fn read_beheaded(&self, word: &str, prefix: Prefix, readings: &mut Vec<Reading>) {
         let letters: Vec<char> = word.chars().take(MAX + 1).collect();
         if !(least(&letters)..=MAX).contains(&letters.len()) {
             return;
         }
-        for index in self.candidates(word, &letters) {
-            if strsim::osa_distance(&self.words[index as usize].0, word) == 1 {
-                readings.push(self.reading(index, prefix, 3));
+        let rest = letters.first().map_or("", |first| &word[first.len_utf8()..]);
+        for alike in [word, rest].into_iter().filter_map(|part| self.by_deletion.get(part)) {
+            for &index in alike {
+                let known = &*self.words[index as usize].0;
+                let other = known.chars().next() != letters.first().copied();
+                if other && strsim::osa_distance(known, word) == 1 {
+                    readings.push(self.reading(index, prefix, 3));
+                }
             }
         }
     }

@@ -381,8 +381,10 @@ impl<T: Clone + PartialEq> Matcher<T> {
                 if spelt >= SPELT && count + 1 == spelt {
                     self.vocabulary.read(&heard, &mut readings);
                 } else if unknown && (count > 0 || known.is_empty()) {
-                    if count != 1 || known.is_empty() {
-                        self.vocabulary.read_pieces(&heard, &mut readings);
+                    match count {
+                        0 => self.vocabulary.read_beheaded(&heard, &mut readings),
+                        1 if !known.is_empty() => {}
+                        _ => self.vocabulary.read_pieces(&heard, &mut readings),
                     }
                     if readings.is_empty() {
                         self.vocabulary.read_by_ear(&heard, &mut readings);

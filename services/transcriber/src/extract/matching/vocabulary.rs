@@ -171,8 +171,8 @@ impl Vocabulary {
         }
     }
 
-    /// Appends the name that was torn into these words, or lost a letter ("hi fa", "tel a viv",
-    /// "lizabeth"). Right only where a name is expected.
+    /// Appends the name that was torn into these words ("hi fa", "tel a viv"). Right only where a
+    /// name is expected.
     pub fn read_pieces(&self, heard: &str, readings: &mut Vec<Reading>) {
         let whole = std::iter::once((heard, Prefix::default())).chain(stems(heard));
         for (stem, prefix) in whole {
@@ -181,7 +181,12 @@ impl Vocabulary {
                 return;
             }
         }
-        self.neighbours.read_near(heard, Prefix::default(), readings);
+    }
+
+    /// Appends the names whose first letter was lost or misheard ("lizabeth"). Right only where a
+    /// name is expected.
+    pub fn read_beheaded(&self, heard: &str, readings: &mut Vec<Reading>) {
+        self.neighbours.read_beheaded(heard, Prefix::default(), readings);
     }
 
     /// After this word a name may follow that was heard badly.

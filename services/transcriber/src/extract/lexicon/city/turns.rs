@@ -16,6 +16,12 @@ use crate::extract::{
 /// Between the two ends of a move.
 const MOVE: usize = 6;
 
+/// Words in which a reply may turn from what it began with.
+const RECENT: usize = 24;
+
+/// Mentions of a segment that one of them bears upon. Bounds the time.
+const REACH: usize = 8;
+
 /// Weighs what only several turns together say.
 pub fn hear_turns(scene: &Scene<'_>, weights: &CityWeights, stances: &mut [Stance]) {
     hear_names(stances, scene);
@@ -121,14 +127,18 @@ fn hear_acceptances(scene: &Scene<'_>, weights: &CityWeights, stances: &mut [Sta
         let mention = stance.of(scene);
         let passage = scene.passage(mention);
         let Some(before) = mention.segment.checked_sub(1) else { continue };
-        let guess = guess_before(scene, mention).filter(|guess| *guess != mention.entry);
         let question = &scene.passages[before];
         let asked = question.asks() || question.has(Cue::Guess) || question.has(Cue::Tag);
         let accepted = passage.opens_with(Cue::Yes, 1) && !passage.refuses();
-        let turned = passage.cues_in(0..mention.tokens.start).iter().any(|(cue, _)| {
+        if !asked || !accepted {
+            continue;
+        }
+        let guess = guess_before(scene, mention).filter(|guess| *guess != mention.entry);
+        let recent = mention.tokens.start.saturating_sub(RECENT)..mention.tokens.start;
+        let turned = passage.cues_in(recent).iter().any(|(cue, _)| {
             matches!(cue, Cue::But | Cue::Correct | Cue::No | Cue::Negate | Cue::Moved)
         });
-        stance.weigh(guess.is_some() && asked && accepted && !turned, weights.aside);
+        stance.weigh(guess.is_some() && !turned, weights.aside);
     }
 }
 
@@ -173,17 +183,15 @@ fn is_named_before(scene: &Scene<'_>, mention: &Mention) -> bool {
 /// Whether a correction that begins at this word only refuses what the agent guessed, and the
 /// mention says it again: "Not Durham?" "No, Durham's where I live."
 pub fn repeats_guess(scene: &Scene<'_>, mention: &Mention, correction: usize) -> bool {
-    let denied_before = || {
-        let earlier = scene.mentions.iter().rev();
-        earlier
-            .skip_while(|m| (m.segment, m.tokens.start) >= (mention.segment, mention.tokens.start))
-            .take_while(|m| m.segment == mention.segment)
-            .any(|m| m.entry == mention.entry && m.tokens.start > correction)
-    };
+    let key = (mention.segment, mention.tokens.start);
+    let own = scene.mentions.partition_point(|m| (m.segment, m.tokens.start) < key);
+    let denied_before = scene.mentions[..own].iter().rev().take(REACH).any(|m| {
+        m.segment == mention.segment && m.entry == mention.entry && m.tokens.start > correction
+    });
     guess_before(scene, mention) == Some(mention.entry)
         && correction < 2
         && scene.passage(mention).refuses()
-        || denied_before()
+        || denied_before
 }
 
 /// "I'm sending someone from Ramla." "From Ramla?": where the company comes from, after the
@@ -243,7 +251,7 @@ fn hear_denials(scene: &Scene<'_>, stances: &mut [Stance]) {
             continue;
         }
         let denied = stances[number].of(scene).clone();
-        for later in stances[number + 1..].iter_mut() {
+        for later in stances[number + 1..].iter_mut().take(REACH) {
             let mention = later.of(scene);
             if mention.segment != denied.segment {
                 break;

@@ -48,13 +48,13 @@ impl Passage {
     /// Whether it begins with a "no", be it after a "yeah" or "well".
     pub fn refuses(&self) -> bool {
         self.opens_with(Cue::No, 1)
-            || self.cues.iter().any(|(cue, span)| {
+            || self.cues_in(1..2).iter().any(|(cue, _)| {
                 let first = self.text.tokens.first().map(|token| self.text.word(token));
                 let soft = matches!(
                     first,
                     Some("yeah" | "well" | "oh" | "uh" | "um" | "ah" | "אה" | "כנ" | "טוב")
                 );
-                *cue == Cue::No && span.start == 1 && soft
+                *cue == Cue::No && soft
             })
     }
 
