@@ -91,7 +91,7 @@ impl Place<'_, '_> {
         });
         let unit = text.tokens[self.end..].iter().skip(1).take(3).any(|token| {
             let word = text.word(token);
-            UNITS.iter().any(|unit| word == *unit)
+            UNITS.contains(&word)
         });
         number && !unit && !self.within && !self.to && !self.from
     }

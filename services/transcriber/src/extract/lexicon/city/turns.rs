@@ -198,8 +198,8 @@ pub fn repeats_guess(scene: &Scene<'_>, mention: &Mention, correction: usize) ->
 /// caller said where the work is.
 fn hear_bases(scene: &Scene<'_>, weights: &CityWeights, stances: &mut [Stance]) {
     let mut bases: Vec<(usize, usize)> = Vec::new();
-    for number in 0..stances.len() {
-        let mention = stances[number].of(scene);
+    for stance in stances {
+        let mention = stance.of(scene);
         let passage = scene.passage(mention);
         let word = mention.tokens.start.checked_sub(1).and_then(|at| passage.text.tokens.get(at));
         let from = mention.prefix.from || word.is_some_and(|t| passage.text.word(t) == "from");
@@ -208,12 +208,12 @@ fn hear_bases(scene: &Scene<'_>, weights: &CityWeights, stances: &mut [Stance]) 
             let told = passage.has(Cue::Dispatch) || passage.has(Cue::Own);
             let new = !is_named_before(scene, mention);
             if from && told && new && !passage.asks() {
-                stances[number].exclude(true);
+                stance.exclude(true);
                 bases.push((entry, segment));
             }
         } else {
             let echo = bases.iter().any(|(base, said)| *base == entry && segment - said <= 2);
-            stances[number].weigh(echo, weights.echoed);
+            stance.weigh(echo, weights.echoed);
         }
     }
 }
