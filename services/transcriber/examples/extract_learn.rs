@@ -7,7 +7,7 @@
 //! learned without the call's own file. The figures printed are of calls whose own file was left
 //! out of both. Nothing is drawn at random: the same files give the same weights.
 //!
-//! Every third call is learned from once more as it is heard by rules that know names alone, so that
+//! Every fourth call is learned from once more as it is heard by rules that know names alone, so that
 //! a catalogue of one's own, which often has no more than names, is ranked well too.
 
 use std::{collections::BTreeMap, fmt::Write, fs::File, io::BufReader, path::Path, sync::Arc};
@@ -16,7 +16,7 @@ use callscribe_transcriber::extract::{
     Heard, Lexicon,
     catalogue::{Catalogue, Kind, Strength},
     evaluate,
-    learning::{ABSENCES, CIRCUMSTANCES, Clue, FEATURES, Source, name},
+    learning::{ABSENCES, CIRCUMSTANCES, Clue, FEATURES, Source, Standing, name},
 };
 
 /// The files are left out in so many groups.
@@ -129,9 +129,7 @@ fn by_name(lexicon: &Lexicon) -> anyhow::Result<Lexicon> {
 fn trial(judge: &Lexicon, example: &Example<'_>, language: &str) -> Option<Trial> {
     let right = example.right.as_ref()?;
     let standings = judge.study(&example.heard).1;
-    let service = |s: &callscribe_transcriber::extract::learning::Standing| {
-        (s.circumstances.to_vec(), right.contains(&s.entry))
-    };
+    let service = |s: &Standing| (s.circumstances.to_vec(), right.contains(&s.entry));
     Some(Trial {
         fold: example.fold,
         file: example.file,
@@ -257,8 +255,11 @@ fn posterior(trial: &Trial, weights: &[f32]) -> Option<(f32, bool)> {
     Some((chances[best], trial.services[best - 1].1))
 }
 
-fn report(names: &[String], unseen: &[(&Trial, Option<(f32, bool)>)]) {
-    let mut groups: BTreeMap<String, Vec<&(&Trial, Option<(f32, bool)>)>> = BTreeMap::new();
+/// A trial, the posterior of its best service, and whether that is right.
+type Outcome<'t> = (&'t Trial, Option<(f32, bool)>);
+
+fn report(names: &[String], unseen: &[Outcome<'_>]) {
+    let mut groups: BTreeMap<String, Vec<&Outcome<'_>>> = BTreeMap::new();
     for found in unseen {
         groups.entry(names[found.0.file].clone()).or_default().push(found);
         groups.entry(format!("all {}", found.0.language)).or_default().push(found);

@@ -98,8 +98,8 @@ pub fn candidates(
     // A wrong number, an advertisement, a cancellation, someone who looks for a job.
     let decide = &weights.decide;
     let sounds = (heard.unwanted + decide.unwanted_from).max(0.0);
-    let told = reluctant(&heard.scene).iter().any(|seen| *seen > 0);
-    let reluctance = decide.unwanted * sounds + if told { decide.told } else { 0.0 };
+    let told = if is_unwanted(&heard.scene) { decide.told } else { 0.0 };
+    let reluctance = decide.unwanted * sounds + told;
     for candidate in &mut ranked {
         candidate.score -= reluctance;
     }
@@ -149,6 +149,14 @@ pub fn reluctant(scene: &Scene<'_>) -> [u8; 3] {
         }
     }
     seen
+}
+
+/// Whether anybody says in so many words that no work is wanted.
+fn is_unwanted(scene: &Scene<'_>) -> bool {
+    scene.passages.iter().any(|passage| {
+        let agent = passage.speaker == Speaker::Agent;
+        passage.has(Cue::Wrong) || !agent && (passage.has(Cue::Idle) || passage.has(Cue::Applicant))
+    })
 }
 
 fn judge_all(scene: &Scene<'_>, weights: &Weights, kind: Kind) -> Vec<Stance> {

@@ -16,6 +16,7 @@ use super::{
     relevance::{self, Clue, Source, clues},
     stance::Stance,
 };
+use crate::extract::catalogue::Strength;
 use naming::Naming;
 
 /// What speaks for a service, in their order.
@@ -172,6 +173,7 @@ impl Ranking {
             }
         }
         let naming = Naming::of(scene, &heard.parts);
+        all.retain(|entry, _| !is_ruled_out(heard, stances, *entry));
         let services = all.into_iter().filter_map(|(entry, evidence)| {
             let mut circumstances = evidence.circumstances();
             naming.add(entry, &mut circumstances);
@@ -275,6 +277,22 @@ impl Evidence<'_> {
 const GRAIN: f32 = 0.4;
 /// The least posterior that is more than noise.
 const TRACE: f32 = 0.01;
+/// Whether the caller mentions a service and the rules believe no mention but hints ("behind the
+/// fridge", "I don't need a plumber"), and the call sounds like it only there.
+fn is_ruled_out(heard: &Heard<'_>, stances: &[Stance], entry: usize) -> bool {
+    let told: Vec<(usize, bool)> = stances
+        .iter()
+        .map(|stance| (stance.of(&heard.scene), stance.excluded))
+        .filter(|(mention, _)| mention.entry == entry && heard.parts[mention.segment].is_caller())
+        .filter(|(mention, _)| heard.scene.phrase(mention).strength > Strength::Hint)
+        .map(|(mention, excluded)| (mention.segment, excluded))
+        .collect();
+    let mut windows = heard.impression.windows.iter().filter(|window| window.entry == entry);
+    !told.is_empty()
+        && told.iter().all(|(_, excluded)| *excluded)
+        && windows.all(|window| told.iter().any(|(segment, _)| *segment == window.segment))
+}
+
 /// What speaks for no service, but for the rules' finding none.
 fn absences(heard: &Heard<'_>) -> [f32; ABSENCES.len()] {
     let [wrong, idle, applicant] = decide::reluctant(&heard.scene);
