@@ -62,6 +62,15 @@ impl Default for RedisSettings {
     }
 }
 
+impl RedisSettings {
+    /// The addresses in force, without passwords.
+    pub fn addresses(&self) -> String {
+        let several = [&self.cluster, &self.sentinels].into_iter().find(|list| !list.is_empty());
+        let list = several.map_or(std::slice::from_ref(&self.url), Vec::as_slice);
+        list.iter().map(shown).collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// A list, or text with commas: an environment variable is a text.
 fn addresses<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<SecretString>, D::Error> {
     #[derive(Deserialize)]
@@ -107,6 +116,17 @@ fn masked<S: Serializer>(secret: &Option<SecretString>, to: S) -> Result<S::Ok, 
 mod tests {
 
     use super::*;
+
+    #[test]
+    fn the_addresses_in_force_are_shown_without_passwords() {
+        let mut settings =
+            RedisSettings { url: "redis://user:secret@a:1".into(), ..Default::default() };
+        assert_eq!(settings.addresses(), "redis://user:***@a:1");
+        settings.sentinels = vec!["redis://:secret@b:2".into(), "redis://c:3".into()];
+        assert_eq!(settings.addresses(), "redis://:***@b:2, redis://c:3");
+        settings.cluster = vec!["redis://d:4".into()];
+        assert_eq!(settings.addresses(), "redis://d:4");
+    }
 
     #[test]
     fn addresses_come_as_a_list_or_separated_by_commas() {

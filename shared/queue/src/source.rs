@@ -6,7 +6,7 @@
 
 use std::{path::Path, time::Duration};
 
-use deadpool_redis::{cluster, sentinel};
+use deadpool_redis::{PoolError, cluster, sentinel};
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisError,
     TlsCertificates, aio::MultiplexedConnection,
@@ -78,10 +78,10 @@ impl Source {
         let connecting = async {
             match self {
                 Self::Server(pool) => {
-                    pool.get().await.map(deadpool_redis::Connection::take).map_err(unavailable)
+                    pool.get().await.map(deadpool_redis::Connection::take).map_err(no_connection)
                 }
                 Self::Sentinels(pool) => {
-                    pool.get().await.map(sentinel::Connection::take).map_err(unavailable)
+                    pool.get().await.map(sentinel::Connection::take).map_err(no_connection)
                 }
                 Self::Cluster { pool, tag, like } => {
                     let address = owner(pool, tag).await?;
@@ -169,10 +169,18 @@ fn unavailable(error: impl std::fmt::Display) -> QueueError {
     QueueError::Unavailable(error.to_string())
 }
 
+/// Why there is no connection; that a pool asked for it is of no interest.
+fn no_connection(error: PoolError) -> QueueError {
+    match error {
+        PoolError::Backend(refused) => unavailable(refused),
+        other => unavailable(other),
+    }
+}
+
 /// Address of the master of the slot that the tag hashes to.
 async fn owner(pool: &cluster::Pool, tag: &str) -> Result<(String, u16), QueueError> {
     type Range = (u16, u16, Vec<redis::Value>);
-    let mut connection = pool.get().await.map_err(unavailable)?;
+    let mut connection = pool.get().await.map_err(no_connection)?;
     let (mut key_slot, mut all_slots) = (redis::cmd("CLUSTER"), redis::cmd("CLUSTER"));
     key_slot.arg("KEYSLOT").arg(tag);
     all_slots.arg("SLOTS");

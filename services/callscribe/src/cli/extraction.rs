@@ -14,7 +14,7 @@ use crate::Config;
 /// Flags of `extract`.
 #[derive(Args)]
 pub struct ExtractArgs {
-    /// A transcript: JSON, or text whose lines may begin with `caller:` or `agent:`; `-` reads the
+    /// A transcript: JSON with `segments`, or text whose lines may begin with `caller:` or `agent:`; `-` reads the
     /// standard input.
     file: String,
     /// Print JSON.

@@ -2,6 +2,7 @@
 
 mod backfill;
 mod dead;
+mod doctor;
 mod extraction;
 mod forget;
 mod import;
@@ -37,6 +38,8 @@ enum Verb {
     /// Print the effective configuration, with what `up` takes from its data folder; secrets are
     /// masked.
     Config(ConfigArgs),
+    /// Look at everything the services need and at the work, and say what to do about it.
+    Doctor(doctor::DoctorArgs),
     /// Look at the queues, pause them, resume them.
     Queue {
         #[command(subcommand)]
@@ -109,6 +112,7 @@ pub fn main() -> ExitCode {
         Verb::Transcriber => chassis::launch("transcriber", transcriber::run),
         Verb::Results => chassis::launch("results", results::run),
         Verb::Config(args) => print(|| effective_config(&args)),
+        Verb::Doctor(args) => doctor::main(&args),
         Verb::Queue { verb } => print(|| queues::run(&verb)),
         Verb::Dead { verb } => print(|| dead::run(&verb)),
         Verb::Backfill(args) => print(|| backfill::run(&args)),
@@ -145,11 +149,17 @@ fn print(verb: impl FnOnce() -> Outcome<String>) -> ExitCode {
             println!("{}", text.trim_end());
             ExitCode::SUCCESS
         }
-        Err(Refusal::Setting(sentence)) => {
+        Err(refusal) => refused(refusal),
+    }
+}
+
+fn refused(refusal: Refusal) -> ExitCode {
+    match refusal {
+        Refusal::Setting(sentence) => {
             eprintln!("callscribe: {sentence}");
             ExitCode::from(chassis::EXIT_WRONG_SETTING)
         }
-        Err(Refusal::Failed(error)) => {
+        Refusal::Failed(error) => {
             eprintln!("callscribe: {error:#}");
             ExitCode::FAILURE
         }

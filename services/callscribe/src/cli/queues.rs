@@ -127,6 +127,7 @@ fn describe(text: &mut String, name: &str, stats: &Stats) {
     }
 }
 
-fn seconds(milliseconds: u64) -> String {
+/// Milliseconds as a person reads them.
+pub fn seconds(milliseconds: u64) -> String {
     format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100)
 }

@@ -7,6 +7,12 @@ use crate::{Config, data_folder::DataFolder};
 /// The fragment that makes Twilio repeat a callback that was answered with a 5xx or not at all.
 const RETRY_FRAGMENT: &str = "#rc=5&rp=all";
 
+/// What to enter at Twilio for recordings and for calls, below the address Twilio reaches us at.
+pub fn callback_urls(base: &str) -> [String; 2] {
+    let base = base.trim_end_matches('/');
+    ["recording", "call"].map(|kind| format!("{base}/webhooks/twilio/{kind}{RETRY_FRAGMENT}"))
+}
+
 /// After the sample calls.
 pub async fn after_samples(data: &DataFolder, process: &Process, ingest: &str) {
     println!("\n{}", listeners(process, ingest).await);
@@ -23,10 +29,10 @@ pub async fn for_an_account(config: &Config, data: &DataFolder, process: &Proces
     println!("{}", listeners(process, ingest).await);
     println!("Everything is kept in {}.", data.path().display());
     let public = config.ingest.public_url.as_ref().map(ToString::to_string);
-    let base = public.as_deref().unwrap_or("https://your-public-host").trim_end_matches('/');
+    let [recording, call] = callback_urls(public.as_deref().unwrap_or("https://your-public-host"));
     println!("Enter at Twilio (the fragment makes it repeat what was not answered):");
-    println!("  recording status callback   {base}/webhooks/twilio/recording{RETRY_FRAGMENT}");
-    println!("  call status callback        {base}/webhooks/twilio/call{RETRY_FRAGMENT}");
+    println!("  recording status callback   {recording}");
+    println!("  call status callback        {call}");
     if public.is_none() {
         println!(
             "and set CALLSCRIBE_INGEST__PUBLIC_URL=https://your-public-host, the address under \

@@ -19,6 +19,8 @@ use crate::{
     up::{private_redis::PrivateRedis, samples::Samples},
 };
 
+pub use guidance::callback_urls;
+
 /// Whether the configuration names a Redis, so that a private one is not wanted.
 pub fn uses_own_address(given: &Given) -> bool {
     ["redis.url", "redis.sentinels", "redis.cluster"].iter().any(|name| given.has(name))

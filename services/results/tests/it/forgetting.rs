@@ -180,11 +180,14 @@ async fn nothing_of_a_forgotten_caller_is_left_in_the_files_of_sqlite() {
             bytes.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
         })
     };
+    // The search index holds values that are filtered by in hexadecimal digits.
+    let city_in_index: String = "Tarrytown".bytes().map(|byte| format!("{byte:x}")).collect();
     assert!(in_files("tarrytown") && in_files(&format!("{CALLER}\"")));
+    assert!(in_files(&city_in_index));
     Forgetting::new(db.store.clone(), link, None).forget(&plan()).await.unwrap();
     assert!(in_files("dallas") && in_files(OTHER));
     assert!(!in_files("tarrytown"), "in rows, events out, or the words of the index");
-    assert!(!in_files(&format!("{CALLER}\"")));
+    assert!(!in_files(&format!("{CALLER}\"")) && !in_files(&city_in_index));
     assert!(!in_files(&call_sid(1)) && !in_files(&recording_sid(1)));
 }
 

@@ -1,6 +1,8 @@
 //! The texts behind `callscribe extract` and `callscribe evaluate`; the program only wires them
 //! to its command line.
 
+mod input;
+
 use std::{
     fmt::Write,
     fs::File,
@@ -8,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use domain::{Engine, Extraction, Field, Segment, Speaker, Transcript};
+use domain::{Extraction, Field, Transcript};
 
 use super::{
     Extractor,
@@ -24,12 +26,23 @@ const PLAIN: (&str, &str) = ("[", "]");
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     /// A file cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {why}")]
     Read {
         /// The file, `-` for the standard input.
         path: String,
         /// Why.
-        source: std::io::Error,
+        why: std::io::Error,
+    },
+    /// What was given to `extract` is JSON, but not one transcript.
+    #[error(
+        "{path} is no transcript: {why}; allowed: one JSON object with a list `segments` of objects \
+         with a `text`, or plain text (a set of labelled calls is for `callscribe evaluate`)"
+    )]
+    Transcript {
+        /// The file, `-` for the standard input.
+        path: String,
+        /// What is wrong with it.
+        why: serde_json::Error,
     },
     /// A labelled set is wrong.
     #[error(transparent)]
@@ -53,18 +66,19 @@ pub struct Output {
     pub misses: bool,
 }
 
-/// `callscribe extract FILE|-`: the fields of one call. The input is a transcript in JSON, a
-/// labelled call, or plain text, whose lines may begin with `caller:` or `agent:`.
+/// `callscribe extract FILE|-`: the fields of one call. The input is a transcript in JSON or plain
+/// text, whose lines may begin with `caller:` or `agent:`.
 ///
 /// # Errors
-/// When the input cannot be read.
+/// When the input cannot be read or is JSON that is no transcript.
 pub async fn extract(
     extractor: &Extractor,
     path: &str,
     output: Output,
 ) -> Result<String, CliError> {
-    let input = input(path).map_err(|source| CliError::Read { path: path.to_owned(), source })?;
-    let transcript = transcript(&input);
+    let input = whole(path).map_err(|why| CliError::Read { path: path.to_owned(), why })?;
+    let transcript = input::transcript(&input)
+        .map_err(|why| CliError::Transcript { path: path.to_owned(), why })?;
     let extraction = extractor.extract(&transcript).await;
     if output.json {
         return Ok(serde_json::to_string_pretty(&extraction)? + "\n");
@@ -82,7 +96,7 @@ pub fn evaluate(extractor: &Extractor, path: &Path, output: Output) -> Result<St
     for file in labelled_files(path)? {
         let name = file.display().to_string();
         let opened = File::open(&file);
-        let opened = opened.map_err(|source| CliError::Read { path: name.clone(), source })?;
+        let opened = opened.map_err(|why| CliError::Read { path: name.clone(), why })?;
         calls.extend(evaluate::read(&name, BufReader::new(opened))?);
     }
     let lexicon = extractor.lexicon();
@@ -98,7 +112,7 @@ pub fn evaluate(extractor: &Extractor, path: &Path, output: Output) -> Result<St
     Ok(evaluate::render(&report, output.misses))
 }
 
-fn input(path: &str) -> std::io::Result<String> {
+fn whole(path: &str) -> std::io::Result<String> {
     if path != "-" {
         return std::fs::read_to_string(path);
     }
@@ -112,7 +126,7 @@ fn labelled_files(path: &Path) -> Result<Vec<PathBuf>, CliError> {
         return Ok(vec![path.to_owned()]);
     }
     let name = path.display().to_string();
-    let failed = |source| CliError::Read { path: name.clone(), source };
+    let failed = |why| CliError::Read { path: name.clone(), why };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(path).map_err(failed)? {
         let file = entry.map_err(failed)?.path();
@@ -122,30 +136,6 @@ fn labelled_files(path: &Path) -> Result<Vec<PathBuf>, CliError> {
     }
     files.sort();
     if files.is_empty() { Err(CliError::NoCalls(name)) } else { Ok(files) }
-}
-
-fn transcript(input: &str) -> Transcript {
-    if let Ok(transcript) = serde_json::from_str::<Transcript>(input) {
-        return transcript;
-    }
-    if let Ok(call) = serde_json::from_str::<Labelled>(input) {
-        return call.transcript();
-    }
-    let segments = input.lines().filter(|line| !line.trim().is_empty()).map(|line| {
-        let (speaker, text) = spoken(line.trim());
-        Segment { speaker, start_ms: 0, end_ms: 0, text: text.to_owned(), confidence: None }
-    });
-    let engine = Engine { name: "text".to_owned(), model: None, version: None };
-    Transcript { segments: segments.collect(), language: None, engine }
-}
-
-fn spoken(line: &str) -> (Speaker, &str) {
-    let named = line.split_once(':').map(|(name, text)| (name.trim().to_lowercase(), text.trim()));
-    match named {
-        Some((name, text)) if name == "caller" => (Speaker::Caller, text),
-        Some((name, text)) if name == "agent" => (Speaker::Agent, text),
-        _ => (Speaker::Unknown, line),
-    }
 }
 
 fn describe(extraction: &Extraction, transcript: &Transcript, mark: (&str, &str)) -> String {

@@ -40,22 +40,22 @@ pub struct Expected {
 #[derive(Debug, thiserror::Error)]
 pub enum LabelledError {
     /// The reader failed.
-    #[error("{name}: {source}")]
+    #[error("{name}: {why}")]
     Io {
         /// What was read.
         name: String,
         /// Why it failed.
-        source: std::io::Error,
+        why: std::io::Error,
     },
     /// A line is not a labelled call.
-    #[error("{name}, line {line}: {source}")]
+    #[error("{name}, line {line}: {why}")]
     Line {
         /// What was read.
         name: String,
         /// Counted from 1.
         line: usize,
         /// What is wrong with it.
-        source: serde_json::Error,
+        why: serde_json::Error,
     },
 }
 
@@ -66,14 +66,14 @@ pub enum LabelledError {
 pub fn read(name: &str, lines: impl BufRead) -> Result<Vec<Labelled>, LabelledError> {
     let mut calls = Vec::new();
     for (index, line) in lines.lines().enumerate() {
-        let line = line.map_err(|source| LabelledError::Io { name: name.to_owned(), source })?;
+        let line = line.map_err(|why| LabelledError::Io { name: name.to_owned(), why })?;
         if line.trim().is_empty() {
             continue;
         }
-        let call = serde_json::from_str(&line).map_err(|source| LabelledError::Line {
+        let call = serde_json::from_str(&line).map_err(|why| LabelledError::Line {
             name: name.to_owned(),
             line: index + 1,
-            source,
+            why,
         })?;
         calls.push(call);
     }
