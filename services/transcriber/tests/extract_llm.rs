@@ -9,13 +9,14 @@ use wiremock::{
     matchers::{header, method, path},
 };
 
+/// `A: …` is the agent's, anything else the caller's.
 fn transcript(texts: &[&str]) -> Transcript {
-    let segments = texts.iter().map(|text| Segment {
-        speaker: Speaker::Caller,
-        start_ms: 0,
-        end_ms: 1,
-        text: (*text).to_owned(),
-        confidence: None,
+    let segments = texts.iter().map(|text| {
+        let (speaker, text) = match text.strip_prefix("A: ") {
+            Some(text) => (Speaker::Agent, text),
+            None => (Speaker::Caller, *text),
+        };
+        Segment { speaker, start_ms: 0, end_ms: 1, text: text.to_owned(), confidence: None }
     });
     let engine = Engine { name: "test".into(), model: None, version: None };
     Transcript { segments: segments.collect(), language: Some("en".into()), engine }
@@ -27,19 +28,26 @@ fn answer(sheet: &Value) -> ResponseTemplate {
         .set_body_json(json!({ "choices": [{ "message": { "content": content } }] }))
 }
 
-async fn extractor(server: &MockServer) -> Extractor {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let llm = LlmSettings {
+fn settings(server: &MockServer) -> LlmSettings {
+    LlmSettings {
         url: Some(format!("{}/v1/", server.uri()).parse().unwrap()),
         api_key: Some("secret".to_owned().into()),
-        timeout_seconds: 1,
+        timeout_seconds: 30,
         fields: [("appointment".to_owned(), "day and time asked for".to_owned())].into(),
         ..LlmSettings::default()
-    };
+    }
+}
+
+fn extractor(llm: LlmSettings) -> Extractor {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     Extractor::from_settings(&ExtractSettings { llm, ..ExtractSettings::default() }).unwrap()
 }
 
-async fn ask(responses: Vec<ResponseTemplate>, texts: &[&str]) -> (Extraction, Vec<Request>) {
+fn rules(texts: &[&str]) -> Extraction {
+    extractor(LlmSettings::default()).lexicon().extract(&transcript(texts), None)
+}
+
+async fn server(responses: Vec<ResponseTemplate>) -> MockServer {
     let server = MockServer::start().await;
     let queue = std::sync::Mutex::new(responses.into_iter());
     Mock::given(method("POST"))
@@ -50,7 +58,12 @@ async fn ask(responses: Vec<ResponseTemplate>, texts: &[&str]) -> (Extraction, V
         })
         .mount(&server)
         .await;
-    let extraction = extractor(&server).await.extract(&transcript(texts)).await;
+    server
+}
+
+async fn ask(responses: Vec<ResponseTemplate>, texts: &[&str]) -> (Extraction, Vec<Request>) {
+    let server = server(responses).await;
+    let extraction = extractor(settings(&server)).extract(&transcript(texts)).await;
     (extraction, server.received_requests().await.unwrap())
 }
 
@@ -124,11 +137,12 @@ async fn null_in_one_field_keeps_the_other() {
 #[tokio::test]
 async fn where_they_differ_nobody_acts_on_it() {
     let sheet = json!({
-        "service": quoted("id", "electrician", "plumber"),
+        "service": quoted("id", "electrician", "something electric"),
         "city": quoted("name", "Haifa", "in Haifa"),
         "extra": {},
     });
-    let (extraction, _) = ask(vec![answer(&sheet)], &["I need a plumber in Haifa."]).await;
+    let text = "I need a plumber in Haifa, or is it something electric?";
+    let (extraction, _) = ask(vec![answer(&sheet)], &[text]).await;
     assert_eq!(extraction.agreement, Some(Agreement { service: Some(false), city: Some(true) }));
     assert!(extraction.service.unwrap().confidence < 0.8);
 }
@@ -152,11 +166,15 @@ async fn a_malformed_answer_is_asked_for_once_more() {
 
 #[tokio::test]
 async fn a_refusal_or_silence_leaves_the_rules_result() {
-    let slow = answer(&json!({})).set_delay(std::time::Duration::from_secs(30));
-    for response in [ResponseTemplate::new(401), ResponseTemplate::new(503), slow] {
-        let (extraction, requests) = ask(vec![response], &["I need a plumber in Haifa."]).await;
+    let slow = answer(&json!({})).set_delay(std::time::Duration::from_secs(60));
+    let refusals = [(ResponseTemplate::new(401), 30), (ResponseTemplate::new(503), 30), (slow, 1)];
+    for (response, timeout_seconds) in refusals {
+        let server = server(vec![response]).await;
+        let settings = LlmSettings { timeout_seconds, ..settings(&server) };
+        let call = transcript(&["I need a plumber in Haifa."]);
+        let extraction = extractor(settings).extract(&call).await;
         assert_eq!(extraction.service.unwrap().id, "plumber");
-        assert_eq!(requests.len(), 1);
+        assert_eq!(server.received_requests().await.unwrap().len(), 1);
     }
 }
 
