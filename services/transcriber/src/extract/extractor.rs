@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::{Agreement, Extraction, Field, Transcript};
 
 use super::{
-    ExtractSettings,
+    ExtractSettings, LlmSettings,
     catalogue::{Catalogue, CatalogueError, Language},
     lexicon::{CueError, Lexicon, language_of},
     llm::{Found, Llm, LlmError},
@@ -44,11 +44,16 @@ impl Extractor {
             Some(path) => Catalogue::load(path)?,
             None => Catalogue::built_in()?,
         };
-        Ok(Self {
-            lexicon: Lexicon::new(Arc::new(catalogue))?,
-            llm: Llm::from_settings(&settings.llm)?,
-            values: settings.values,
-        })
+        let lexicon = Lexicon::new(Arc::new(catalogue))?;
+        Self { lexicon, llm: None, values: settings.values }.with_llm(&settings.llm)
+    }
+
+    /// The same rules beside another language model, or none where none is configured.
+    ///
+    /// # Errors
+    /// When its HTTP client cannot be built.
+    pub fn with_llm(self, settings: &LlmSettings) -> Result<Self, ExtractError> {
+        Ok(Self { llm: Llm::from_settings(settings)?, ..self })
     }
 
     /// What the caller wants and where, with evidence. Where a language model is configured and
@@ -57,7 +62,7 @@ impl Extractor {
         let ruled = self.lexicon.extract(transcript, self.values);
         let Some(llm) = &self.llm else { return ruled };
         let language = self.values.unwrap_or_else(|| language_of(transcript));
-        match llm.ask(self.lexicon.catalogue(), transcript, language).await {
+        match llm.ask(&self.lexicon, transcript, language).await {
             Ok(found) => combine(ruled, found),
             Err(error) => {
                 tracing::warn!(%error, "no fields from the language model; the rules' result stands");

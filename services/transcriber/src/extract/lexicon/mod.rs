@@ -13,6 +13,7 @@ mod scene;
 mod service;
 mod stance;
 mod weights;
+mod witness;
 
 use std::sync::Arc;
 

@@ -12,8 +12,8 @@ use super::{
     verify::{Found, verify},
 };
 use crate::extract::{
-    LlmSettings,
-    catalogue::{Catalogue, Language},
+    Lexicon, LlmSettings,
+    catalogue::Language,
 };
 
 /// An answer is a few hundred bytes; this much is somebody else's page.
@@ -88,7 +88,7 @@ impl Llm {
     /// When the endpoint does not answer in time, refuses, or answers nonsense twice.
     pub async fn ask(
         &self,
-        catalogue: &Catalogue,
+        lexicon: &Lexicon,
         transcript: &Transcript,
         language: Language,
     ) -> Result<Found, LlmError> {
@@ -97,12 +97,13 @@ impl Llm {
             return Err(LlmError::TooLong { chars, limit });
         }
         let settings = &self.settings;
+        let catalogue = lexicon.catalogue();
         let body = body(&settings.model, catalogue, &settings.fields, transcript).to_string();
         let sheet = match self.sheet(&body).await {
             Err(LlmError::Malformed(_)) => self.sheet(&body).await?,
             answer => answer?,
         };
-        Ok(verify(sheet, catalogue, transcript, language, settings.unconfirmed_confidence))
+        Ok(verify(sheet, lexicon, transcript, language, settings.unconfirmed_confidence))
     }
 
     async fn sheet(&self, body: &str) -> Result<JobSheet, LlmError> {

@@ -1,4 +1,4 @@
-//! Nothing is believed that the transcript does not say.
+//! Nothing is believed that the transcript does not say, in words that carry it.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,15 @@ use domain::{Evidence, Field, Transcript};
 
 use super::reply::{JobSheet, Quoted};
 use crate::extract::{
-    catalogue::{Catalogue, Kind, Language},
+    Lexicon,
+    catalogue::{Kind, Language},
     text::Text,
 };
 
 /// What is left of the model's answer.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Found {
-    /// The service, if it is in the catalogue and its quotation in the transcript.
+    /// The service, if it is in the catalogue and its quotation in the transcript and about it.
     pub service: Option<Field>,
     /// The city, likewise.
     pub city: Option<Field>,
@@ -24,17 +25,19 @@ pub struct Found {
 /// Keeps what the catalogue knows and the transcript says.
 pub(super) fn verify(
     sheet: JobSheet,
-    catalogue: &Catalogue,
+    lexicon: &Lexicon,
     transcript: &Transcript,
     language: Language,
     confidence: f32,
 ) -> Found {
+    let catalogue = lexicon.catalogue();
+    let heard = lexicon.hear(transcript);
     let known = |kind: Kind, quoted: Option<Quoted>| {
         let quoted = quoted?;
         let entry =
             catalogue.get(kind, &quoted.value).or_else(|| catalogue.find(kind, &quoted.value))?;
         let evidence = locate(transcript, &quoted)?;
-        Some(Field {
+        lexicon.bears_out(&heard, entry, &evidence).then(|| Field {
             id: entry.id.clone(),
             value: entry.name(language).to_owned(),
             raw: evidence.quote.clone(),
