@@ -7,7 +7,7 @@ use domain::{Agreement, Extraction, Field, Transcript};
 use super::{
     ExtractSettings, LlmSettings,
     catalogue::{Catalogue, CatalogueError, Language},
-    lexicon::{CueError, Lexicon, language_of},
+    lexicon::{CueError, Lexicon, Ruled},
     llm::{Found, Llm, LlmError},
 };
 
@@ -59,14 +59,13 @@ impl Extractor {
     /// What the caller wants and where, with evidence. Where a language model is configured and
     /// fails, the rules' result stands.
     pub async fn extract(&self, transcript: &Transcript) -> Extraction {
-        let ruled = self.lexicon.extract(transcript, self.values);
-        let Some(llm) = &self.llm else { return ruled };
-        let language = self.values.unwrap_or_else(|| language_of(transcript));
-        match llm.ask(&self.lexicon, transcript, language).await {
+        let ruled = self.lexicon.rule(transcript, self.values);
+        let Some(llm) = &self.llm else { return ruled.extraction };
+        match llm.ask(&self.lexicon, transcript, ruled.language).await {
             Ok(found) => combine(ruled, found),
             Err(error) => {
                 tracing::warn!(%error, "no fields from the language model; the rules' result stands");
-                ruled
+                ruled.extraction
             }
         }
     }
@@ -82,19 +81,25 @@ impl Extractor {
     }
 }
 
+/// The rules' confidence from which another witness may make a value sure enough to act on.
+const FOUNDED: f32 = 0.7;
+/// Agreement on what the rules have only hints of: worth showing, not worth acting on.
+const AGREED_ON_HINTS: f32 = 0.79;
+
 /// What both say is surer than what one says; where they differ the surer one is kept, as unsure
 /// as a contradicted value is.
-fn combine(ruled: Extraction, found: Found) -> Extraction {
+fn combine(ruled: Ruled, found: Found) -> Extraction {
+    let Ruled { extraction: rules, firm_service, firm_city, .. } = ruled;
     let agreement = Agreement {
-        service: agree(ruled.service.as_ref(), found.service.as_ref()),
-        city: agree(ruled.city.as_ref(), found.city.as_ref()),
+        service: agree(rules.service.as_ref(), found.service.as_ref()),
+        city: agree(rules.city.as_ref(), found.city.as_ref()),
     };
     let mut extra = found.extra;
     // A number or a name that the rules read off the transcript needs no second opinion.
-    extra.extend(ruled.extra);
+    extra.extend(rules.extra);
     Extraction {
-        service: merge(ruled.service, found.service),
-        city: merge(ruled.city, found.city),
+        service: merge(rules.service, firm_service, found.service),
+        city: merge(rules.city, firm_city, found.city),
         extra,
         agreement: Some(agreement),
     }
@@ -107,12 +112,16 @@ fn agree(ruled: Option<&Field>, found: Option<&Field>) -> Option<bool> {
     }
 }
 
-fn merge(ruled: Option<Field>, found: Option<Field>) -> Option<Field> {
+/// `firm` says whether the rules have more than hints.
+fn merge(ruled: Option<Field>, firm: bool, found: Option<Field>) -> Option<Field> {
     match (ruled, found) {
         (Some(mut ruled), Some(found)) if ruled.id == found.id => {
-            // Two independent witnesses: wrong only if both are.
-            let wrong = (1.0 - ruled.confidence) * (1.0 - found.confidence);
-            ruled.confidence = (1.0 - wrong).max(ruled.confidence);
+            let surer = ruled.confidence.max(found.confidence);
+            // As if they were independent: wrong only if both are. They are not quite, for both
+            // read the same words, so what two weak guesses agree on stays a guess.
+            let together = 1.0 - (1.0 - ruled.confidence) * (1.0 - found.confidence);
+            let most = if firm && ruled.confidence >= FOUNDED { 1.0 } else { AGREED_ON_HINTS };
+            ruled.confidence = together.min(most).max(surer);
             Some(ruled)
         }
         (Some(ruled), Some(found)) => {
@@ -122,5 +131,38 @@ fn merge(ruled: Option<Field>, found: Option<Field>) -> Option<Field> {
             Some(kept)
         }
         (ruled, found) => ruled.or(found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{Evidence, Speaker};
+
+    use super::*;
+
+    fn field(confidence: f32) -> Option<Field> {
+        let evidence = Evidence {
+            quote: "plumber".into(),
+            segment: 0,
+            start_char: 0,
+            end_char: 7,
+            speaker: Speaker::Caller,
+            start_ms: 0,
+        };
+        let (id, value, raw) = ("plumber".into(), "plumber".into(), "plumber".into());
+        Some(Field { id, value, raw, confidence, evidence })
+    }
+
+    #[test]
+    fn agreement_makes_sure_only_what_the_rules_have_founded() {
+        let merged = |ruled, firm, found| merge(field(ruled), firm, field(found)).unwrap();
+        assert!((merged(0.8, true, 0.75).confidence - 0.95).abs() < 1e-6);
+        assert!(merged(0.7, true, 0.75).confidence > 0.9);
+        for (ruled, firm) in [(0.5, true), (0.69, true), (0.75, false)] {
+            let confidence = merged(ruled, firm, 0.75).confidence;
+            assert!((0.75..0.8).contains(&confidence), "{ruled} {firm}: {confidence}");
+        }
+        // Who measured the model and trusts it alone loses nothing by agreement.
+        assert!(merged(0.5, true, 0.9).confidence >= 0.9);
     }
 }
