@@ -11,5 +11,5 @@ mod settings;
 mod text;
 
 pub use extractor::{ExtractError, Extractor};
-pub use lexicon::{CueError, Heard, Lexicon};
+pub use lexicon::{CueError, Heard, Lexicon, Ruled};
 pub use settings::{ExtractSettings, LlmSettings};

@@ -46,7 +46,6 @@ pub(super) fn verify(
         })
     };
     let extra = sheet.extra.into_iter().filter_map(|(name, quoted)| {
-        let quoted = quoted?;
         let evidence = locate(transcript, &quoted)?;
         let field = Field {
             id: name.clone(),
@@ -72,9 +71,8 @@ fn locate(transcript: &Transcript, quoted: &Quoted) -> Option<Evidence> {
     if words.is_empty() {
         return None;
     }
-    let named = std::iter::once(quoted.segment);
-    let order = named.chain((0..transcript.segments.len()).filter(|at| *at != quoted.segment));
-    order.into_iter().find_map(|number| {
+    let others = (0..transcript.segments.len()).filter(|at| Some(*at) != quoted.segment);
+    quoted.segment.into_iter().chain(others).find_map(|number| {
         let segment = transcript.segments.get(number)?;
         let text = Text::new(&segment.text);
         let said: Vec<&str> = text.tokens.iter().map(|token| text.word(token)).collect();
