@@ -61,7 +61,7 @@ impl Extractor {
     pub async fn extract(&self, transcript: &Transcript) -> Extraction {
         let ruled = self.lexicon.rule(transcript, self.values);
         let Some(llm) = &self.llm else { return ruled.extraction };
-        match llm.ask(&self.lexicon, transcript, ruled.language).await {
+        match llm.ask(&self.lexicon, transcript, &ruled).await {
             Ok(found) => combine(ruled, found),
             Err(error) => {
                 tracing::warn!(%error, "no fields from the language model; the rules' result stands");

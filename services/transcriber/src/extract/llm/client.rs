@@ -12,8 +12,7 @@ use super::{
     verify::{Found, verify},
 };
 use crate::extract::{
-    Lexicon, LlmSettings,
-    catalogue::Language,
+    Lexicon, LlmSettings, Ruled,
 };
 
 /// An answer is a few hundred bytes; this much is somebody else's page.
@@ -90,7 +89,7 @@ impl Llm {
         &self,
         lexicon: &Lexicon,
         transcript: &Transcript,
-        language: Language,
+        ruled: &Ruled,
     ) -> Result<Found, LlmError> {
         let (chars, limit) = (transcript.spoken_chars(), self.settings.max_chars);
         if chars > limit {
@@ -103,7 +102,7 @@ impl Llm {
             Err(LlmError::Malformed(_)) => self.sheet(&body).await?,
             answer => answer?,
         };
-        Ok(verify(sheet, lexicon, transcript, language, settings.unconfirmed_confidence))
+        Ok(verify(sheet, lexicon, transcript, ruled, settings.unconfirmed_confidence))
     }
 
     async fn sheet(&self, body: &str) -> Result<JobSheet, LlmError> {

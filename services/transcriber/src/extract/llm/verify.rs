@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Evidence, Field, Transcript};
+use domain::{Evidence, Extraction, Field, Transcript};
 
 use super::reply::{JobSheet, Quoted};
 use crate::extract::{
-    Lexicon,
-    catalogue::{Kind, Language},
+    Lexicon, Ruled,
+    catalogue::{Catalogue, Entry, Kind},
     text::Text,
 };
 
@@ -27,19 +27,21 @@ pub(super) fn verify(
     sheet: JobSheet,
     lexicon: &Lexicon,
     transcript: &Transcript,
-    language: Language,
+    ruled: &Ruled,
     confidence: f32,
 ) -> Found {
     let catalogue = lexicon.catalogue();
     let heard = lexicon.hear(transcript);
     let known = |kind: Kind, quoted: Option<Quoted>| {
         let quoted = quoted?;
-        let entry =
-            catalogue.get(kind, &quoted.value).or_else(|| catalogue.find(kind, &quoted.value))?;
+        let entry = match kind {
+            Kind::Service => catalogue.get(kind, &quoted.value),
+            Kind::City | Kind::Region => city(catalogue, &quoted.value, &ruled.extraction),
+        }?;
         let evidence = locate(transcript, &quoted)?;
         lexicon.bears_out(&heard, entry, &evidence).then(|| Field {
             id: entry.id.clone(),
-            value: entry.name(language).to_owned(),
+            value: entry.name(ruled.language).to_owned(),
             raw: evidence.quote.clone(),
             confidence,
             evidence,
@@ -60,6 +62,17 @@ pub(super) fn verify(
         service: known(Kind::Service, sheet.service),
         city: known(Kind::City, sheet.city),
         extra: extra.collect(),
+    }
+}
+
+/// The city of this name. Of several, the one with the region that is named with it, or else the
+/// one the rules found: which it is otherwise, nobody knows.
+fn city<'c>(catalogue: &'c Catalogue, said: &str, rules: &Extraction) -> Option<&'c Entry> {
+    let named: Vec<&Entry> = catalogue.cities_called(said).collect();
+    let ruled = rules.city.as_ref().map(|field| &field.id);
+    match named[..] {
+        [only] => Some(only),
+        _ => named.into_iter().find(|entry| Some(&entry.id) == ruled),
     }
 }
 
