@@ -102,7 +102,7 @@ impl Llm {
             Err(LlmError::Malformed(_)) => self.sheet(&body).await?,
             answer => answer?,
         };
-        Ok(verify(sheet, lexicon, transcript, ruled, settings.unconfirmed_confidence))
+        Ok(verify(sheet, lexicon, transcript, ruled, settings))
     }
 
     async fn sheet(&self, body: &str) -> Result<JobSheet, LlmError> {

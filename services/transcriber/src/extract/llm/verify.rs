@@ -6,10 +6,13 @@ use domain::{Evidence, Extraction, Field, Transcript};
 
 use super::reply::{JobSheet, Quoted};
 use crate::extract::{
-    Lexicon, Ruled,
+    Lexicon, LlmSettings, Ruled,
     catalogue::{Catalogue, Entry, Kind},
     text::Text,
 };
+
+/// A longer value is no value but an essay.
+const MAX_VALUE_CHARS: usize = 500;
 
 /// What is left of the model's answer.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,7 +21,7 @@ pub struct Found {
     pub service: Option<Field>,
     /// The city, likewise.
     pub city: Option<Field>,
-    /// Further fields whose quotation is in the transcript.
+    /// Further fields that are configured and whose quotation is in the transcript.
     pub extra: BTreeMap<String, Field>,
 }
 
@@ -28,8 +31,9 @@ pub(super) fn verify(
     lexicon: &Lexicon,
     transcript: &Transcript,
     ruled: &Ruled,
-    confidence: f32,
+    settings: &LlmSettings,
 ) -> Found {
+    let confidence = settings.unconfirmed_confidence;
     let catalogue = lexicon.catalogue();
     let heard = lexicon.hear(transcript);
     let known = |kind: Kind, quoted: Option<Quoted>| {
@@ -47,7 +51,11 @@ pub(super) fn verify(
             evidence,
         })
     };
-    let extra = sheet.extra.into_iter().filter_map(|(name, quoted)| {
+    // What nobody asked for nobody looks after: only configured fields, and no page of text.
+    let asked_for = |(name, quoted): &(String, Quoted)| {
+        settings.fields.contains_key(name) && is_presentable(&quoted.value)
+    };
+    let extra = sheet.extra.into_iter().filter(asked_for).filter_map(|(name, quoted)| {
         let evidence = locate(transcript, &quoted)?;
         let field = Field {
             id: name.clone(),
@@ -63,6 +71,13 @@ pub(super) fn verify(
         city: known(Kind::City, sheet.city),
         extra: extra.collect(),
     }
+}
+
+/// Whether a value can be shown as it is.
+fn is_presentable(value: &str) -> bool {
+    !value.trim().is_empty()
+        && value.chars().count() <= MAX_VALUE_CHARS
+        && !value.contains(char::is_control)
 }
 
 /// The city of this name. Of several, the one with the region that is named with it, or else the
