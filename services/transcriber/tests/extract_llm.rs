@@ -69,7 +69,7 @@ async fn server(responses: Vec<ResponseTemplate>) -> MockServer {
 
 async fn ask(responses: Vec<ResponseTemplate>, texts: &[&str]) -> (Extraction, Vec<Request>) {
     let server = server(responses).await;
-    let extraction = extractor(settings(&server)).extract(&transcript(texts)).await;
+    let extraction = extractor(settings(&server)).extract(&transcript(texts)).await.extraction;
     (extraction, server.received_requests().await.unwrap())
 }
 
@@ -178,8 +178,9 @@ async fn a_refusal_or_silence_leaves_the_rules_result() {
         let server = server(vec![response]).await;
         let settings = LlmSettings { timeout_seconds, ..settings(&server) };
         let call = transcript(&["I need a plumber in Haifa."]);
-        let extraction = extractor(settings).extract(&call).await;
-        assert_eq!(extraction.service.unwrap().id, "plumber");
+        let extracted = extractor(settings).extract(&call).await;
+        assert_eq!(extracted.extraction.service.unwrap().id, "plumber");
+        assert!(extracted.without_model.is_some());
         assert_eq!(server.received_requests().await.unwrap().len(), 1);
     }
 }
@@ -295,4 +296,20 @@ async fn the_model_adds_no_field_that_nobody_configured_and_no_odd_value() {
         let (extraction, _) = ask(vec![answer(&sheet)], &[text]).await;
         assert!(extraction.extra.is_empty(), "{name}: {value:?}");
     }
+}
+
+#[tokio::test]
+async fn a_model_that_fails_three_times_in_a_row_is_left_alone() {
+    let server = server(vec![ResponseTemplate::new(503); 9]).await;
+    let extractor = extractor(settings(&server));
+    let call = transcript(&["I need a plumber in Haifa."]);
+    let mut codes = Vec::new();
+    for _ in 0..5 {
+        // A copy of the extractor knows what the others learnt.
+        let extracted = extractor.clone().extract(&call).await;
+        assert_eq!(extracted.extraction.city.unwrap().id, "haifa");
+        codes.push(extracted.without_model.unwrap().code());
+    }
+    assert_eq!(codes, ["refused", "refused", "refused", "left_alone", "left_alone"]);
+    assert_eq!(server.received_requests().await.unwrap().len(), 3);
 }

@@ -79,7 +79,7 @@ pub async fn extract(
     let input = whole(path).map_err(|why| CliError::Read { path: path.to_owned(), why })?;
     let transcript = input::transcript(&input)
         .map_err(|why| CliError::Transcript { path: path.to_owned(), why })?;
-    let extraction = extractor.extract(&transcript).await;
+    let extraction = extractor.extract(&transcript).await.extraction;
     if output.json {
         return Ok(serde_json::to_string_pretty(&extraction)? + "\n");
     }

@@ -25,6 +25,15 @@ pub enum ExtractError {
     Llm(#[from] LlmError),
 }
 
+/// What an extraction came to.
+#[derive(Debug)]
+pub struct Extracted {
+    /// The fields.
+    pub extraction: Extraction,
+    /// Why the configured language model has no part in them.
+    pub without_model: Option<LlmError>,
+}
+
 /// Finds the service and the city of a call. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Extractor {
@@ -58,16 +67,31 @@ impl Extractor {
 
     /// What the caller wants and where, with evidence. Where a language model is configured and
     /// fails, the rules' result stands.
-    pub async fn extract(&self, transcript: &Transcript) -> Extraction {
+    pub async fn extract(&self, transcript: &Transcript) -> Extracted {
         let ruled = self.lexicon.rule(transcript, self.values);
-        let Some(llm) = &self.llm else { return ruled.extraction };
-        match llm.ask(&self.lexicon, transcript, &ruled).await {
-            Ok(found) => combine(ruled, found),
-            Err(error) => {
-                tracing::warn!(%error, "no fields from the language model; the rules' result stands");
-                ruled.extraction
+        let answer = match &self.llm {
+            Some(llm) => Some(llm.ask(&self.lexicon, transcript, &ruled).await),
+            None => None,
+        };
+        let (by, outcome) = match &answer {
+            None => ("rules", "ok"),
+            Some(Ok(_)) => ("both", "ok"),
+            Some(Err(error)) => ("rules", error.code()),
+        };
+        metrics::counter!("transcriber_extractions_total", "by" => by, "outcome" => outcome)
+            .increment(1);
+        match answer {
+            Some(Ok(found)) => Extracted { extraction: combine(ruled, found), without_model: None },
+            Some(Err(error)) => {
+                Extracted { extraction: ruled.extraction, without_model: Some(error) }
             }
+            None => Extracted { extraction: ruled.extraction, without_model: None },
         }
+    }
+
+    /// Whether a language model is configured beside the rules.
+    pub fn has_model(&self) -> bool {
+        self.llm.is_some()
     }
 
     /// The rules alone, without any network.

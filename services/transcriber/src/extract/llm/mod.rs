@@ -6,6 +6,7 @@
 mod client;
 mod reply;
 mod request;
+mod rest;
 mod verify;
 
 pub use client::{Llm, LlmError};
