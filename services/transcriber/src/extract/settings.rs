@@ -93,9 +93,11 @@ impl LlmSettings {
         }
         let is_sendable = |key: &SecretString| HeaderValue::from_str(key.expose_secret()).is_ok();
         if !self.api_key.as_ref().is_none_or(is_sendable) {
-            return Err("transcriber.extract.llm.api_key cannot be sent in an HTTP header; allowed \
+            return Err(
+                "transcriber.extract.llm.api_key cannot be sent in an HTTP header; allowed \
                         are visible ASCII characters, without a line break"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         if !(1..=120).contains(&self.timeout_seconds) {
             return Err(format!(

@@ -133,7 +133,7 @@ impl Lexicon {
     /// The same, with how well it is founded.
     pub fn rule(&self, transcript: &Transcript, values: Option<Language>) -> Ruled {
         let heard = self.hear(transcript);
-        let language = values.unwrap_or_else(|| evidence::language(transcript));
+        let language = values.unwrap_or_else(|| evidence::language(transcript, &heard.scene));
         let pick = |kind| {
             let choice = decide::choose(&heard, &self.weights, kind)?;
             Some((self.field(&heard, transcript, &choice, language)?, choice.firm))

@@ -12,9 +12,7 @@ use super::{
     rest::Rest,
     verify::{Found, verify},
 };
-use crate::extract::{
-    Lexicon, LlmSettings, Ruled,
-};
+use crate::extract::{Lexicon, LlmSettings, Ruled};
 
 /// An answer is a few hundred bytes; this much is somebody else's page.
 const MAX_ANSWER: usize = 256 * 1024;
@@ -100,7 +98,13 @@ impl Llm {
             .build()
             .map_err(LlmError::Client)?;
         let key = settings.api_key.clone();
-        Ok(Some(Self { http, endpoint, key, settings: Arc::new(settings.clone()), rest: Arc::default() }))
+        Ok(Some(Self {
+            http,
+            endpoint,
+            key,
+            settings: Arc::new(settings.clone()),
+            rest: Arc::default(),
+        }))
     }
 
     /// Asks once, and once more if the answer is malformed.
