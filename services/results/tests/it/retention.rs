@@ -110,7 +110,9 @@ async fn with_extra_fields(db: &Db) {
 async fn extra_fields(db: &Db) -> Vec<String> {
     let rows = db.rows().await;
     let extraction = rows.recordings[0].extraction.clone().unwrap();
-    extraction["extra"].as_object().map_or_else(Vec::new, |extra| extra.keys().cloned().collect())
+    let mut names: Vec<_> = extraction["extra"].as_object().unwrap().keys().cloned().collect();
+    names.sort();
+    names
 }
 
 on_both! {
