@@ -263,7 +263,8 @@ mod tests {
     #[tokio::test]
     async fn extract_marks_the_words_a_value_rests_on() {
         let (_folder, file) = written("agent: Which city?\ncaller: I need a plumber in Haifa.\n");
-        let printed = extract(&extractor(), file.to_str().unwrap(), Output::default());
+        let extractor = extractor();
+        let printed = extract(&extractor, file.to_str().unwrap(), Output::default());
         let Printed { text, note } = printed.await.unwrap();
         assert!(text.contains("city: Haifa (haifa)"), "{text}");
         assert!(text.contains("caller #1: [I need a plumber in Haifa]."), "{text}");
@@ -275,9 +276,12 @@ mod tests {
         let (_folder, file) = written(
             "{\"segments\":[{\"text\":\"I need\\u001b[2J a\\nplumber \\u202e in Haifa.\"}]}",
         );
-        let printed = extract(&extractor(), file.to_str().unwrap(), Output::default());
+        let extractor = extractor();
+        let printed = extract(&extractor, file.to_str().unwrap(), Output::default());
         let text = printed.await.unwrap().text;
-        assert!(text.contains(r"I need\u{1b}[2J a\nplumber \u{202e} in Haifa"), "{text}");
+        for shown in [r"I need\u{1b}[2J a\n", r"plumber \u{202e} in Haifa"] {
+            assert!(text.contains(shown), "{text}");
+        }
         assert!(!text.contains(['\u{1b}', '\u{202e}']));
     }
 
