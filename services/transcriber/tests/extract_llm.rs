@@ -211,7 +211,8 @@ async fn a_city_that_its_quotation_does_not_name_neither_stands_nor_takes_away_f
 
 #[tokio::test]
 async fn a_service_rests_on_words_that_the_caller_said_or_confirmed() {
-    let cases: [(&[&str], &str, bool); 7] = [
+    let cases: [(&[&str], &str, bool); 8] = [
+        (&["A: So the water comes up?", "Hm.", "The water comes up."], "the water comes up", true),
         (&["Well, the water comes up."], "water", false),
         (&["Well, the water comes up."], "the water comes up", true),
         (&["It's about the plumbing."], "plumbing", true),

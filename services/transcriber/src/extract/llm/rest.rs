@@ -32,8 +32,8 @@ impl Rest {
         (!left.is_zero()).then_some(left)
     }
 
-    /// Takes note of an answer; gives how long the model is left alone from now on. When that is
-    /// over, a single failure is enough for as long again.
+    /// Takes note of an answer; gives how long the model is left alone from now on, if it was not
+    /// before. When that is over, a single failure is enough for as long again.
     pub(super) fn note(&self, answered: bool) -> Option<Duration> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if answered {
@@ -44,7 +44,11 @@ impl Rest {
         if state.failures < FAILURES {
             return None;
         }
-        state.until = Some(Instant::now() + REST);
+        let now = Instant::now();
+        if state.until.is_some_and(|until| until > now) {
+            return None;
+        }
+        state.until = Some(now + REST);
         Some(REST)
     }
 }
@@ -62,6 +66,7 @@ mod tests {
         assert_eq!(rest.left(), None);
         assert_eq!(rest.note(false), Some(REST));
         assert_eq!(rest.left(), Some(REST));
+        assert_eq!(rest.note(false), None, "it was said already");
         tokio::time::advance(REST).await;
         assert_eq!(rest.left(), None);
         assert_eq!(rest.note(false), Some(REST), "it has not got better");

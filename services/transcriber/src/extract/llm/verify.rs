@@ -42,8 +42,10 @@ pub(super) fn verify(
             Kind::Service => catalogue.get(kind, &quoted.value),
             Kind::City | Kind::Region => city(catalogue, &quoted.value, &ruled.extraction),
         }?;
-        let evidence = locate(transcript, &quoted)?;
-        lexicon.bears_out(&heard, entry, &evidence).then(|| Field {
+        // Both sides may have said it.
+        let mut places = places(transcript, &quoted);
+        let evidence = places.find(|evidence| lexicon.bears_out(&heard, entry, evidence))?;
+        Some(Field {
             id: entry.id.clone(),
             value: entry.name(ruled.language).to_owned(),
             raw: evidence.quote.clone(),
@@ -56,7 +58,7 @@ pub(super) fn verify(
         settings.fields.contains_key(name) && is_presentable(&quoted.value)
     };
     let extra = sheet.extra.into_iter().filter(asked_for).filter_map(|(name, quoted)| {
-        let evidence = locate(transcript, &quoted)?;
+        let evidence = places(transcript, &quoted).next()?;
         let field = Field {
             id: name.clone(),
             value: quoted.value,
@@ -91,16 +93,17 @@ fn city<'c>(catalogue: &'c Catalogue, said: &str, rules: &Extraction) -> Option<
     }
 }
 
-/// Where the quotation stands: in the segment it names, or else in any; case, points and
-/// punctuation aside. The evidence is the transcript's own text, not the model's.
-fn locate(transcript: &Transcript, quoted: &Quoted) -> Option<Evidence> {
+/// Where the quotation stands, once in a segment: in the one it names, then in the others; case,
+/// points and punctuation aside. The evidence is the transcript's own text, not the model's.
+fn places<'t>(transcript: &'t Transcript, quoted: &Quoted) -> impl Iterator<Item = Evidence> + 't {
     let wanted = Text::new(&quoted.quote);
-    let words: Vec<&str> = wanted.tokens.iter().map(|token| wanted.word(token)).collect();
-    if words.is_empty() {
-        return None;
-    }
-    let others = (0..transcript.segments.len()).filter(|at| Some(*at) != quoted.segment);
-    quoted.segment.into_iter().chain(others).find_map(|number| {
+    let named = quoted.segment;
+    let others = (0..transcript.segments.len()).filter(move |at| Some(*at) != named);
+    named.into_iter().chain(others).filter_map(move |number| {
+        let words: Vec<&str> = wanted.tokens.iter().map(|token| wanted.word(token)).collect();
+        if words.is_empty() {
+            return None;
+        }
         let segment = transcript.segments.get(number)?;
         let text = Text::new(&segment.text);
         let said: Vec<&str> = text.tokens.iter().map(|token| text.word(token)).collect();
