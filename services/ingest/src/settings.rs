@@ -1,13 +1,14 @@
 //! The settings of ingest.
 
-use std::{fmt, net::SocketAddr, str::FromStr};
+use std::net::SocketAddr;
 
 use chassis::{
     ProcessConfig, config::OtherService, ops::OpsSettings, serve::HttpSettings,
     telemetry::TelemetrySettings,
 };
 use serde::{Deserialize, Serialize};
-use url::Url;
+
+use crate::PublicUrl;
 
 /// The configuration of the service.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -164,6 +165,14 @@ impl IngestSettings {
                  callbacks are allowed on a loopback address only, such as 127.0.0.1:8080"
             ));
         }
+        let public = self.public_url.as_ref().filter(|url| !url.is_loopback());
+        if let (true, Some(url)) = (self.accept_unsigned, public) {
+            return Err(format!(
+                "ingest.accept_unsigned is true while ingest.public_url is {url}: what is reached \
+                 from outside has to check signatures"
+            ));
+        }
+        self.http.validate("ingest.http")?;
         if self.enqueue_timeout_ms == 0 {
             return Err("ingest.enqueue_timeout_ms is 0; allowed is 1 and more".into());
         }
@@ -187,70 +196,6 @@ impl IngestSettings {
             }
         }
         Ok(())
-    }
-}
-
-/// A base URL, kept as it was written: the case of its host is part of what Twilio signs.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct PublicUrl {
-    text: String,
-    path: String,
-}
-
-impl PublicUrl {
-    /// The path prefix, without a slash at its end: empty or `/callscribe`.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// The URL of a path and query below the base.
-    pub fn join(&self, path: &str, query: &str) -> String {
-        let mark = if query.is_empty() { "" } else { "?" };
-        [self.text.as_str(), path, mark, query].concat()
-    }
-}
-
-impl FromStr for PublicUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let text = text.trim().trim_end_matches('/');
-        match Url::parse(text) {
-            Ok(url)
-                if matches!(url.scheme(), "http" | "https")
-                    && url.has_host()
-                    && url.query().is_none()
-                    && url.fragment().is_none() =>
-            {
-                let path = url.path().trim_end_matches('/').to_owned();
-                Ok(Self { text: text.to_owned(), path })
-            }
-            _ => Err(format!(
-                "{text:?} is no base URL; allowed is http(s)://host[:port][/prefix], without query \
-                 and fragment"
-            )),
-        }
-    }
-}
-
-impl TryFrom<String> for PublicUrl {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<PublicUrl> for String {
-    fn from(url: PublicUrl) -> Self {
-        url.text
-    }
-}
-
-impl fmt::Display for PublicUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
     }
 }
 
@@ -290,15 +235,19 @@ mod tests {
         assert!(load(&[unsigned]).is_ok());
         let error = load(&[unsigned, ("CALLSCRIBE_INGEST__HTTP__LISTEN", "0.0.0.0:8080")]);
         assert!(error.unwrap_err().contains("ingest.accept_unsigned"));
+        // A loopback address behind a proxy or a tunnel is reached by everybody.
+        let public = |url| load(&[unsigned, ("CALLSCRIBE_INGEST__PUBLIC_URL", url)]);
+        assert!(public("http://localhost:8080").is_ok() && public("http://[::1]:80").is_ok());
+        let error = public("https://calls.example.com").unwrap_err();
+        assert!(error.contains("ingest.public_url is https://calls.example.com"), "{error}");
     }
 
     #[test]
-    fn the_public_url_keeps_its_case_and_loses_only_a_slash() {
-        let url = ("CALLSCRIBE_INGEST__PUBLIC_URL", "https://Calls.Example.com/scribe/");
-        let url = load(&[url]).unwrap().ingest.public_url.unwrap();
-        assert_eq!(url.join("/x", "y=1"), "https://Calls.Example.com/scribe/x?y=1");
-        assert_eq!(url.path(), "/scribe");
-        assert_eq!(load(&[("CALLSCRIBE_INGEST__PUBLIC_URL", "")]).unwrap().ingest.public_url, None);
+    fn a_listener_that_would_answer_nobody_stops_the_start() {
+        for name in ["MAX_CONNECTIONS", "HEADER_TIMEOUT_SECONDS", "REQUEST_TIMEOUT_SECONDS"] {
+            let error = load(&[(&format!("CALLSCRIBE_INGEST__HTTP__{name}"), "0")]).unwrap_err();
+            assert!(error.contains("ingest.http.") && error.contains("1 and more"), "{error}");
+        }
     }
 
     #[test]
@@ -340,6 +289,15 @@ mod tests {
         let account = &config.twilio.all_accounts()[0];
         assert_eq!(account.sid.as_str(), format!("AC{:032x}", 7));
         assert_eq!(account.auth_tokens.len(), 2);
+    }
+
+    #[test]
+    fn the_public_url_keeps_its_case_and_loses_only_a_slash() {
+        let url = ("CALLSCRIBE_INGEST__PUBLIC_URL", "https://Calls.Example.com/scribe/");
+        let url = load(&[url]).unwrap().ingest.public_url.unwrap();
+        assert_eq!(url.join("/x", "y=1"), "https://Calls.Example.com/scribe/x?y=1");
+        assert_eq!(url.path(), "/scribe");
+        assert_eq!(load(&[("CALLSCRIBE_INGEST__PUBLIC_URL", "")]).unwrap().ingest.public_url, None);
     }
 
     #[test]

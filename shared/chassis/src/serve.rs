@@ -74,6 +74,24 @@ impl HttpSettings {
 }
 
 impl HttpSettings {
+    /// Checks what the types cannot say; `section` is where these settings stand.
+    ///
+    /// # Errors
+    /// A sentence with the setting's name and what is allowed.
+    pub fn validate(&self, section: &str) -> Result<(), String> {
+        for (name, value) in [
+            ("max_connections", self.max_connections as u64),
+            ("header_timeout_seconds", self.header_timeout_seconds),
+            ("request_timeout_seconds", self.request_timeout_seconds),
+            ("write_timeout_seconds", self.write_timeout_seconds),
+        ] {
+            if value == 0 {
+                return Err(format!("{section}.{name} is 0; allowed is 1 and more"));
+            }
+        }
+        Ok(())
+    }
+
     /// The same settings, listening at `listen` unless an address was configured.
     pub fn or_at(self, listen: SocketAddr) -> Self {
         if self.listen == NOT_CONFIGURED { Self { listen, ..self } } else { self }

@@ -81,12 +81,17 @@ impl Client {
         account: &AccountSid,
         call: &CallSid,
     ) -> Result<Vec<Recording>, TwilioError> {
-        let mut pages = self.pages(account, &[("CallSid", call.as_str())])?;
+        let of_call = vec![("CallSid", call.to_string())];
+        let mut pages = self.pages(account, Days::default(), of_call)?;
         let mut all = Vec::new();
         while let Some(page) = pages.next_page().await? {
             all.extend(page);
         }
-        Ok(all)
+        match pages.unreadable() {
+            0 => Ok(all),
+            // One that is left out would be taken for one that does not exist.
+            count => Err(TwilioError::Unreadable(format!("{count} recordings without their SIDs"))),
+        }
     }
 
     /// The recordings made in a span of days, page by page, as Twilio orders them (newest first).
@@ -98,12 +103,7 @@ impl Client {
         account: &AccountSid,
         days: Days,
     ) -> Result<RecordingPages, TwilioError> {
-        let since = days.since.map(|day| day.to_string());
-        let until = days.until.map(|day| day.to_string());
-        // `DateCreated>=2026-01-31`, that is: a parameter of the name `DateCreated>`.
-        let since = since.iter().map(|day| ("DateCreated>", day.as_str()));
-        let until = until.iter().map(|day| ("DateCreated<", day.as_str()));
-        self.pages(account, &since.chain(until).collect::<Vec<_>>())
+        self.pages(account, days, days.parameters())
     }
 
     /// What Twilio knows of a recording.
@@ -204,13 +204,14 @@ impl Client {
     fn pages(
         &self,
         account: &AccountSid,
-        filter: &[(&str, &str)],
+        days: Days,
+        mut filter: Vec<(&'static str, String)>,
     ) -> Result<RecordingPages, TwilioError> {
-        let size = PAGE_SIZE.to_string();
-        let mut query = filter.to_vec();
-        query.push(("PageSize", &size));
+        filter.push(("PageSize", PAGE_SIZE.to_string()));
+        let query: Vec<_> = filter.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let url = self.transport.url(account, "Recordings.json", &query);
-        Ok(RecordingPages::new(self.transport.clone(), self.credentials(account)?.clone(), url))
+        let credentials = self.credentials(account)?.clone();
+        Ok(RecordingPages::new(self.transport.clone(), credentials, url, days))
     }
 
     fn credentials(&self, account: &AccountSid) -> Result<&Credentials, TwilioError> {

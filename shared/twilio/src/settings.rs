@@ -154,8 +154,15 @@ impl TwilioSettings {
                 ));
             }
         }
-        if self.max_requests_per_second == 0 {
-            return Err("twilio.max_requests_per_second is 0; allowed is 1 and more".into());
+        for (name, value) in [
+            ("connect_timeout_seconds", self.connect_timeout_seconds),
+            ("request_timeout_seconds", self.request_timeout_seconds),
+            ("media_idle_timeout_seconds", self.media_idle_timeout_seconds),
+            ("max_requests_per_second", u64::from(self.max_requests_per_second)),
+        ] {
+            if value == 0 {
+                return Err(format!("twilio.{name} is 0; allowed is 1 and more"));
+            }
         }
         Ok(())
     }

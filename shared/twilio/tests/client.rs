@@ -189,6 +189,24 @@ async fn a_list_is_bound_to_its_days_both_included() {
 }
 
 #[tokio::test]
+async fn a_listed_recording_that_cannot_be_worked_on_does_not_hide_the_others() {
+    let (double, client) = double_and_client().await;
+    for n in 1..=3 {
+        let of_no_call = n == 2;
+        let made = DoubleRecording::new(recording(n), call(1), "x");
+        double.add_recording(DoubleRecording { of_no_call, ..made });
+    }
+    let mut pages = client.recordings(&account(), Days::default()).unwrap();
+    let page = pages.next_page().await.unwrap().unwrap();
+    let mut sids: Vec<_> = page.into_iter().map(|recording| recording.sid).collect();
+    sids.sort();
+    assert_eq!((sids, pages.unreadable()), (vec![recording(1), recording(3)], 1));
+    // Of one call, all or none: what is left out there would be taken for nothing.
+    let error = client.recordings_of_call(&account(), &call(1)).await.unwrap_err();
+    assert!(matches!(error, TwilioError::Unreadable(_)), "{error}");
+}
+
+#[tokio::test]
 async fn a_question_is_asked_again_when_twilio_is_busy_or_broken() {
     let (double, client) = double_and_client().await;
     double.add_call(DoubleCall::inbound(call(1), "+15125550123", "+15125550199"));

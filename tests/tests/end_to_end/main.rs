@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod backfill;
 mod crash;
 mod doctor;
 mod samples;
@@ -9,8 +10,17 @@ mod separate_services;
 
 use std::time::Duration;
 
+use domain::AccountSid;
+
 /// The binary under test.
 const CALLSCRIBE: &str = env!("CARGO_BIN_EXE_callscribe-under-test");
+
+/// The token of the account at the Twilio double.
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+fn account() -> AccountSid {
+    format!("AC{:032x}", 7).parse().unwrap()
+}
 
 /// Longest wait for anything here; a condition that does not come true by then never will.
 const PATIENCE: Duration = Duration::from_secs(240);

@@ -3,12 +3,12 @@
 use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
-use chrono::{NaiveDate, Utc};
+use chrono::NaiveDate;
 use clap::Args;
 use domain::AccountSid;
 use queue::Link;
 use results::{
-    reconcile::{Backfill, Progress, Reconciler, Summary},
+    reconcile::{Backfill, Progress, ReconcileError, Reconciler, Summary},
     store::Store,
 };
 
@@ -83,19 +83,42 @@ async fn fill(args: &BackfillArgs, config: &Config) -> anyhow::Result<Summary> {
     let max_per_second = args.max_per_second.unwrap_or(settings.max_per_second);
     let reconciler = Reconciler::new(store, calls, twilio, settings, until_interrupted()?);
     let mut total = Summary::default();
+    let mut unfinished = Vec::new();
     for account in accounts {
         let plan = Backfill {
             account,
             since: args.since,
-            until: args.until.unwrap_or_else(|| Utc::now().date_naive()),
+            until: args.until,
             dry_run: args.dry_run,
             max_per_second,
         };
-        total += reconciler.backfill(&plan, bar).await?;
+        let mut found = Summary::default();
+        let tell = |progress: Progress| {
+            found = progress.summary;
+            bar(progress);
+        };
+        let outcome = reconciler.backfill(&plan, tell).await;
+        total += *outcome.as_ref().unwrap_or(&found);
+        match outcome {
+            Ok(_) => {}
+            Err(error @ ReconcileError::Stopped) => {
+                unfinished.push(format!("{}: {error}", plan.account));
+                break;
+            }
+            // The other accounts are none the worse for it.
+            Err(error) => unfinished.push(format!("{}: {error}", plan.account)),
+        }
     }
     if std::io::stderr().is_terminal() {
         eprintln!();
     }
+    anyhow::ensure!(
+        unfinished.is_empty(),
+        "{}; {} recordings were listed and {} enqueued until then; the same command goes on",
+        unfinished.join("; "),
+        total.listed,
+        total.enqueued
+    );
     Ok(total)
 }
 

@@ -1,7 +1,7 @@
 //! A back-fill: the comparison on demand, for days of one's choice, oldest first.
 
 use chassis::queues;
-use chrono::{DateTime, Days as Shift, NaiveDate, NaiveTime};
+use chrono::{DateTime, Days as Shift, NaiveDate, NaiveTime, Utc};
 use domain::AccountSid;
 use futures_util::{FutureExt, future::BoxFuture};
 use twilio::Days;
@@ -20,12 +20,19 @@ pub struct Backfill {
     pub account: AccountSid,
     /// The first day (UTC).
     pub since: NaiveDate,
-    /// The last day (UTC), included.
-    pub until: NaiveDate,
+    /// The last day (UTC), included; `None` is today, and the same back-fill another day goes on
+    /// until then.
+    pub until: Option<NaiveDate>,
     /// Only counts, and enqueues nothing.
     pub dry_run: bool,
     /// Recordings enqueued a second at most.
     pub max_per_second: u32,
+}
+
+impl Backfill {
+    fn last_day(&self) -> NaiveDate {
+        self.until.unwrap_or_else(|| Utc::now().date_naive())
+    }
 }
 
 /// How far a back-fill is.
@@ -50,7 +57,7 @@ impl Reconciler {
         plan: &Backfill,
         mut progress: impl FnMut(Progress),
     ) -> Result<Summary, ReconcileError> {
-        let Backfill { since, until, .. } = *plan;
+        let (since, until) = (plan.since, plan.last_day());
         if since > until {
             return Err(ReconcileError::Days { since, until });
         }
@@ -71,15 +78,18 @@ impl Reconciler {
         held: &mut Option<Held>,
         progress: &mut impl FnMut(Progress),
     ) -> Result<Summary, ReconcileError> {
-        let Backfill { since, until, .. } = *plan;
+        let (since, until) = (plan.since, plan.last_day());
         let days = u64::try_from((until - since).num_days()).unwrap_or(0) + 1;
         let mut day = held.as_ref().map_or(since, |held| day_of(held.mark_ms).max(since));
         let sweep = self.sweep(&plan.account, plan.max_per_second.max(1), plan.dry_run);
         let mut total = Summary::default();
+        // One look through the queues serves all days.
+        let mut on_its_way = None;
         while day <= until {
             let days_done = u64::try_from((day - since).num_days()).unwrap_or(0);
             let only = Days { since: Some(day), until: Some(day) };
             let mut walk = sweep.walk(only, i64::MIN)?;
+            walk.held = on_its_way.take();
             while page(&self.store, held.as_ref(), &mut walk).await? {
                 let mut summary = total;
                 summary += walk.found.summary;
@@ -89,6 +99,7 @@ impl Reconciler {
                 }
             }
             total += walk.found.summary;
+            on_its_way = walk.held.take();
             day = day + Shift::new(1);
             if let Some(held) = held {
                 held.settle(&self.store, start_of(day), queues::now_ms(), marks::LEASE).await?;
@@ -99,7 +110,8 @@ impl Reconciler {
     }
 
     async fn hold(&self, plan: &Backfill) -> Result<Held, ReconcileError> {
-        let scope = format!("backfill:{}:{}:{}", plan.account, plan.since, plan.until);
+        let until = plan.until.map_or_else(|| "today".to_owned(), |day| day.to_string());
+        let scope = format!("backfill:{}:{}:{until}", plan.account, plan.since);
         let start_ms = start_of(plan.since);
         let now_ms = queues::now_ms();
         match marks::take(&self.store, &scope, &self.owner, start_ms, now_ms).await? {

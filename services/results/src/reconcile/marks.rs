@@ -10,6 +10,9 @@ use crate::store::{Store, StoreError, entities::reconcile_marks as rows};
 
 /// How long a replica may be silent before another one takes over.
 pub(super) const LEASE: Duration = Duration::from_secs(300);
+/// No lease is this much longer than the time it is written at: one that is was written by a clock
+/// that went ahead, and would keep everybody out until its time comes.
+const LONGEST_LEASE: Duration = Duration::from_secs(3 * 24 * 3600);
 /// How often a replica says that it is still at it.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
@@ -42,7 +45,7 @@ pub(super) async fn take(
     let transaction = store.begin().await?;
     let found = rows::Entity::find_by_id(scope).one(&transaction).await?;
     let row = match found {
-        Some(row) if row.owner != owner && row.leased_until_ms > now_ms => {
+        Some(row) if row.owner != owner && is_leased(row.leased_until_ms, now_ms) => {
             return Ok(Taken::Elsewhere(row.leased_until_ms));
         }
         Some(row) => {
@@ -159,6 +162,10 @@ impl Held {
     }
 }
 
+fn is_leased(until_ms: i64, now_ms: i64) -> bool {
+    (now_ms + 1..=now_ms.saturating_add(millis(LONGEST_LEASE))).contains(&until_ms)
+}
+
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
@@ -195,6 +202,8 @@ mod tests {
         assert_eq!(keeping_every(often, &own, &store, Box::pin(is_renewed)).await.unwrap(), "done");
 
         held(&store, "other", i64::MAX / 2).await;
+        // The other one's clock was ahead: its lease keeps nobody out.
+        held(&store, "third", queues::now_ms()).await;
         let endless = std::future::pending::<Result<(), _>>();
         let error = keeping_every(often, &own, &store, endless).await.unwrap_err();
         assert!(matches!(error, ReconcileError::LeaseLost), "{error}");

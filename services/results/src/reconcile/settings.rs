@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct ReconcileSettings {
     /// Whether it runs by itself. Needs a Twilio account. Default `true`.
     pub enabled: bool,
-    /// Seconds from one comparison to the next. Default 600.
+    /// Seconds from one comparison to the next, up to a day. Default 600.
     pub interval_seconds: u64,
     /// Hours before the high-water mark that are listed again, for what came late. Default 24.
     pub overlap_hours: u32,
@@ -21,6 +21,9 @@ pub struct ReconcileSettings {
     /// Default 0.7.
     pub redis_high_water: f64,
 }
+
+/// The longest time between two comparisons, in seconds: leases are held for two of them.
+const LONGEST_INTERVAL: u64 = 24 * 3600;
 
 impl Default for ReconcileSettings {
     fn default() -> Self {
@@ -48,6 +51,13 @@ impl ReconcileSettings {
             if value == 0 {
                 return Err(format!("results.reconcile.{name} is 0; allowed is 1 and more"));
             }
+        }
+        if self.interval_seconds > LONGEST_INTERVAL {
+            return Err(format!(
+                "results.reconcile.interval_seconds is {}; allowed is a day ({LONGEST_INTERVAL}) \
+                 and less",
+                self.interval_seconds
+            ));
         }
         if !(self.redis_high_water > 0.0 && self.redis_high_water <= 1.0) {
             return Err(format!(

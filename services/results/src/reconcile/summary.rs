@@ -15,6 +15,8 @@ pub struct Summary {
     pub pending: u64,
     /// Those without media: absent, failed, deleted.
     pub without_media: u64,
+    /// Those that Twilio lists without a call, so that nobody can work on them; its log line says so.
+    pub unreadable: u64,
     /// Those from before the first day that is compared.
     pub too_old: u64,
     /// Those that were lacking and are enqueued now (or would be, in a dry run).
@@ -27,12 +29,13 @@ pub struct Summary {
 
 impl Summary {
     /// Each count with its name in logs and metrics.
-    pub fn counts(&self) -> [(&'static str, u64); 8] {
+    pub fn counts(&self) -> [(&'static str, u64); 9] {
         [
             ("known", self.known),
             ("erased", self.erased),
             ("pending", self.pending),
             ("without_media", self.without_media),
+            ("unreadable", self.unreadable),
             ("too_old", self.too_old),
             ("enqueued", self.enqueued),
             ("under_way", self.under_way),
@@ -48,6 +51,7 @@ impl std::ops::AddAssign for Summary {
         self.erased += other.erased;
         self.pending += other.pending;
         self.without_media += other.without_media;
+        self.unreadable += other.unreadable;
         self.too_old += other.too_old;
         self.enqueued += other.enqueued;
         self.under_way += other.under_way;

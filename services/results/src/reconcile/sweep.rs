@@ -17,7 +17,9 @@ const TOGETHER: usize = 100;
 const PATIENCE: u32 = 8;
 /// The longest wait between two such questions.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// Up to this age of its work, a recording with an unfinished row is offered to the queue, which
+/// The shortest wait before a question is repeated, even where Twilio asks for none.
+const SHORTEST_WAIT: Duration = Duration::from_millis(250);
+/// Up to this age of its work, a recording without a finished row is offered to the queue, which
 /// still remembers what it has (the `once` keys live three days). Of older work nothing but a look
 /// into the queue tells.
 const REMEMBERED_MS: i64 = 2 * 24 * 3600 * 1000;
@@ -63,13 +65,22 @@ enum Need {
     Work { generation: u32, remembered: bool },
 }
 
+impl Need {
+    /// Leaves nothing to what the queue remembers: where nothing is offered to it, it says nothing.
+    fn ask_the_queues(&mut self) {
+        if let Self::Work { remembered, .. } = self {
+            *remembered = false;
+        }
+    }
+}
+
 /// A sweep under way.
 pub(super) struct Walk<'a> {
     sweep: &'a Sweep,
     pages: RecordingPages,
     floor_ms: i64,
-    /// What the queues hold, once it is asked for.
-    held: Option<Held>,
+    /// What the queues hold, once it is asked for. What comes into them later is remembered there.
+    pub(super) held: Option<Held>,
     /// What was found so far.
     pub(super) found: Found,
 }
@@ -78,6 +89,9 @@ impl Walk<'_> {
     /// Takes the next page; `false` after the last.
     pub(super) async fn page(&mut self) -> Result<bool, ReconcileError> {
         let Some(page) = self.sweep.next_page(&mut self.pages).await? else { return Ok(false) };
+        let unreadable = self.pages.unreadable() - self.found.summary.unreadable;
+        self.found.summary.unreadable += unreadable;
+        self.found.summary.listed += unreadable;
         let needs = self.needs(&page).await?;
         let mut lacking = Vec::new();
         for (recording, need) in page.iter().zip(needs) {
@@ -110,8 +124,11 @@ impl Walk<'_> {
         loop {
             let seen = Seen::of(&self.sweep.store, page).await?;
             let now_ms = queues::now_ms();
-            let needs: Vec<Need> =
+            let mut needs: Vec<Need> =
                 page.iter().map(|listed| need(listed, &seen, self.floor_ms, now_ms)).collect();
+            if self.sweep.dry_run {
+                needs.iter_mut().for_each(Need::ask_the_queues);
+            }
             let unknown =
                 needs.iter().any(|need| matches!(need, Need::Work { remembered: false, .. }));
             if !unknown || self.held.is_some() {
@@ -203,10 +220,13 @@ impl Sweep {
     ) -> Result<Option<Vec<Recording>>, ReconcileError> {
         let mut attempt = 0;
         loop {
-            if self.stop.is_cancelled() {
-                return Err(ReconcileError::Stopped);
-            }
-            let error = match pages.next_page().await {
+            // A page that was not read to its end can be asked for again.
+            let page = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Err(ReconcileError::Stopped),
+                page = pages.next_page() => page,
+            };
+            let error = match page {
                 Ok(page) => return Ok(page),
                 Err(error) => error,
             };
@@ -214,7 +234,8 @@ impl Sweep {
             if !error.is_transient() || attempt >= PATIENCE {
                 return Err(error.into());
             }
-            self.pause(error.retry_after().unwrap_or_else(|| wait(attempt))).await?;
+            let asked = error.retry_after().map(|asked| asked.max(SHORTEST_WAIT));
+            self.pause(asked.unwrap_or_else(|| wait(attempt))).await?;
         }
     }
 
@@ -265,6 +286,10 @@ fn need(recording: &Recording, seen: &Seen, floor_ms: i64, now_ms: i64) -> Need 
             let remembered = row.enqueued_ms >= now_ms - REMEMBERED_MS;
             Need::Work { generation: row.generation, remembered }
         }
-        (None, _) => Need::Work { generation: 0, remembered: true },
+        (None, _) => {
+            // Where the events wait for days, nothing but the queues knows what was done.
+            let remembered = created.is_some_and(|created| created >= now_ms - REMEMBERED_MS);
+            Need::Work { generation: 0, remembered }
+        }
     }
 }

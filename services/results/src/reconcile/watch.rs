@@ -57,7 +57,11 @@ impl Reconciler {
                 () = self.stop.cancelled() => return,
             }
             for account in self.twilio.accounts() {
-                report(account, &self.pass(account).await);
+                // What a pass has enqueued is remembered, so it may end anywhere.
+                tokio::select! {
+                    outcome = self.pass(account) => report(account, &outcome),
+                    () = self.stop.cancelled() => return,
+                }
             }
         }
     }
@@ -72,6 +76,7 @@ impl Reconciler {
         let scope = format!("reconcile:{account}");
         let taken = marks::take(&self.store, &scope, &self.owner, start_ms, started_ms).await?;
         let Taken::Held(mut held) = taken else { return Ok(None) };
+        tell_mark(account, held.mark_ms);
 
         let from_ms = held.mark_ms - i64::from(self.settings.overlap_hours) * HOUR_MS;
         let from_ms = from_ms.max(held.floor_ms);
@@ -90,8 +95,7 @@ impl Reconciler {
         let mark_ms = found.oldest_pending_ms.map_or(started_ms, |ms| started_ms.min(ms - 1));
         let keep = Duration::from_secs(self.settings.interval_seconds) * 2;
         held.settle(&self.store, mark_ms, queues::now_ms(), keep).await?;
-        metrics::gauge!("results_reconcile_mark_age_seconds", "account" => account.to_string())
-            .set((queues::now_ms() - mark_ms) as f64 / 1000.0);
+        tell_mark(account, mark_ms);
         Ok(Some(found.summary))
     }
 
@@ -125,6 +129,13 @@ impl Reconciler {
     }
 }
 
+/// Up to when everything Twilio lists is known here. Whichever replica was last at it knows the
+/// latest time, so `time() - max by (account) (…)` is the age.
+fn tell_mark(account: &AccountSid, mark_ms: i64) {
+    metrics::gauge!("results_reconcile_mark_timestamp_seconds", "account" => account.to_string())
+        .set(mark_ms as f64 / 1000.0);
+}
+
 fn report(account: &AccountSid, outcome: &Result<Option<Summary>, ReconcileError>) {
     let name = match outcome {
         Ok(Some(summary)) => {
@@ -134,11 +145,12 @@ fn report(account: &AccountSid, outcome: &Result<Option<Summary>, ReconcileError
             }
             tracing::info!(account_sid = %account, listed = summary.listed,
                 known = summary.known, erased = summary.erased, pending = summary.pending,
-                without_media = summary.without_media, enqueued = summary.enqueued,
+                without_media = summary.without_media, unreadable = summary.unreadable, enqueued = summary.enqueued,
                 under_way = summary.under_way, resumed = summary.resumed, "compared with Twilio's list");
             "done"
         }
-        Ok(None) | Err(ReconcileError::Stopped) => return,
+        Ok(None) => "elsewhere",
+        Err(ReconcileError::Stopped) => return,
         Err(error) => {
             tracing::warn!(account_sid = %account, %error, "the comparison with Twilio's list \
                 ended early; the next one covers the same time");

@@ -292,6 +292,45 @@ async fn an_outcome_on_its_way_into_the_database_is_not_worked_for_again() {
 }
 
 #[tokio::test]
+async fn an_outcome_that_has_waited_for_days_without_any_row_is_not_paid_for_again() {
+    let world = World::new(Db::sqlite().await).await;
+    let then_ms = queues::now_ms() - 5 * DAY_MS;
+    for n in [1, 2] {
+        world.add_at(n, then_ms, RecordingStatus::Completed);
+    }
+    let outcome = of_recording(1, 1, (0, 0, 1), then_ms, no_recording());
+    let results = queues::results(world.calls.link().clone());
+    results.enqueue(queues::event_entry(&outcome, None).unwrap()).await.unwrap();
+    let settings = ReconcileSettings { first_hours: 24 * 7, ..Default::default() };
+    let reconciler = world.with(world.twilio.settings(), settings, CancellationToken::new());
+    let expected = Summary { listed: 2, enqueued: 1, under_way: 1, ..Default::default() };
+    assert_eq!(pass(&reconciler).await, expected);
+    assert_eq!(world.jobs().await, [transcribe(2, 0)]);
+}
+
+#[tokio::test]
+async fn a_listed_recording_of_no_call_is_counted_and_keeps_nothing_up() {
+    let world = World::new(Db::sqlite().await).await;
+    world.add(1, RecordingStatus::Completed);
+    let sid = recording_sid(2).parse().unwrap();
+    let odd = DoubleRecording::new(sid, call_sid(2).parse().unwrap(), "RIFF");
+    world.twilio.add_recording(DoubleRecording { of_no_call: true, ..odd });
+    let expected = Summary { listed: 2, enqueued: 1, unreadable: 1, ..Default::default() };
+    assert_eq!(pass(&world.reconciler()).await, expected);
+    assert!(mark_ms(&world.db.store).await > queues::now_ms() - HOUR_MS);
+}
+
+#[tokio::test]
+async fn a_redis_that_does_not_tell_how_full_it_is_is_taken_to_have_room() {
+    let world = World::new(Db::sqlite().await).await;
+    world.add(1, RecordingStatus::Completed);
+    let mut user = redis::cmd("ACL");
+    user.arg(&["SETUSER", "default", "-info"]);
+    let _: () = world.calls.link().query(&user).await.unwrap();
+    assert_eq!(pass(&world.reconciler()).await.enqueued, 1);
+}
+
+#[tokio::test]
 async fn a_busy_twilio_is_asked_again_and_a_refusing_one_leaves_the_mark_alone() {
     let world = World::new(Db::sqlite().await).await;
     world.add(1, RecordingStatus::Completed);

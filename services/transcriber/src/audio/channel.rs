@@ -9,8 +9,9 @@ use std::{
 
 use super::{
     AudioError, SAMPLES_PER_MS,
+    aside::{Work, Working},
     resample::Resampler,
-    speech::{FRAME_MS, Listening, SpeechDetector, Stretch},
+    speech::{FRAME_MS, Listener, Stretch},
 };
 
 /// How much of the temporary file is written or read at once.
@@ -90,7 +91,7 @@ pub struct ChannelWriter {
 
 struct Spill {
     file: BufWriter<File>,
-    listening: Listening,
+    listening: Working<i16, Listener>,
     length: u64,
     rounded: Vec<i16>,
     bytes: Vec<u8>,
@@ -101,30 +102,30 @@ impl ChannelWriter {
     ///
     /// # Errors
     /// When the file cannot be made, or there is no filter for the rate.
-    pub fn new(rate_hz: u32, folder: &Path, speech: &SpeechDetector) -> Result<Self, AudioError> {
+    pub fn new(
+        rate_hz: u32,
+        folder: &Path,
+        listening: Working<i16, Listener>,
+    ) -> Result<Self, AudioError> {
         let spill = Spill {
             file: BufWriter::with_capacity(BLOCK_BYTES, tempfile::tempfile_in(folder)?),
-            listening: Listening::new(speech),
+            listening,
             length: 0,
             rounded: Vec::new(),
             bytes: Vec::new(),
         };
         Ok(Self { resampler: Resampler::new(rate_hz)?, spill })
     }
+}
 
-    /// Takes the next samples.
-    ///
-    /// # Errors
-    /// When the temporary file cannot be written.
-    pub fn push(&mut self, samples: &[f32]) -> Result<(), AudioError> {
+impl Work<f32> for ChannelWriter {
+    type Done = Channel;
+
+    fn push(&mut self, samples: &[f32]) -> Result<(), AudioError> {
         self.resampler.push(samples, |ready| self.spill.push(ready))
     }
 
-    /// The finished channel.
-    ///
-    /// # Errors
-    /// When the temporary file cannot be written, or the detector of speech failed.
-    pub fn finish(mut self) -> Result<Channel, AudioError> {
+    fn finish(mut self) -> Result<Channel, AudioError> {
         self.resampler.finish(|ready| self.spill.push(ready))?;
         let Spill { file, listening, length, .. } = self.spill;
         let samples = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
@@ -145,14 +146,32 @@ impl Spill {
         let (pairs, _) = self.bytes.as_chunks_mut();
         pairs.iter_mut().zip(&self.rounded).for_each(|(pair, one)| *pair = one.to_le_bytes());
         self.file.write_all(&self.bytes)?;
-        self.listening.push(&self.rounded);
+        self.listening.push(&self.rounded)?;
         self.length += samples.len() as u64;
         Ok(())
     }
 }
 
-/// The nearest whole number. Spelt out because `f32::round` is a call where the processor is not
-/// known to have an instruction for it.
+/// The nearest whole number, by way of one so large that a float has no room for fractions beside it:
+/// there is no instruction for it on every processor, and this needs none.
+#[inline]
 fn rounded(sample: f32) -> i16 {
-    (sample + 0.5_f32.copysign(sample)) as i16
+    const NO_FRACTIONS: f32 = 12_582_912.0; // 1.5 × 2²³
+    (sample.clamp(-32_768.0, 32_767.0) + NO_FRACTIONS).to_bits() as i16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_rounded_to_the_nearest_and_never_wrap() {
+        for whole in i16::MIN..=i16::MAX {
+            for off in [-0.49, 0.0, 0.49] {
+                let nearest = (f32::from(whole) + off).round().clamp(-32_768.0, 32_767.0) as i16;
+                assert_eq!(rounded(f32::from(whole) + off), nearest, "{whole} {off:+}");
+            }
+        }
+        assert_eq!([-1e9, 1e9, f32::NAN].map(rounded), [i16::MIN, i16::MAX, 0]);
+    }
 }

@@ -3,6 +3,7 @@
 //! Decoding, resampling and speech detection run in one pass over small blocks; the samples go to
 //! a temporary file a channel, so that memory does not grow with the length of a recording.
 
+mod aside;
 mod channel;
 mod cut;
 mod decode;

@@ -6,9 +6,10 @@ use domain::RecordingFacts;
 
 use super::{
     AudioError, Channel, Decoder,
+    aside::Working,
     channel::ChannelWriter,
     likeness::Likeness,
-    speech::{SpeechDetector, union_ms},
+    speech::{Listener, SpeechDetector, union_ms},
 };
 
 /// What reading a recording may cost.
@@ -53,12 +54,11 @@ pub fn read(media: &Path, folder: &Path, limits: AudioLimits) -> Result<Recordin
     let Some(mut decoder) = Decoder::open(media)? else { return Ok(empty()) };
     let rate_hz = decoder.rate_hz();
     let most_frames = limits.max_seconds.saturating_mul(rate_hz.into());
-    let mut writers: Vec<ChannelWriter> = Vec::new();
+    let mut writers = Vec::new();
     let mut likeness = Likeness::default();
     while let Some(block) = decoder.next_block()? {
         if writers.is_empty() {
-            let new = || ChannelWriter::new(rate_hz, folder, &limits.speech);
-            writers = block.iter().map(|_| new()).collect::<Result<_, _>>()?;
+            writers = for_channels(block.len(), rate_hz, folder, &limits.speech)?;
         }
         for (writer, samples) in writers.iter_mut().zip(block) {
             writer.push(samples)?;
@@ -73,8 +73,27 @@ pub fn read(media: &Path, folder: &Path, limits: AudioLimits) -> Result<Recordin
     if decoder.frames() == 0 {
         return Ok(empty());
     }
-    let channels = writers.into_iter().map(ChannelWriter::finish).collect::<Result<Vec<_>, _>>()?;
+    let channels = writers.into_iter().map(Working::finish).collect::<Result<Vec<_>, _>>()?;
     Ok(assembled(channels, &decoder, likeness, limits.speech.settings().min_speech_ms))
+}
+
+/// As many threads as channels, this one among them; one channel alone is written here and heard
+/// aside. With one more, the threads would be moved between two processors and wait for each other.
+fn for_channels(
+    channels: usize,
+    rate_hz: u32,
+    folder: &Path,
+    speech: &SpeechDetector,
+) -> Result<Vec<Working<f32, ChannelWriter>>, AudioError> {
+    let helpers = speech.helpers();
+    let heard = || Listener::new(speech);
+    let whole = || ChannelWriter::new(rate_hz, folder, Working::here(heard()));
+    if channels == 1 {
+        let listening = Working::aside(helpers, || Ok(heard()))?;
+        return Ok(vec![Working::here(ChannelWriter::new(rate_hz, folder, listening)?)]);
+    }
+    let aside = (1..channels).map(|_| Working::aside(helpers, whole));
+    aside.chain([whole().map(Working::here)]).collect()
 }
 
 fn assembled(

@@ -135,7 +135,7 @@ pub(super) async fn open(
     url: Url,
     headers: HeaderMap,
 ) -> Result<Media, TwilioError> {
-    let asking = transport.send_with(Method::GET, credentials, url.clone(), headers.clone());
+    let asking = transport.send_in_turn(Method::GET, credentials, url.clone(), headers.clone());
     let mut response = asking.await?;
     if response.status().is_redirection() {
         let target = response.headers().get(header::LOCATION);

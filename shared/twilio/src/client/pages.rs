@@ -1,7 +1,8 @@
 //! Lists of recordings, page by page.
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveTime};
 use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 use super::{Credentials, transport::Transport};
@@ -16,23 +17,57 @@ pub struct Days {
     pub until: Option<NaiveDate>,
 }
 
+impl Days {
+    /// The parameters that bind a list to these days.
+    ///
+    /// On the wire `DateCreated>=2026-01-31`, that is: a parameter of the name `DateCreated>`. The
+    /// upper bound means midnight, when that day begins: a list bound to 2014-10-13 ends with
+    /// 2014-10-12T23:59:53 (<https://github.com/twilio/twilio-python/issues/225>). So the day behind
+    /// the last one is asked for, and what is created then after all is left out.
+    pub(super) fn parameters(&self) -> Vec<(&'static str, String)> {
+        let since = self.since.map(|day| ("DateCreated>", day.to_string()));
+        let behind = self.until.and_then(|day| day.succ_opt());
+        since.into_iter().chain(behind.map(|day| ("DateCreated<", day.to_string()))).collect()
+    }
+
+    fn hold(&self, recording: &Recording) -> bool {
+        let behind = self.until.and_then(|day| day.succ_opt());
+        let behind_ms = behind.map(|day| day.and_time(NaiveTime::MIN).and_utc().timestamp_millis());
+        let created_ms = recording.created_ms.or(recording.start_time_ms);
+        created_ms.zip(behind_ms).is_none_or(|(created, behind)| created < behind)
+    }
+}
+
 /// The pages of a list that have not been read yet.
 pub struct RecordingPages {
     transport: Transport,
     credentials: Credentials,
     next: Option<Url>,
+    days: Days,
+    unreadable: u64,
 }
 
 #[derive(Deserialize)]
 struct Page {
-    recordings: Vec<RecordingJson>,
+    recordings: Vec<Value>,
     #[serde(default)]
     next_page_uri: Option<String>,
 }
 
 impl RecordingPages {
-    pub(super) fn new(transport: Transport, credentials: Credentials, first: Url) -> Self {
-        Self { transport, credentials, next: Some(first) }
+    pub(super) fn new(
+        transport: Transport,
+        credentials: Credentials,
+        first: Url,
+        days: Days,
+    ) -> Self {
+        Self { transport, credentials, next: Some(first), days, unreadable: 0 }
+    }
+
+    /// How many recordings of the pages so far were left out because they have no SID, or none of a
+    /// call: one of them must not hide the others.
+    pub fn unreadable(&self) -> u64 {
+        self.unreadable
     }
 
     /// The next page, or `None` after the last. After an error the same page can be asked again.
@@ -43,8 +78,18 @@ impl RecordingPages {
         let Some(url) = self.next.clone() else { return Ok(None) };
         let page: Page = self.transport.json(&self.credentials, url.clone()).await?;
         self.next = page.next_page_uri.as_deref().and_then(|uri| following(&url, uri));
-        let host = self.transport.host();
-        Ok(Some(page.recordings.into_iter().map(|json| json.into_recording(host)).collect()))
+        let mut recordings = Vec::with_capacity(page.recordings.len());
+        for listed in page.recordings {
+            match serde_json::from_value::<RecordingJson>(listed) {
+                Ok(json) => recordings.push(json.into_recording(self.transport.host())),
+                Err(error) => {
+                    tracing::warn!(%error, "Twilio lists a recording that cannot be worked on");
+                    self.unreadable += 1;
+                }
+            }
+        }
+        recordings.retain(|recording| self.days.hold(recording));
+        Ok(Some(recordings))
     }
 }
 

@@ -115,8 +115,10 @@ impl Transport {
         credentials: &Credentials,
         url: &Url,
     ) -> Result<Vec<u8>, TwilioError> {
+        // The wait for our own pace is none of Twilio's time.
+        self.pace.turn().await;
         let exchange = async {
-            let response = self.send(method, credentials, url.clone()).await?;
+            let response = self.send(method, credentials, url.clone(), HeaderMap::new()).await?;
             if response.status().is_redirection() {
                 return Err(TwilioError::Unreadable(format!(
                     "an unexpected redirect ({})",
@@ -130,18 +132,9 @@ impl Transport {
             .unwrap_or(Err(TwilioError::Timeout))
     }
 
-    /// Sends one request with credentials and returns whatever comes.
-    pub(crate) async fn send(
-        &self,
-        method: Method,
-        credentials: &Credentials,
-        url: Url,
-    ) -> Result<Response, TwilioError> {
-        self.send_with(method, credentials, url, HeaderMap::new()).await
-    }
-
-    /// Sends one request with credentials and further headers and returns whatever comes.
-    pub(crate) async fn send_with(
+    /// Sends one request in its turn, with credentials and further headers, and returns whatever
+    /// comes.
+    pub(crate) async fn send_in_turn(
         &self,
         method: Method,
         credentials: &Credentials,
@@ -149,6 +142,16 @@ impl Transport {
         headers: HeaderMap,
     ) -> Result<Response, TwilioError> {
         self.pace.turn().await;
+        self.send(method, credentials, url, headers).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        credentials: &Credentials,
+        url: Url,
+        headers: HeaderMap,
+    ) -> Result<Response, TwilioError> {
         let password = credentials.password.expose_secret();
         let request = self.with_credentials.request(method, url).headers(headers);
         Ok(request.basic_auth(&credentials.user, Some(password)).send().await?)

@@ -155,7 +155,7 @@ pub(super) fn recording(account: &AccountSid, recording: &DoubleRecording) -> Va
     json!({
         "account_sid": account,
         "sid": recording.sid,
-        "call_sid": recording.call_sid,
+        "call_sid": (!recording.of_no_call).then_some(&recording.call_sid),
         "status": recording.status.as_str(),
         "duration": duration(recording),
         "channels": recording.channels,

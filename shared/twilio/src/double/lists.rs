@@ -67,22 +67,23 @@ fn next_uri(asked: &Asked, page: usize, last: &domain::RecordingSid) -> String {
     format!("{}?{}", asked.path, query.finish())
 }
 
-/// Days a list is bound to, both ends included.
+/// Days a list is bound to: those from the first on, and those before the other.
 struct Span {
     since: Option<NaiveDate>,
-    until: Option<NaiveDate>,
+    before: Option<NaiveDate>,
 }
 
 impl Span {
     fn read(asked: &Asked) -> Result<Self, chrono::ParseError> {
         let day = |name| asked.parameter(name).map(str::parse::<NaiveDate>).transpose();
         let only = day("DateCreated")?;
-        Ok(Self { since: only.or(day("DateCreated>")?), until: only.or(day("DateCreated<")?) })
+        let behind = only.and_then(|day| day.succ_opt());
+        Ok(Self { since: only.or(day("DateCreated>")?), before: behind.or(day("DateCreated<")?) })
     }
 
     fn holds(&self, ms: i64) -> bool {
         let day = DateTime::from_timestamp_millis(ms).unwrap_or_default().date_naive();
-        self.since.is_none_or(|since| day >= since) && self.until.is_none_or(|until| day <= until)
+        self.since.is_none_or(|since| day >= since) && self.before.is_none_or(|before| day < before)
     }
 }
 

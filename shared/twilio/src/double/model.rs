@@ -85,6 +85,8 @@ pub struct DoubleRecording {
     pub external: Option<String>,
     /// Whether a part of its media may be asked for. Default: yes.
     pub gives_parts: bool,
+    /// Whether it is listed as one of no call.
+    pub of_no_call: bool,
 }
 
 impl DoubleRecording {
@@ -106,6 +108,7 @@ impl DoubleRecording {
             redirected: false,
             breaks_after: VecDeque::new(),
             external: None,
+            of_no_call: false,
             gives_parts: true,
         }
     }

@@ -13,7 +13,7 @@ fn ten_days(world: &World) -> Backfill {
     Backfill {
         account: account_sid(),
         since: day(10),
-        until: day(1),
+        until: Some(day(1)),
         dry_run: false,
         max_per_second: 1000,
     }
@@ -88,7 +88,7 @@ async fn the_same_back_fill_twice_at_once_is_refused() {
 async fn days_the_wrong_way_round_are_refused() {
     let world = World::new(Db::sqlite().await).await;
     let day = |day| NaiveDate::from_ymd_opt(2026, 1, day).unwrap();
-    let plan = Backfill { since: day(2), until: day(1), ..ten_days(&world) };
+    let plan = Backfill { since: day(2), until: Some(day(1)), ..ten_days(&world) };
     let error = world.reconciler().backfill(&plan, |_| ()).await.unwrap_err();
     assert!(matches!(error, ReconcileError::Days { .. }), "{error}");
 }
@@ -106,5 +106,31 @@ async fn a_back_fill_enqueues_old_unfinished_work_unless_the_queue_holds_it() {
     world.calls.enqueue(held).await.unwrap();
     let summary = world.reconciler().backfill(&plan, |_| ()).await.unwrap();
     let expected = Summary { listed: 10, enqueued: 9, under_way: 1, ..Default::default() };
+    assert_eq!(summary, expected);
+}
+
+#[tokio::test]
+async fn a_back_fill_until_today_goes_on_another_day_and_in_a_dry_run_asks_the_queue() {
+    let world = World::new(Db::sqlite().await).await;
+    let plan = Backfill { until: None, ..ten_days(&world) };
+    let stop = CancellationToken::new();
+    let twilio = world.twilio.settings();
+    let first = world.with(twilio, ReconcileSettings::default(), stop.clone());
+    let stopping = first
+        .backfill(&plan, |at| {
+            if at.days_done == 4 {
+                stop.cancel()
+            }
+        })
+        .await;
+    assert!(matches!(stopping, Err(ReconcileError::Stopped)), "{stopping:?}");
+    // Its place is kept under a name that does not change with the day.
+    let scopes = reconcile_marks::Entity::find().all(world.db.store.reader()).await.unwrap();
+    assert_eq!(scopes.len(), 1);
+    assert_eq!(scopes[0].scope, format!("backfill:{}:{}:today", account(), plan.since));
+
+    let dry = Backfill { dry_run: true, ..plan };
+    let summary = world.reconciler().backfill(&dry, |_| ()).await.unwrap();
+    let expected = Summary { listed: 10, enqueued: 6, under_way: 4, ..Default::default() };
     assert_eq!(summary, expected);
 }

@@ -4,8 +4,8 @@ use earshot::{DefaultPredictor, Detector};
 
 #[cfg(feature = "whisper")]
 use super::silero::{Silero, SileroEar};
-use super::{DetectorName, SpeechSettings, aside::Helpers};
-use crate::audio::AudioError;
+use super::{DetectorName, SpeechSettings};
+use crate::audio::{AudioError, aside::Helpers};
 
 /// Inaudible frames in a row after which earshot rests, and begins anew with the next sound.
 const QUIET_FRAMES: u32 = 12;
@@ -51,8 +51,8 @@ impl SpeechDetector {
         &self.settings
     }
 
-    /// The threads for listening.
-    pub(super) fn helpers(&self) -> &Helpers {
+    /// The threads for working on channels.
+    pub(in crate::audio) fn helpers(&self) -> &Helpers {
         &self.helpers
     }
 

@@ -4,7 +4,6 @@
 //! tones (dialling, ringing, beeps), which a detector may take for vowels, are told by their even zero
 //! crossings, and short gaps and short noises are smoothed away.
 
-mod aside;
 mod detector;
 mod settings;
 #[cfg(feature = "whisper")]
@@ -14,11 +13,10 @@ use std::collections::VecDeque;
 
 use self::detector::Ear;
 pub use self::{
-    aside::Listening,
     detector::SpeechDetector,
     settings::{DetectorName, SpeechSettings},
 };
-use super::{AudioError, SAMPLES_PER_MS};
+use super::{AudioError, SAMPLES_PER_MS, aside::Work};
 
 /// Samples that are judged together.
 pub const FRAME: usize = 256;
@@ -127,18 +125,6 @@ impl Listener {
         }
     }
 
-    /// Takes the next samples.
-    pub fn push(&mut self, samples: &[i16]) {
-        self.waiting.extend_from_slice(samples);
-        let whole = self.waiting.len() / FRAME * FRAME;
-        let waiting = std::mem::take(&mut self.waiting);
-        for frame in waiting[..whole].chunks_exact(FRAME) {
-            self.frame(frame);
-        }
-        self.waiting = waiting;
-        self.waiting.drain(..whole);
-    }
-
     fn frame(&mut self, frame: &[i16]) {
         let level = level_dbfs(frame);
         self.levels.push((-level).clamp(0.0, 255.0) as u8);
@@ -175,12 +161,24 @@ impl Listener {
         }
         self.judged += 1;
     }
+}
 
-    /// What was heard.
-    ///
-    /// # Errors
-    /// When the detector failed.
-    pub fn finish(mut self) -> Result<Heard, AudioError> {
+impl Work<i16> for Listener {
+    type Done = Heard;
+
+    fn push(&mut self, samples: &[i16]) -> Result<(), AudioError> {
+        self.waiting.extend_from_slice(samples);
+        let whole = self.waiting.len() / FRAME * FRAME;
+        let waiting = std::mem::take(&mut self.waiting);
+        for frame in waiting[..whole].chunks_exact(FRAME) {
+            self.frame(frame);
+        }
+        self.waiting = waiting;
+        self.waiting.drain(..whole);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Heard, AudioError> {
         if !self.waiting.is_empty() {
             let mut last = std::mem::take(&mut self.waiting);
             last.resize(FRAME, 0);
@@ -225,4 +223,4 @@ pub fn union_ms<'a>(channels: impl Iterator<Item = &'a [Stretch]>) -> u64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
