@@ -67,3 +67,13 @@ fn cities_of_one_name_need_a_region_each() {
     let error = parse(&source(third)).unwrap_err().to_string();
     assert!(error.contains("already a name of \"p\""), "{error}");
 }
+
+#[test]
+fn the_example_in_the_readme_is_a_catalogue() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let mut blocks = readme.split("```toml\n").skip(1).filter_map(|block| block.split_once("```"));
+    let (example, _) = blocks.find(|(block, _)| block.starts_with("[[service]]")).unwrap();
+    let catalogue = parse(example).unwrap();
+    assert_eq!(catalogue.get(Kind::City, "afula").unwrap().phrases.len(), 3);
+}
