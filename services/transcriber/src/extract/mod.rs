@@ -10,6 +10,6 @@ mod matching;
 mod settings;
 mod text;
 
-pub use extractor::{ExtractError, Extractor};
-pub use lexicon::{CueError, Heard, Lexicon};
+pub use extractor::{ExtractError, Extracted, Extractor};
+pub use lexicon::{CueError, Heard, Lexicon, Ruled};
 pub use settings::{ExtractSettings, LlmSettings};

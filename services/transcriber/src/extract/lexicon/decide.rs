@@ -29,6 +29,8 @@ pub struct Choice {
     pub basis: Basis,
     /// Between [`FLOOR`] and 1.
     pub confidence: f32,
+    /// Whether more than hints speak for it.
+    pub firm: bool,
 }
 
 /// A corrected mention is as good as gone.
@@ -75,7 +77,7 @@ pub fn choose(heard: &Heard<'_>, weights: &Weights, kind: Kind) -> Option<Choice
     if !firm {
         confidence = confidence.min(HINTED);
     }
-    let choice = Choice { entry: best.entry, basis: best.basis, confidence };
+    let choice = Choice { entry: best.entry, basis: best.basis, confidence, firm };
     (confidence >= FLOOR).then_some(choice)
 }
 
