@@ -1,8 +1,8 @@
 //! The connection to Redis.
 //!
 //! One multiplexed connection serves all short commands of all queues ([`Link::apart`] gives another
-//! one); every consumer has one of its own for its blocking reads. All are taken from a deadpool-redis pool, which knows how to find
-//! the server, and are replaced when they fail.
+//! one); every consumer has one of its own for its blocking reads. All are taken from a deadpool-redis
+//! pool, which knows how to find the server, and are replaced when they fail.
 
 use std::{
     fmt,
