@@ -55,7 +55,8 @@ pub struct TranscriberSettings {
     pub max_attempts: u32,
     /// How long a stop waits for calls in hand before handing them back, in seconds. Default 20.
     pub grace_seconds: u64,
-    /// How long media that Twilio does not have yet is waited for, in seconds. Default 1800.
+    /// How long media that Twilio does not have yet is waited for, in seconds; a recording that
+    /// Twilio says is still being made is waited for a day. Default 1800.
     pub not_ready_seconds: u64,
     /// Largest download, in bytes. Default 1,000,000,000.
     pub max_media_bytes: u64,

@@ -99,6 +99,11 @@ impl Chain {
         self.links.iter().map(|link| link.name.clone()).collect()
     }
 
+    /// What is kept of the work in hand.
+    pub fn ledger(&self) -> &Ledger {
+        &self.shared.ledger
+    }
+
     /// Lets go of what was kept of a work that is about to settle.
     pub async fn release(&self, work: &str) {
         self.shared.ledger.release(work).await;

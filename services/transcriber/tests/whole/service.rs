@@ -114,7 +114,6 @@ async fn what_will_never_be_ready_ends_as_no_recording() {
     for (number, status, not_ready_times, expected) in [
         (1, RecordingStatus::Deleted, 0, "deleted"),
         (2, RecordingStatus::Absent, 0, "absent"),
-        (3, RecordingStatus::Processing, 0, "not_ready"),
         (4, RecordingStatus::Completed, 99, "not_ready"),
     ] {
         stage.inbound(number);
