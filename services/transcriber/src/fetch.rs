@@ -5,12 +5,12 @@ mod download;
 use std::{io::Read, path::Path, time::Duration};
 
 use domain::{AccountSid, RecordingSid};
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::TempPath;
 use twilio::{Client, MediaFormat, TwilioError};
 use url::Url;
 
 use self::download::{Download, Place};
-use crate::audio::Container;
+use crate::{audio::Container, temporary};
 
 /// What a download may cost.
 #[derive(Debug, Clone, Copy)]
@@ -178,7 +178,7 @@ fn is_about_the_form(error: &FetchError) -> bool {
 }
 
 async fn attempt(download: &Download<'_>, folder: &Path) -> Result<Fetched, FetchError> {
-    let file = NamedTempFile::with_prefix_in("callscribe-", folder)?;
+    let file = temporary::builder().tempfile_in(folder)?;
     let (open, file) = file.into_parts();
     let bytes = match (download.save(open).await, download.place) {
         // Nobody gave us credentials for that place.
