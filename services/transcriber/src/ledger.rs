@@ -2,7 +2,7 @@
 //! settled, and what was spent today.
 //!
 //! Keys, with the prefix as their hash tag: `{P}:heard:<work>`, a hash from piece to what was heard
-//! (and from `looks:<reason>` to how often the work was looked at in vain), which expires a day after
+//! (and from `looks:<reason>` to how often the work was looked at in vain), which expires a week after
 //! it was last touched; `{P}:spent:<purse>:<day>`, a number.
 //!
 //! Nothing here may fail a call: where Redis does not answer, a piece is transcribed (and paid)
@@ -19,8 +19,8 @@ use tracing::debug;
 use crate::engines::Heard;
 
 /// How long heard pieces are kept after they were last touched: longer than the longest time
-/// between two attempts.
-const KEPT_SECONDS: i64 = 24 * 3600;
+/// between two attempts, which is a day, and than it takes a person to put a dead letter back.
+const KEPT_SECONDS: i64 = 7 * 24 * 3600;
 
 /// How long heard pieces are kept once their call settles: longer than it takes until another worker
 /// takes over the call of one that died in between.

@@ -252,7 +252,7 @@ impl Pipeline {
                     waiting
                 };
             }
-            Err(error) => return Err(from_fetch(&error, attempt.account)),
+            Err(error) => return Err(Setback::from_fetch(&error, attempt.account)),
         };
         if media.is_cut_off
             && self.looks(attempt, "cut_off").await.is_none_or(|n| n <= LOOKS_AT_CUT_OFF_MEDIA)
@@ -264,7 +264,7 @@ impl Pipeline {
         let recording = stage("audio", &mut timings.audio_ms, self.read(media)).await?;
         let facts = RecordingFacts { started_at_ms, ..recording.facts.clone() };
         if recording.silent {
-            return Ok(EventKind::NoSpeech { recording: facts, timings });
+            return Ok(EventKind::NoSpeech { recording: facts, timings, cost_microusd: None });
         }
         let waits_until = attempt.began + self.waits_for_place;
         let mut waited_ms = 0;
@@ -283,7 +283,7 @@ impl Pipeline {
             stage("transcribe", &mut timings.transcribe_ms, work).await?;
         drop(slot);
         if transcript.spoken_chars() == 0 && recording.speech_ms() < LEAST_SPEECH_MS {
-            return Ok(EventKind::NoSpeech { recording: facts, timings });
+            return Ok(EventKind::NoSpeech { recording: facts, timings, cost_microusd });
         }
         info!(call_sid = %attempt.call, recording_sid = %attempt.recording,
             engine = %transcript.engine.name, chars = transcript.spoken_chars(), "transcript obtained");
@@ -369,21 +369,6 @@ async fn stage<T>(name: &'static str, took_ms: &mut u64, work: impl Future<Outpu
 fn lost_outside() -> Setback {
     let message = "the account keeps its recordings outside Twilio, and this one is not there";
     Setback::new(Treatment::GiveUp, "external_media", message)
-}
-
-fn from_fetch(error: &FetchError, account: &AccountSid) -> Setback {
-    let (treatment, code) = match error {
-        FetchError::Twilio(error) => return Setback::from_twilio(error, account),
-        FetchError::NotThere => (Treatment::Retry, "not_ready"),
-        FetchError::Outside { .. } => (Treatment::GiveUp, "external_media"),
-        FetchError::TooLarge { .. } => (Treatment::GiveUp, "media_too_large"),
-        FetchError::NotApart(_) => (Treatment::Retry, "channels_not_apart"),
-        FetchError::Timeout { .. } => (Treatment::Retry, "media_timeout"),
-        FetchError::Incomplete { .. } => (Treatment::Retry, "media_incomplete"),
-        FetchError::NotAudio { .. } => (Treatment::Retry, "media_not_audio"),
-        FetchError::Io(_) => (Treatment::Retry, "temporary_file"),
-    };
-    Setback::new(treatment, code, error.to_string())
 }
 
 fn log_fields(attempt: &Attempt<'_>, extraction: &Extraction) {

@@ -51,8 +51,9 @@ pub fn merge(row: &mut Model, event: &CallEvent) {
     if row.fold.merge(event) {
         match &event.kind {
             EventKind::Transcribed(transcribed) => write_transcript(row, transcribed),
-            EventKind::NoSpeech { recording, timings } => {
+            EventKind::NoSpeech { recording, timings, cost_microusd } => {
                 clear_transcript(row);
+                row.cost_microusd = cost_microusd.map(saturated);
                 write_facts(row, recording, timings);
             }
             _ => {}
