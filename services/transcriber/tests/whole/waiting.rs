@@ -7,13 +7,13 @@ use twilio::{
 };
 
 use crate::{
-    media::{Coding, speech, wav},
+    media::{Coding, voice, wav},
     stage::{Stage, account, call, outcome, recording, until_so},
 };
 
 #[tokio::test]
 async fn media_that_is_not_ready_is_waited_for_without_counting_attempts() {
-    let Some(speech) = speech() else { return };
+    let speech = voice(12);
     let mut stage = Stage::start().await;
     stage.engine_hears().await;
     stage.inbound(1);
@@ -119,9 +119,9 @@ async fn an_account_that_is_not_configured_is_parked_and_no_attempt_is_counted()
 
 #[tokio::test]
 async fn what_goes_beyond_the_daily_limit_waits_and_is_not_paid() {
-    let Some(speech) = speech() else { return };
+    let speech = voice(12);
     let mut stage = Stage::with(|config| {
-        // Eleven seconds at 0.006 a minute are about 0.0011 dollars.
+        // Twelve seconds at 0.006 a minute are about 0.0012 dollars.
         config.transcriber.engines.openai.usd_per_day = Some(0.0015);
     })
     .await;
