@@ -11,7 +11,8 @@ pub mod telemetry;
 mod worker;
 
 pub use launch::{
-    ProcessConfig, install_tls, launch, launch_on_one_thread, load_checked, on_runtime,
+    ProcessConfig, WrongSetting, exit_code, install_tls, launch, launch_on_one_thread,
+    load_checked, on_runtime,
 };
 pub use process::{Check, Process};
 pub use worker::Worker;

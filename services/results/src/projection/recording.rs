@@ -51,8 +51,9 @@ pub fn merge(row: &mut Model, event: &CallEvent) {
     if row.fold.merge(event) {
         match &event.kind {
             EventKind::Transcribed(transcribed) => write_transcript(row, transcribed),
-            EventKind::NoSpeech { recording, timings } => {
+            EventKind::NoSpeech { recording, timings, cost_microusd } => {
                 clear_transcript(row);
+                row.cost_microusd = cost_microusd.map(saturated);
                 write_facts(row, recording, timings);
             }
             _ => {}
@@ -134,7 +135,7 @@ pub fn forget_numbers(row: &mut Model) {
 /// Further fields that say nothing but what they are.
 const CLOSED: [(&str, &str); 1] = [("urgency", "urgent")];
 /// The further field that holds a telephone number.
-pub const CALLBACK_NUMBER: &str = "callback_number";
+const CALLBACK_NUMBER: &str = "callback_number";
 /// Fewer digits are no telephone number.
 const LEAST_DIGITS: usize = 7;
 

@@ -131,10 +131,6 @@ on_both! {
         assert_eq!(sweep(&db, after_5_days(ages), None).await, [(Kind::Numbers, 1)]);
         assert_eq!(extra_fields(&db).await, ["appointment", "caller_name", "urgency"]);
         assert_eq!(sweep(&db, after_5_days(ages), None).await, []);
-        // What a row without numbers of its own holds goes, too.
-        db.execute("UPDATE recordings SET extraction = '{\"extra\": {\"callback_number\": {}}}'").await;
-        assert_eq!(sweep(&db, after_5_days(ages), None).await, [(Kind::Numbers, 1)]);
-        assert_eq!(extra_fields(&db).await, [""; 0]);
     }
 }
 
