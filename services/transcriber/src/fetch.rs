@@ -5,12 +5,12 @@ mod download;
 use std::{io::Read, path::Path, time::Duration};
 
 use domain::{AccountSid, RecordingSid};
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::TempPath;
 use twilio::{Client, MediaFormat, TwilioError};
 use url::Url;
 
 use self::download::{Download, Place};
-use crate::audio::Container;
+use crate::{audio::Container, temporary};
 
 /// What a download may cost.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,8 @@ pub struct Fetched {
     pub file: TempPath,
     /// Whether the file is shorter than its own header says.
     pub is_cut_off: bool,
+    /// Whether the recording has several channels and this is all of them in one.
+    pub is_mixed: bool,
 }
 
 /// Why there is no media.
@@ -44,6 +46,9 @@ pub enum FetchError {
         /// The limit.
         max_bytes: u64,
     },
+    /// It has several channels, and no form of it that keeps them apart can be had.
+    #[error("Twilio does not give the channels apart: {0}")]
+    NotApart(Box<FetchError>),
     /// It took too long.
     #[error("the download took longer than {seconds} s")]
     Timeout {
@@ -87,13 +92,14 @@ impl From<TwilioError> for FetchError {
     }
 }
 
-/// What is asked of Twilio, the best first: both channels apart, losslessly.
-const WISHES: [(MediaFormat, Option<u8>); 4] = [
-    (MediaFormat::Wav, Some(2)),
-    (MediaFormat::Wav, None),
-    (MediaFormat::Mp3, Some(2)),
-    (MediaFormat::Mp3, None),
-];
+/// Whether one channel will do for a recording that has several: then nobody knows who spoke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forms {
+    /// Only forms that keep the channels apart.
+    Apart,
+    /// Any, those that keep them apart first.
+    Any,
+}
 
 /// What Twilio says about the media of a recording.
 #[derive(Debug, Clone, Default)]
@@ -113,32 +119,57 @@ pub async fn fetch(
     account: &AccountSid,
     recording: &RecordingSid,
     listed: &Listed,
+    forms: Forms,
     folder: &Path,
     limits: FetchLimits,
 ) -> Result<Fetched, FetchError> {
     let work = async {
         let mut refused = None;
-        for place in places(listed) {
+        for place in listed.places(forms) {
             let max_bytes = limits.max_bytes;
             let download = Download { client, account, recording, place: &place, max_bytes };
             match attempt(&download, folder).await {
                 Err(error) if is_about_the_form(&error) => refused = refused.or(Some(error)),
                 // One form that is not there says less than another that was refused.
                 Err(FetchError::NotThere) if refused.is_some() || listed.outside.is_some() => {}
-                settled => return settled,
+                Ok(fetched) => {
+                    let is_mixed = listed.has_several_channels() && place.is_mixed();
+                    return Ok(Fetched { is_mixed, ..fetched });
+                }
+                Err(error) => return Err(error),
             }
         }
-        Err(refused.unwrap_or(FetchError::NotThere))
+        match refused {
+            None => Err(FetchError::NotThere),
+            Some(error) if forms == Forms::Apart && listed.has_several_channels() => {
+                Err(FetchError::NotApart(Box::new(error)))
+            }
+            Some(error) => Err(error),
+        }
     };
     tokio::time::timeout(limits.timeout, work)
         .await
         .unwrap_or(Err(FetchError::Timeout { seconds: limits.timeout.as_secs() }))
 }
 
-fn places(listed: &Listed) -> Vec<Place> {
-    let wishes = WISHES.iter().filter(|(_, asked)| asked.is_none() || listed.channels != Some(1));
-    let at_twilio = wishes.map(|(format, asked)| Place::Twilio(*format, *asked));
-    at_twilio.chain(listed.outside.clone().map(Place::Outside)).collect()
+impl Listed {
+    fn has_several_channels(&self) -> bool {
+        self.channels.is_some_and(|channels| channels > 1)
+    }
+
+    /// What is asked for, the best first: both channels apart, losslessly. Mixed and lossless comes
+    /// before apart and lossy only where there may be one channel anyway.
+    fn places(&self, forms: Forms) -> Vec<Place> {
+        use MediaFormat::{Mp3, Wav};
+        let wishes: &[_] = match (self.channels, forms) {
+            (Some(1), _) => &[(Wav, None), (Mp3, None)],
+            (None | Some(0), _) => &[(Wav, Some(2)), (Wav, None), (Mp3, Some(2)), (Mp3, None)],
+            (_, Forms::Apart) => &[(Wav, Some(2)), (Mp3, Some(2))],
+            (_, Forms::Any) => &[(Wav, Some(2)), (Mp3, Some(2)), (Wav, None), (Mp3, None)],
+        };
+        let at_twilio = wishes.iter().map(|(format, asked)| Place::Twilio(*format, *asked));
+        at_twilio.chain(self.outside.clone().map(Place::Outside)).collect()
+    }
 }
 
 /// Whether another form of the same media may be had where this one was not.
@@ -147,7 +178,7 @@ fn is_about_the_form(error: &FetchError) -> bool {
 }
 
 async fn attempt(download: &Download<'_>, folder: &Path) -> Result<Fetched, FetchError> {
-    let file = NamedTempFile::with_prefix_in("callscribe-", folder)?;
+    let file = temporary::builder().tempfile_in(folder)?;
     let (open, file) = file.into_parts();
     let bytes = match (download.save(open).await, download.place) {
         // Nobody gave us credentials for that place.
@@ -157,7 +188,7 @@ async fn attempt(download: &Download<'_>, folder: &Path) -> Result<Fetched, Fetc
         (saved, _) => saved?,
     };
     let is_cut_off = examined(&file, bytes)?;
-    Ok(Fetched { file, is_cut_off })
+    Ok(Fetched { file, is_cut_off, is_mixed: false })
 }
 
 /// Looks at the first bytes; tells whether a WAV is shorter than it says.

@@ -1,8 +1,9 @@
 //! What was paid for, in Redis: the pieces that engines transcribed, kept until their call has
 //! settled, and what was spent today.
 //!
-//! Keys, with the prefix as their hash tag: `{P}:heard:<work>`, a hash from piece to what was heard,
-//! which expires a day after it was last touched; `{P}:spent:<purse>:<day>`, a number.
+//! Keys, with the prefix as their hash tag: `{P}:heard:<work>`, a hash from piece to what was heard
+//! (and from `looks:<reason>` to how often the work was looked at in vain), which expires a week after
+//! it was last touched; `{P}:spent:<purse>:<day>`, a number.
 //!
 //! Nothing here may fail a call: where Redis does not answer, a piece is transcribed (and paid)
 //! once more.
@@ -18,8 +19,8 @@ use tracing::debug;
 use crate::engines::Heard;
 
 /// How long heard pieces are kept after they were last touched: longer than the longest time
-/// between two attempts.
-const KEPT_SECONDS: i64 = 24 * 3600;
+/// between two attempts, which is a day, and than it takes a person to put a dead letter back.
+const KEPT_SECONDS: i64 = 7 * 24 * 3600;
 
 /// How long heard pieces are kept once their call settles: longer than it takes until another worker
 /// takes over the call of one that died in between.
@@ -38,6 +39,11 @@ const HEARD: &str = "\
 local heard = redis.call('HGETALL', KEYS[1])
 if #heard > 0 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
 return heard";
+
+const LOOK: &str = "#!lua flags=allow-oom
+local looks = redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+return looks";
 
 /// A full Redis takes these small writes too: paying again would be dearer.
 const KEEP: &str = "#!lua flags=allow-oom
@@ -120,6 +126,17 @@ impl Ledger {
             command
         });
         kept.await;
+    }
+
+    /// Counts how often a work was looked at in vain, for one reason, over all its attempts and
+    /// waits; `None` where that cannot be told.
+    pub async fn look(&self, work: &str, reason: &str) -> Option<u32> {
+        let counted = self.ask(|link| {
+            let mut command = script(LOOK, link.key(&heard_key(work)));
+            command.arg(format!("looks:{reason}")).arg(KEPT_SECONDS);
+            command
+        });
+        counted.await
     }
 
     /// Lets go of a work that is about to settle: what was heard is kept just long enough for the

@@ -21,6 +21,7 @@ mod service;
 mod setback;
 mod settings;
 pub mod speakers;
+mod temporary;
 mod worker;
 
 pub use service::{run, run_with};

@@ -18,14 +18,14 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, info, info_span};
+use tracing::{Instrument, info, info_span, warn};
 use twilio::{Client, RecordingStatus, TwilioError};
 
 use crate::{
     audio::{self, AudioError, AudioLimits, Recording, SpeechDetector},
     chain::{self, Chain, Task, Transcription},
-    extract::Extractor,
-    fetch::{FetchError, FetchLimits, Fetched, Listed, fetch},
+    extract::{Extracted, Extractor, llm::LlmError},
+    fetch::{FetchError, FetchLimits, Fetched, Forms, Listed, fetch},
     patience::Patience,
     setback::{Setback, Treatment},
     settings::TranscriberSettings,
@@ -61,8 +61,6 @@ pub struct Attempt<'a> {
     pub generation: u32,
     /// How long Twilio is still given to have the media.
     pub patience: Patience,
-    /// Which attempt it is, counted from 1.
-    pub number: u32,
     /// Whether a caller waits for it.
     pub lane: Lane,
     /// When it began.
@@ -87,8 +85,15 @@ pub struct Attempted {
     pub outcome: Result<EventKind, Setback>,
 }
 
-/// A file that is cut off is fetched again in this many attempts; then it is taken as it is.
-const ATTEMPTS_AT_CUT_OFF_MEDIA: u32 = 2;
+/// Looks after the time is over, before it is believed that there is nothing: what waited behind a
+/// backlog or an outage has not been looked at once by then.
+const LAST_LOOKS: u32 = 3;
+
+/// A file that is cut off is fetched again so often; then it is taken as it is.
+const LOOKS_AT_CUT_OFF_MEDIA: u32 = 2;
+
+/// The channels of a recording are asked for so often; then all of them in one are taken.
+const LOOKS_FOR_CHANNELS: u32 = 3;
 
 /// How long a call that was ready for an engine waits for another worker when its own stops.
 const HANDED_ON: Duration = Duration::from_secs(1);
@@ -155,7 +160,7 @@ impl Pipeline {
             }
         };
         let direction = observed.as_ref().and_then(|call| call.direction.as_deref());
-        let outcome = match self.listed(attempt, listed) {
+        let outcome = match self.listed(attempt, listed).await {
             Continue(listed) => self.transcribed(attempt, listed, direction).await,
             Break(ended) => ended,
         };
@@ -166,18 +171,19 @@ impl Pipeline {
     }
 
     /// What Twilio's list says, or how the attempt ends there.
-    fn listed(
+    async fn listed(
         &self,
         attempt: &Attempt<'_>,
         answer: Result<twilio::Recording, TwilioError>,
     ) -> ControlFlow<Result<EventKind, Setback>, twilio::Recording> {
         let gone = |code: &str| Break(Ok(EventKind::NoRecording { code: code.into() }));
+        let patience = attempt.patience;
         let recording = match answer {
             Ok(recording) => recording,
             Err(TwilioError::NotFound { .. }) => {
-                return Break(
-                    attempt.patience.wait_or("deleted", "Twilio does not list the recording"),
-                );
+                let message = "Twilio does not list the recording";
+                let wait = patience.next_wait();
+                return Break(self.waits_or_ends(attempt, wait, "deleted", message).await);
             }
             Err(error) => return Break(Err(Setback::from_twilio(&error, attempt.account))),
         };
@@ -186,8 +192,9 @@ impl Pipeline {
             RecordingStatus::Absent => return gone("absent"),
             RecordingStatus::Failed => return gone("failed"),
             status if status.is_pending() => {
-                let state = format!("Twilio says the recording is {}", status.as_str());
-                return Break(attempt.patience.wait_or("not_ready", &state));
+                let message = format!("Twilio says the recording is {}", status.as_str());
+                let wait = patience.while_under_way();
+                return Break(self.waits_or_ends(attempt, wait, "not_ready", &message).await);
             }
             _ => {}
         }
@@ -196,6 +203,31 @@ impl Pipeline {
             return Break(Err(Setback::new(Treatment::GiveUp, "encrypted", message)));
         }
         Continue(recording)
+    }
+
+    /// Waits for what is not there, or, when the time for that is over and some last looks have not
+    /// found it either, ends with "no recording" and this code.
+    async fn waits_or_ends(
+        &self,
+        attempt: &Attempt<'_>,
+        wait: Option<Duration>,
+        code: &str,
+        message: &str,
+    ) -> Result<EventKind, Setback> {
+        let waits = |wait| Err(Setback::new(Treatment::Wait(wait), "not_ready", message));
+        if let Some(wait) = wait {
+            return waits(wait);
+        }
+        match self.looks(attempt, "not_ready").await {
+            Some(LAST_LOOKS..) => Ok(EventKind::NoRecording { code: code.into() }),
+            _ => waits(attempt.patience.last_wait()),
+        }
+    }
+
+    /// How often the work was looked at in vain for this reason, this time included. Attempts do not
+    /// tell: they are counted for an engine or a Twilio that was away, too.
+    async fn looks(&self, attempt: &Attempt<'_>, reason: &str) -> Option<u32> {
+        self.chain.ledger().look(&attempt.work(), reason).await
     }
 
     async fn transcribed(
@@ -211,7 +243,8 @@ impl Pipeline {
         let media = match fetched {
             Ok(media) => media,
             Err(FetchError::NotThere) => {
-                let waiting = attempt.patience.wait_or("not_ready", "the media is not there yet");
+                let (wait, message) = (attempt.patience.next_wait(), "the media is not there yet");
+                let waiting = self.waits_or_ends(attempt, wait, "not_ready", message).await;
                 // What the account itself has lost, somebody should look for.
                 return if listed.outside.is_some() {
                     waiting.and(Err(lost_outside()))
@@ -219,16 +252,19 @@ impl Pipeline {
                     waiting
                 };
             }
-            Err(error) => return Err(from_fetch(&error, attempt.account)),
+            Err(error) => return Err(Setback::from_fetch(&error, attempt.account)),
         };
-        if media.is_cut_off && attempt.number <= ATTEMPTS_AT_CUT_OFF_MEDIA {
+        if media.is_cut_off
+            && self.looks(attempt, "cut_off").await.is_none_or(|n| n <= LOOKS_AT_CUT_OFF_MEDIA)
+        {
             let message = "the media is shorter than its header says";
             return Err(Setback::new(Treatment::Retry, "media_cut_off", message));
         }
+        let is_mixed = media.is_mixed;
         let recording = stage("audio", &mut timings.audio_ms, self.read(media)).await?;
         let facts = RecordingFacts { started_at_ms, ..recording.facts.clone() };
         if recording.silent {
-            return Ok(EventKind::NoSpeech { recording: facts, timings });
+            return Ok(EventKind::NoSpeech { recording: facts, timings, cost_microusd: None });
         }
         let waits_until = attempt.began + self.waits_for_place;
         let mut waited_ms = 0;
@@ -247,17 +283,21 @@ impl Pipeline {
             stage("transcribe", &mut timings.transcribe_ms, work).await?;
         drop(slot);
         if transcript.spoken_chars() == 0 && recording.speech_ms() < LEAST_SPEECH_MS {
-            return Ok(EventKind::NoSpeech { recording: facts, timings });
+            return Ok(EventKind::NoSpeech { recording: facts, timings, cost_microusd });
         }
         info!(call_sid = %attempt.call, recording_sid = %attempt.recording,
             engine = %transcript.engine.name, chars = transcript.spoken_chars(), "transcript obtained");
         // Before anything looks at the words or passes them on.
         self.redactor.transcript(&mut transcript);
         let work = self.extractor.extract(&transcript);
-        let extraction = stage("extract", &mut timings.extract_ms, work).await;
-        log_fields(attempt, &extraction);
+        let Extracted { extraction, without_model } =
+            stage("extract", &mut timings.extract_ms, work).await;
+        log_fields(attempt, &extraction, without_model.as_ref());
         if recording.damaged {
             flags.push("damaged_media".into());
+        }
+        if is_mixed {
+            flags.push("channels_mixed".into());
         }
         Ok(EventKind::Transcribed(Box::new(Transcribed {
             transcript,
@@ -292,7 +332,17 @@ impl Pipeline {
 
     async fn fetched(&self, attempt: &Attempt<'_>, listed: &Listed) -> Result<Fetched, FetchError> {
         let Attempt { account, recording, .. } = attempt;
-        fetch(&self.twilio, account, recording, listed, &self.folder, self.limits).await
+        let fetch = |forms| {
+            fetch(&self.twilio, account, recording, listed, forms, &self.folder, self.limits)
+        };
+        match fetch(Forms::Apart).await {
+            Err(FetchError::NotApart(_))
+                if self.looks(attempt, "mixed").await > Some(LOOKS_FOR_CHANNELS) =>
+            {
+                fetch(Forms::Any).await
+            }
+            fetched => fetched,
+        }
     }
 
     async fn read(&self, media: Fetched) -> Result<Arc<Recording>, Setback> {
@@ -322,21 +372,15 @@ fn lost_outside() -> Setback {
     Setback::new(Treatment::GiveUp, "external_media", message)
 }
 
-fn from_fetch(error: &FetchError, account: &AccountSid) -> Setback {
-    let (treatment, code) = match error {
-        FetchError::Twilio(error) => return Setback::from_twilio(error, account),
-        FetchError::NotThere => (Treatment::Retry, "not_ready"),
-        FetchError::Outside { .. } => (Treatment::GiveUp, "external_media"),
-        FetchError::TooLarge { .. } => (Treatment::GiveUp, "media_too_large"),
-        FetchError::Timeout { .. } => (Treatment::Retry, "media_timeout"),
-        FetchError::Incomplete { .. } => (Treatment::Retry, "media_incomplete"),
-        FetchError::NotAudio { .. } => (Treatment::Retry, "media_not_audio"),
-        FetchError::Io(_) => (Treatment::Retry, "temporary_file"),
-    };
-    Setback::new(treatment, code, error.to_string())
-}
-
-fn log_fields(attempt: &Attempt<'_>, extraction: &Extraction) {
+fn log_fields(attempt: &Attempt<'_>, extraction: &Extraction, without_model: Option<&LlmError>) {
+    match without_model {
+        // Said once, when it began.
+        None | Some(LlmError::LeftAlone { .. }) => {}
+        Some(error) => {
+            warn!(call_sid = %attempt.call, recording_sid = %attempt.recording, %error,
+                "no fields from the language model; the rules' result stands");
+        }
+    }
     let id = |field: &Option<domain::Field>| {
         field.as_ref().map_or_else(|| "none".to_owned(), |field| field.id.clone())
     };

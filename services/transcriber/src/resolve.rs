@@ -54,7 +54,7 @@ pub async fn resolve(
             Err(error) => return failed(error, observed),
         },
     };
-    let is_late = patience.next_wait().is_none();
+    let is_late = patience.while_under_way().is_none();
     let jobs =
         listed.iter().filter_map(|recording| job(account, recording, source, is_late)).collect();
     let outcome = match &observed {
@@ -103,7 +103,7 @@ fn outcome(listed: &[Recording], patience: Patience) -> Result<Option<EventKind>
     let any = |wanted: fn(&RecordingStatus) -> bool| listed.iter().any(|one| wanted(&one.status));
     let no_recording = |code: &str| Ok(Some(EventKind::NoRecording { code: code.into() }));
     if any(RecordingStatus::is_pending)
-        && let Some(wait) = patience.next_wait()
+        && let Some(wait) = patience.while_under_way()
     {
         let message = "Twilio is not done with the call's recordings yet";
         return Err(Setback::new(Treatment::Wait(wait), "not_ready", message));

@@ -1,9 +1,12 @@
 //! The running transcriber.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::Context;
-use chassis::{Process, queues};
+use chassis::{Process, WrongSetting, queues};
 use domain::Redactor;
 use queue::{ConsumerOptions, Link};
 use tracing::info;
@@ -18,6 +21,7 @@ use crate::{
     ledger::Ledger,
     parking::Parking,
     pipeline::Pipeline,
+    temporary,
     worker::Worker,
 };
 
@@ -32,7 +36,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let settings = config.transcriber.engines.clone();
     // A model takes seconds to load.
     let chosen = tokio::task::spawn_blocking(move || engines::chosen(&settings));
-    let engines = chosen.await.context("speech engines")?.map_err(anyhow::Error::msg)?;
+    let engines = chosen.await.context("speech engines")?.map_err(WrongSetting)?;
     run_with(config, process, engines).await
 }
 
@@ -46,6 +50,13 @@ pub async fn run_with(
     engines: Vec<Arc<dyn Engine>>,
 ) -> anyhow::Result<()> {
     let settings = &config.transcriber;
+    settings.check_engines(&engines).map_err(WrongSetting)?;
+    let (folder, system) = (settings.folder(), std::env::temp_dir());
+    tokio::task::spawn_blocking(move || {
+        for folder in [folder, system] {
+            temporary::remove_stale(&folder, SystemTime::now());
+        }
+    });
     let redactor = Redactor::new(&config.redact)?;
     let link = Link::open(&config.redis).await.context("Redis")?;
     let calls = queues::calls(link.clone());

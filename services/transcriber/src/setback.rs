@@ -5,7 +5,7 @@ use std::time::Duration;
 use queue::{Failure, Verdict};
 use twilio::TwilioError;
 
-use crate::{audio::AudioError, engines::EngineError};
+use crate::{audio::AudioError, engines::EngineError, fetch::FetchError};
 
 /// An attempt that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,11 @@ impl Setback {
         Self { treatment, failure: Failure::new(code, message) }
     }
 
+    /// Whether it costs nobody an attempt: it only has to be waited for.
+    pub fn is_uncounted(&self) -> bool {
+        matches!(self.treatment, Treatment::Wait(_) | Treatment::Park { .. })
+    }
+
     /// What the queue does with the entry.
     pub fn verdict(self) -> Verdict {
         let failure = self.failure;
@@ -87,19 +92,42 @@ impl Setback {
         Self::new(treatment, code, error.to_string())
     }
 
+    /// What a failed download means for a call of this account.
+    pub fn from_fetch(error: &FetchError, account: &domain::AccountSid) -> Self {
+        let (treatment, code) = match error {
+            // The account's credentials have just been good enough for its lists: it is the
+            // media, or the host that Twilio leads to for it, that is closed.
+            FetchError::Twilio(TwilioError::Forbidden { .. }) => (Treatment::Retry, "forbidden"),
+            FetchError::Twilio(error) => return Self::from_twilio(error, account),
+            FetchError::NotThere => (Treatment::Retry, "not_ready"),
+            FetchError::Outside { .. } => (Treatment::GiveUp, "external_media"),
+            FetchError::TooLarge { .. } => (Treatment::GiveUp, "media_too_large"),
+            FetchError::NotApart(_) => (Treatment::Retry, "channels_not_apart"),
+            FetchError::Timeout { .. } => (Treatment::Retry, "media_timeout"),
+            FetchError::Incomplete { .. } => (Treatment::Retry, "media_incomplete"),
+            FetchError::NotAudio { .. } => (Treatment::Retry, "media_not_audio"),
+            FetchError::Io(_) => (Treatment::Retry, "temporary_file"),
+        };
+        Self::new(treatment, code, error.to_string())
+    }
+
     /// What an engine's failure means for a call.
     pub fn from_engine(engine: &str, error: &EngineError) -> Self {
         let parked = || Treatment::Park { by: format!("engine:{engine}"), wait: PARKED };
         let treatment = match error {
             EngineError::Unavailable(_)
+            | EngineError::Unreachable(_)
             | EngineError::Timeout { .. }
+            | EngineError::Forbidden { .. }
             | EngineError::Malformed(_)
-            | EngineError::Program(_) => Treatment::Retry,
+            | EngineError::Program(_)
+            // The smallest piece there is: somebody may raise the limit of what stands in between.
+            | EngineError::TooLarge => Treatment::Retry,
             EngineError::RateLimited { after } => Treatment::Wait(after.unwrap_or(RATE_LIMITED)),
-            EngineError::QuotaExhausted | EngineError::Credentials { .. } => parked(),
-            EngineError::TooLarge | EngineError::UnsupportedLanguage | EngineError::Refused(_) => {
-                Treatment::GiveUp
-            }
+            EngineError::QuotaExhausted
+            | EngineError::Credentials { .. }
+            | EngineError::NotThere { .. } => parked(),
+            EngineError::UnsupportedLanguage | EngineError::Refused(_) => Treatment::GiveUp,
         };
         Self::new(treatment, error.code(), format!("{engine}: {error}"))
     }
@@ -148,6 +176,18 @@ mod tests {
     }
 
     #[test]
+    fn media_that_is_closed_to_us_parks_no_account_whose_lists_are_open() {
+        for status in [401, 403] {
+            let error = FetchError::Twilio(TwilioError::Forbidden { status, code: None });
+            let setback = Setback::from_fetch(&error, &account());
+            assert_eq!(
+                (setback.treatment, &*setback.failure.code),
+                (Treatment::Retry, "forbidden")
+            );
+        }
+    }
+
+    #[test]
     fn what_an_engine_answers_is_repeated_waited_for_parked_or_given_up() {
         let parked = || Treatment::Park { by: "engine:openai".into(), wait: PARKED };
         let limited = |after| EngineError::RateLimited { after };
@@ -160,7 +200,10 @@ mod tests {
             (limited(Some(Duration::from_secs(7))), Treatment::Wait(Duration::from_secs(7))),
             (EngineError::QuotaExhausted, parked()),
             (EngineError::Credentials { status: 401 }, parked()),
-            (EngineError::TooLarge, Treatment::GiveUp),
+            (EngineError::NotThere { status: 404, code: "no code".into() }, parked()),
+            (EngineError::Unreachable("refused".into()), Treatment::Retry),
+            (EngineError::Forbidden { code: "no code".into() }, Treatment::Retry),
+            (EngineError::TooLarge, Treatment::Retry),
             (EngineError::UnsupportedLanguage, Treatment::GiveUp),
             (EngineError::Refused("status 400".into()), Treatment::GiveUp),
         ] {

@@ -1,6 +1,6 @@
 //! The transcriber's configuration.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use chassis::{
     ProcessConfig,
@@ -11,7 +11,10 @@ use chassis::{
 use serde::{Deserialize, Deserializer, Serialize, de::IntoDeserializer};
 
 use crate::{
-    audio::SpeechSettings, engines::EnginesSettings, extract::ExtractSettings, language,
+    audio::SpeechSettings,
+    engines::{Engine, EnginesSettings},
+    extract::ExtractSettings,
+    language,
     speakers::FirstChannel,
 };
 
@@ -55,7 +58,8 @@ pub struct TranscriberSettings {
     pub max_attempts: u32,
     /// How long a stop waits for calls in hand before handing them back, in seconds. Default 20.
     pub grace_seconds: u64,
-    /// How long media that Twilio does not have yet is waited for, in seconds. Default 1800.
+    /// How long media that Twilio does not have yet is waited for, in seconds; a recording that
+    /// Twilio says is still being made is waited for a day. Default 1800.
     pub not_ready_seconds: u64,
     /// Largest download, in bytes. Default 1,000,000,000.
     pub max_media_bytes: u64,
@@ -140,6 +144,7 @@ impl TranscriberSettings {
             return Err(format!("transcriber.temporary_folder is {folder}; it is not a folder"));
         }
         self.validate_languages()?;
+        self.extract.validate()?;
         self.speech.validate()
     }
 
@@ -149,6 +154,29 @@ impl TranscriberSettings {
             (None, [only]) => Some(only.clone()),
             (language, _) => language.clone(),
         }
+    }
+
+    /// Checks that there is an engine for the calls.
+    ///
+    /// # Errors
+    /// A sentence with the setting's name and the engines', when none of them knows any language
+    /// that calls are in.
+    pub fn check_engines(&self, engines: &[Arc<dyn Engine>]) -> Result<(), String> {
+        let (setting, languages) = match &self.language {
+            Some(only) => ("transcriber.language", vec![only.clone()]),
+            None => ("transcriber.languages", self.languages.clone()),
+        };
+        let is_known = |language: &String| engines.iter().any(|engine| engine.knows(language));
+        if languages.is_empty() || languages.iter().any(is_known) {
+            return Ok(());
+        }
+        let names: Vec<_> = engines.iter().map(|engine| engine.identity().name).collect();
+        Err(format!(
+            "{setting} is {}, which no engine of transcriber.engines.chain ({}) knows: add one that \
+             does, or see that engine's own languages",
+            languages.join(", "),
+            names.join(", ")
+        ))
     }
 
     fn validate_languages(&self) -> Result<(), String> {
@@ -268,6 +296,30 @@ mod tests {
     }
 
     #[test]
+    fn engines_that_know_none_of_the_languages_are_named_with_them() {
+        let english = |settings: &mut TranscriberSettings| {
+            settings.engines.chain = vec!["command".into()];
+            settings.engines.command.template = Some("cat {audio}".into());
+            settings.engines.command.languages = vec!["en".into()];
+        };
+        let refused = |language: Option<&str>, languages: &[&str]| {
+            let mut settings = TranscriberSettings::default();
+            english(&mut settings);
+            settings.language = language.map(str::to_owned);
+            settings.languages = languages.iter().map(|one| (*one).to_owned()).collect();
+            let engines = crate::engines::chosen(&settings.engines).unwrap();
+            settings.check_engines(&engines).err()
+        };
+        assert_eq!(refused(None, &[]), None);
+        assert_eq!(refused(None, &["he", "en"]), None);
+        let sentence = refused(None, &["he", "ru"]).unwrap();
+        assert!(sentence.contains("transcriber.languages is he, ru"), "{sentence}");
+        assert!(sentence.contains("transcriber.engines.chain (command)"), "{sentence}");
+        let sentence = refused(Some("he"), &["he", "en"]).unwrap();
+        assert!(sentence.contains("transcriber.language is he"), "{sentence}");
+    }
+
+    #[test]
     fn a_wrong_setting_is_named_with_what_is_allowed() {
         let wrong = |change: fn(&mut TranscriberSettings)| {
             let mut settings = TranscriberSettings::default();
@@ -285,6 +337,9 @@ mod tests {
         };
         assert!(wrong(both).contains("not among transcriber.languages (he, en)"));
         assert!(wrong(|s| s.speech.threshold = 2.0).contains("transcriber.speech.threshold"));
+        assert!(
+            wrong(|s| s.extract.llm.timeout_seconds = 0).contains("extract.llm.timeout_seconds")
+        );
         assert!(wrong(|s| s.temporary_folder = Some("/no/such".into())).contains("/no/such"));
     }
 }

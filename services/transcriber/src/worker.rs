@@ -78,7 +78,6 @@ impl Worker {
                     recording: recording_sid,
                     generation: *generation,
                     patience: self.patience(&delivery),
-                    number: delivery.attempt,
                     lane: delivery.lane,
                     began: Instant::now(),
                     queued_ms: u64::try_from(age(&delivery).as_millis()).unwrap_or(u64::MAX),
@@ -92,7 +91,7 @@ impl Worker {
     }
 
     fn patience(&self, delivery: &Delivery) -> Patience {
-        Patience::new(age(delivery), self.not_ready, delivery.attempt)
+        Patience::new(age(delivery), self.not_ready)
     }
 
     /// Says that work has begun. The call goes on whether or not it can be said.

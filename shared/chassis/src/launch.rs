@@ -94,9 +94,20 @@ where
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "stopped");
             eprintln!("{service}: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(exit_code(&error))
         }
     }
+}
+
+/// A setting that shows to be wrong only when what it names is opened: a sentence with its name, its
+/// value (unless secret) and what is allowed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongSetting(pub String);
+
+/// The exit code of a process that ended with this error.
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.is::<WrongSetting>() { EXIT_WRONG_SETTING } else { 1 }
 }
 
 /// Runs a future on a runtime of its own.
@@ -112,4 +123,19 @@ fn on<T>(
     future: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<T> {
     runtime.enable_all().build()?.block_on(future)
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn a_setting_that_shows_to_be_wrong_late_ends_a_process_like_any_wrong_setting() {
+        let late = || Err::<(), _>(WrongSetting("redis.url is none".into()));
+        let late = late().context("transcriber").unwrap_err();
+        assert_eq!(exit_code(&late), EXIT_WRONG_SETTING);
+        assert_eq!(exit_code(&anyhow::anyhow!("the disk is full")), 1);
+    }
 }

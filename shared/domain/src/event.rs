@@ -60,6 +60,10 @@ pub enum EventKind {
         recording: RecordingFacts,
         /// Where the time went.
         timings: StageTimings,
+        /// What engines that heard no word cost, in micro-dollars; absent where none was asked or a
+        /// price is not known.
+        #[serde(default)]
+        cost_microusd: Option<u64>,
     },
     /// There is no recording, or it is gone.
     NoRecording {

@@ -3,7 +3,12 @@
 use metrics::{counter, gauge, histogram};
 use redis::Value;
 
-use crate::{Enqueued, Lane, QueueError, Stats};
+use crate::{Enqueued, Lane, Pause, QueueError, Stats};
+
+/// The kinds of pauses, by what their name begins with; all others are counted together, so that
+/// there are never more.
+const KINDS_OF_PAUSES: [&str; 4] = ["operator", "engine", "account", "spending"];
+const OTHER_PAUSES: &str = "other";
 
 /// One transition of one entry; `reason` is one of few.
 pub(crate) fn transition(queue: &str, transition: &'static str, reason: &str, count: usize) {
@@ -86,6 +91,16 @@ pub(crate) fn standing(queue: &str, stats: Option<&Stats>) {
     plain("queue_oldest_in_flight_seconds", seconds(|s| s.oldest_in_flight_ms));
     plain("queue_consumers", value(|s| s.consumers));
     plain("queue_max_deliveries", value(|s| s.max_deliveries));
+    for kind in KINDS_OF_PAUSES.into_iter().chain([OTHER_PAUSES]) {
+        let count = |stats: &Stats| stats.pauses.iter().filter(|p| kind_of(p) == kind).count();
+        gauge!("queue_pauses", "queue" => queue.to_owned(), "kind" => kind)
+            .set(stats.map_or(f64::NAN, |stats| count(stats) as f64));
+    }
+}
+
+fn kind_of(pause: &Pause) -> &'static str {
+    let kind = pause.by.split(':').next().unwrap_or_default();
+    KINDS_OF_PAUSES.into_iter().find(|known| *known == kind).unwrap_or(OTHER_PAUSES)
 }
 
 /// How long the oldest handling of this process has been going on.

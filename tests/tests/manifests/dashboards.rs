@@ -61,7 +61,13 @@ fn read_code(folder: &Path, code: &mut String) {
 /// Every process reports the same queues, so gauges added up would count each entry many times.
 #[test]
 fn gauges_of_the_queues_are_never_added_up_over_processes() {
-    let gauges = ["queue_entries", "queue_oldest_", "queue_consumers", "queue_max_deliveries"];
+    let gauges = [
+        "queue_entries",
+        "queue_oldest_",
+        "queue_consumers",
+        "queue_max_deliveries",
+        "queue_pauses",
+    ];
     for query in queries() {
         for used in query.uses().unwrap() {
             if gauges.iter().any(|gauge| used.metric.starts_with(gauge)) {

@@ -48,7 +48,7 @@ pub fn main(data: &Path, once: bool) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("callscribe: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(chassis::exit_code(&error))
         }
     }
 }

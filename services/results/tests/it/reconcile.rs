@@ -12,7 +12,7 @@ use callscribe_results::{
 };
 use chassis::queues;
 use chrono::{Days, NaiveDate, Utc};
-use domain::{AccountSid, CallJob, JobSource};
+use domain::{AccountSid, CallJob, EventKind, JobSource};
 use queue::{Link, Queue};
 use sea_orm::{ActiveValue::Set, EntityTrait};
 use tokio_util::sync::CancellationToken;
@@ -247,6 +247,24 @@ async fn a_generation_that_redis_has_lost_is_enqueued_again_as_that_generation()
     assert_eq!(pass(&world.reconciler()).await.enqueued, 2);
     let jobs = world.jobs().await;
     assert!(jobs.contains(&transcribe(1, 1)) && jobs.contains(&transcribe(2, 3)), "{jobs:?}");
+}
+
+#[tokio::test]
+async fn a_recording_that_came_after_it_was_given_up_is_worked_on_in_its_next_generation() {
+    let world = World::new(Db::sqlite().await).await;
+    let then_ms = queues::now_ms() - 2 * HOUR_MS;
+    for n in [1, 2, 3] {
+        world.add_at(n, then_ms, RecordingStatus::Completed);
+    }
+    world.add_at(3, then_ms, RecordingStatus::Processing);
+    for (n, code) in [(1, "not_ready"), (2, "deleted"), (3, "not_ready")] {
+        let kind = EventKind::NoRecording { code: code.into() };
+        world.db.persist(&[of_recording(n, n, (0, 0, 1), then_ms, kind)]).await.unwrap();
+    }
+    let reconciler = world.reconciler();
+    assert_eq!(pass(&reconciler).await.enqueued, 1);
+    assert_eq!(world.jobs().await, [transcribe(1, 1)]);
+    assert_eq!(pass(&reconciler).await.enqueued, 0);
 }
 
 on_both! {

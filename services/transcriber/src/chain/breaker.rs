@@ -27,7 +27,15 @@ pub struct Breaker {
 #[derive(Debug, Default)]
 struct State {
     failures: u32,
-    open: Option<(Instant, EngineError)>,
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    until: Instant,
+    because: EngineError,
+    /// Whether its time was over and a request tries the engine since.
+    is_tried: bool,
 }
 
 /// Why an engine is not asked now.
@@ -48,7 +56,7 @@ impl Breaker {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let wait = |until: Instant| until.saturating_duration_since(Instant::now());
         match &state.open {
-            Some((until, because)) if !wait(*until).is_zero() => {
+            Some(Open { until, because, .. }) if !wait(*until).is_zero() => {
                 Err(LeftAlone { wait: wait(*until), because: because.clone() })
             }
             _ => Ok(()),
@@ -62,12 +70,13 @@ impl Breaker {
     /// How long it is left alone, and why.
     pub fn admit(&self) -> Result<(), LeftAlone> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((until, because)) = &mut state.open else { return Ok(()) };
+        let Some(open) = &mut state.open else { return Ok(()) };
         let now = Instant::now();
-        if *until > now {
-            return Err(LeftAlone { wait: *until - now, because: because.clone() });
+        if open.until > now {
+            return Err(LeftAlone { wait: open.until - now, because: open.because.clone() });
         }
-        *until = now + OPEN;
+        open.until = now + OPEN;
+        open.is_tried = true;
         Ok(())
     }
 
@@ -75,28 +84,31 @@ impl Breaker {
     pub fn note(&self, outcome: Result<(), &EngineError>) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let Err(error) = outcome else {
-            *state = State::default();
+            state.failures = 0;
+            // An answer to a question of before takes back nothing that was asked since.
+            state.open.take_if(|open| open.is_tried || open.until <= Instant::now());
             return false;
         };
         let alone = match error {
             EngineError::RateLimited { after } => Some(after.unwrap_or(RATE_LIMITED)),
             // How long a person takes, the record for all processes says, and a person ends it.
-            EngineError::QuotaExhausted | EngineError::Credentials { .. } => Some(OPEN),
+            error if error.needs_somebody() => Some(OPEN),
             EngineError::Unavailable(_)
+            | EngineError::Unreachable(_)
+            | EngineError::Forbidden { .. }
             | EngineError::Timeout { .. }
             | EngineError::Malformed(_)
             | EngineError::Program(_) => {
                 state.failures += 1;
                 (state.failures >= FAILURES).then_some(OPEN)
             }
-            // These say something about the request, not about the engine.
-            EngineError::TooLarge | EngineError::UnsupportedLanguage | EngineError::Refused(_) => {
-                None
-            }
+            // The others say something about the request, not about the engine.
+            _ => None,
         };
         let Some(alone) = alone else { return false };
         let was_open = state.open.is_some();
-        state.open = Some((Instant::now() + alone, error.clone()));
+        let (until, because) = (Instant::now() + alone, error.clone());
+        state.open = Some(Open { until, because, is_tried: false });
         !was_open
     }
 }
@@ -138,6 +150,19 @@ mod tests {
         assert_eq!(breaker.admit(), Err(LeftAlone { wait: asked, because: error }));
         tokio::time::advance(asked).await;
         assert_eq!(breaker.admit(), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_success_of_before_does_not_take_back_what_the_engine_asked_for_since() {
+        let breaker = Breaker::default();
+        let asked = Duration::from_secs(7);
+        breaker.note(Err(&EngineError::RateLimited { after: Some(asked) }));
+        breaker.note(Ok(()));
+        assert!(breaker.admit().is_err());
+        tokio::time::advance(asked).await;
+        assert_eq!(breaker.admit(), Ok(()));
+        breaker.note(Ok(()));
+        assert_eq!((breaker.look(), breaker.admit()), (Ok(()), Ok(())));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! One engine of the chain, with what all slots of the process share of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, time::timeout_at};
 
@@ -73,12 +73,13 @@ impl Link {
     }
 
     /// Has one piece transcribed, when there is a place, the breaker admits it and it may be paid.
+    /// It is read when there is a place: what waits for one takes no memory.
     ///
     /// # Errors
     /// The engine's failure, or why it was not asked.
     pub async fn ask(
         &self,
-        piece: &Piece,
+        read: impl Future<Output = Result<Piece, EngineError>>,
         task: &Task,
         shared: &Shared,
     ) -> Result<Heard, LinkError> {
@@ -86,6 +87,7 @@ impl Link {
         // Closed only when the process ends.
         let _place = place.map_err(|_| LinkError::NoPlace)?;
         self.breaker.look().map_err(LinkError::LeftAlone)?;
+        let piece = read.await.map_err(LinkError::Failed)?;
         if let Some(pace) = &self.pace {
             pace.turn().await.map_err(too_early)?;
         }
@@ -106,8 +108,10 @@ impl Link {
                 }
             },
         };
-        let heard = self.engine.transcribe(piece, task.language.as_deref()).await;
-        if let (Err(_), Some(spending)) = (&heard, &spending) {
+        let heard = self.engine.transcribe(&piece, task.language.as_deref()).await;
+        if let (Err(error), Some(spending)) = (&heard, &spending)
+            && error.is_free()
+        {
             shared.ledger.refund(spending).await;
         }
         let outcome = heard.as_ref().map_or_else(EngineError::code, |_| "ok");
@@ -116,7 +120,8 @@ impl Link {
             tracing::error!(engine = %self.name, code = outcome, "engine left alone for now");
         }
         // What only a person can mend, every process would run into.
-        if let Err(error @ (EngineError::QuotaExhausted | EngineError::Credentials { .. })) = &heard
+        if let Err(error) = &heard
+            && error.needs_somebody()
         {
             shared.parking.park(&self.pause(), PARKED, &error.to_string()).await;
         }

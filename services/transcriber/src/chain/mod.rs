@@ -11,8 +11,11 @@ use std::{sync::Arc, time::Duration};
 use domain::Transcript;
 use tracing::debug;
 
-use self::link::{Link, LinkError};
 pub use self::task::Task;
+use self::{
+    link::{Link, LinkError},
+    pass::Failed,
+};
 use crate::{
     engines::{Engine, EngineError},
     ledger::Ledger,
@@ -83,7 +86,8 @@ impl Chain {
     pub async fn look(&self, account: &str, language: Option<&str>) -> Result<(), Setback> {
         let mut first = None;
         for link in self.links.iter() {
-            if !self.knows(link, language, None) {
+            let has_to_wait = link.engine.stands_in() && first.is_some();
+            if has_to_wait || !self.knows(link, language, None) {
                 continue;
             }
             match link.look(account, &self.shared).await {
@@ -99,6 +103,11 @@ impl Chain {
         self.links.iter().map(|link| link.name.clone()).collect()
     }
 
+    /// What is kept of the work in hand.
+    pub fn ledger(&self) -> &Ledger {
+        &self.shared.ledger
+    }
+
     /// Lets go of what was kept of a work that is about to settle.
     pub async fn release(&self, work: &str) {
         self.shared.ledger.release(work).await;
@@ -106,20 +115,21 @@ impl Chain {
 
     /// Transcribes a recording with the first engine that gives something to be believed; failing
     /// that, the least doubtful of what came, with its doubts. An engine that only stands in takes no
-    /// other's place whose words there are or that is only busy. None is asked for a language that it
-    /// does not know, and none answers in another one than was heard.
+    /// other's place whose words there are or that only has to be waited for. None is asked for a
+    /// language that it does not know, and none answers in another one than was heard.
     ///
     /// # Errors
-    /// When no engine gives anything: the first setback that time can heal, else the first;
-    /// that of an engine that was passed over only where no other was asked.
+    /// When no engine gives a word: the first setback that time can heal. When none gives anything:
+    /// the first; that of an engine that was passed over only where no other was asked.
     pub async fn transcribe(&self, task: &Task) -> Result<Transcription, Setback> {
         let mut doubtful: Option<Transcription> = None;
         let mut setbacks: Vec<Setback> = Vec::new();
         let mut skipped: Option<Setback> = None;
         let mut paid = Some(0);
         for link in self.links.iter() {
-            let is_busy = setbacks.iter().any(|setback| setback.failure.code == ENGINE_BUSY);
-            if link.engine.stands_in() && (is_busy || doubtful.as_ref().is_some_and(has_words)) {
+            let has_to_wait = setbacks.iter().any(Setback::is_uncounted);
+            if link.engine.stands_in() && (has_to_wait || doubtful.as_ref().is_some_and(has_words))
+            {
                 continue;
             }
             if !self.knows(link, task.language.as_deref(), doubtful.as_ref()) {
@@ -147,18 +157,20 @@ impl Chain {
                         doubtful = Some(given);
                     }
                 }
-                Err(error) => {
+                Err(Failed { error, cost_microusd }) => {
                     debug!(engine = %link.name, ?error, "an engine of the chain failed");
+                    paid = sum(paid, cost_microusd);
                     setbacks.push(setback(link, &task.account, error));
                 }
             }
         }
-        if let Some(doubtful) = doubtful {
+        let heals = |setback: &Setback| setback.treatment != Treatment::GiveUp;
+        let healable = setbacks.iter().position(heals);
+        // No words are no transcript while there is an engine that may still hear some.
+        if let Some(doubtful) = doubtful.filter(|d| has_words(d) || healable.is_none()) {
             return Ok(Transcription { cost_microusd: paid, ..doubtful });
         }
-        let heals = |setback: &Setback| setback.treatment != Treatment::GiveUp;
-        let first = setbacks.iter().position(heals).unwrap_or(0);
-        Err(setbacks.into_iter().nth(first).or(skipped).unwrap_or_else(|| {
+        Err(setbacks.into_iter().nth(healable.unwrap_or(0)).or(skipped).unwrap_or_else(|| {
             Setback::new(Treatment::GiveUp, "no_engine", "no engine is configured")
         }))
     }

@@ -1,7 +1,7 @@
 //! All pieces of a recording through one engine.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,13 +10,14 @@ use std::{
 
 use domain::{Segment, Speaker, Transcript};
 use futures_util::{StreamExt, stream};
+use tracing::debug;
 
 use super::{
     Shared, Task, Transcription,
     link::{Link, LinkError},
 };
 use crate::{
-    audio::{Channel, Recording, Stretch, cut},
+    audio::{Channel, CutRule, Recording, Stretch, cut},
     engines::{EngineError, Heard, Piece},
     plausibility::{self, Doubt, Spoken},
     price,
@@ -32,41 +33,88 @@ struct Answer {
     heard: Heard,
 }
 
+/// Why a recording did not get through an engine, and what that cost.
+#[derive(Debug)]
+pub struct Failed {
+    /// The first failure of a piece.
+    pub error: LinkError,
+    /// The price of the pieces that were transcribed, in micro-dollars; `None` where it is not known.
+    pub cost_microusd: Option<u64>,
+}
+
+/// A piece of a channel.
+type Part = (usize, Stretch);
+
+/// Smaller pieces than this are not made for an engine that finds them too large.
+const SMALLEST_MS: u64 = 5_000;
+
 /// Every piece of every channel through one engine, judged and merged. Pieces that it transcribed in
-/// an earlier attempt are taken from the ledger.
+/// an earlier attempt are taken from the ledger. An engine that finds a piece too large, as one behind
+/// a proxy with a limit of its own does, gets smaller ones.
 ///
 /// # Errors
 /// The first failure of a piece.
-pub async fn through(
+pub async fn through(link: &Link, task: &Task, shared: &Shared) -> Result<Transcription, Failed> {
+    let mut rule = link.engine.cut_rule();
+    let mut kept = shared.ledger.heard(&task.work).await;
+    let mut paid = HashMap::new();
+    let cost = |paid: &HashMap<String, u64>| {
+        let per_minute = link.engine.microusd_per_minute();
+        per_minute.map(|price| price::cost_microusd(price, paid.values().sum()))
+    };
+    loop {
+        let parts = parts(&task.recording, rule);
+        let longest_ms = parts.iter().map(|(_, at)| at.length_ms()).max().unwrap_or(0);
+        match all(link, task, shared, parts, &mut kept, &mut paid).await {
+            Ok(answers) => return Ok(merged(link, task, shared, &answers, cost(&paid))),
+            Err(LinkError::Failed(EngineError::TooLarge)) if longest_ms / 2 >= SMALLEST_MS => {
+                rule.longest_ms = longest_ms / 2;
+                debug!(engine = %link.name, longest_ms = rule.longest_ms, "smaller pieces");
+            }
+            Err(error) => return Err(Failed { error, cost_microusd: cost(&paid) }),
+        }
+    }
+}
+
+fn parts(recording: &Recording, rule: CutRule) -> Vec<Part> {
+    let channels = recording.channels.iter().enumerate();
+    channels
+        .flat_map(|(index, channel)| cut(channel, rule).into_iter().map(move |at| (index, at)))
+        .collect()
+}
+
+/// All pieces through the engine; what is transcribed is put to what is `kept`, and its length to
+/// what is `paid`.
+async fn all(
     link: &Link,
     task: &Task,
     shared: &Shared,
-) -> Result<Transcription, LinkError> {
-    let rule = link.engine.cut_rule();
-    let Task { recording, speakers, language, .. } = task;
-    let work: Vec<(usize, Stretch)> = recording
-        .channels
-        .iter()
-        .enumerate()
-        .flat_map(|(index, channel)| cut(channel, rule).into_iter().map(move |at| (index, at)))
-        .collect();
-    let audio_ms = work.iter().map(|(_, at)| at.length_ms()).sum();
-    let kept = shared.ledger.heard(&task.work).await;
-    let is_kept =
-        |(channel, at): &(usize, Stretch)| kept.contains_key(&name_of(link, task, *channel, *at));
-    if !work.iter().all(is_kept) {
+    parts: Vec<Part>,
+    kept: &mut HashMap<String, Heard>,
+    paid: &mut HashMap<String, u64>,
+) -> Result<Vec<Answer>, LinkError> {
+    let mut is_all_kept = true;
+    for part in &parts {
+        let name = name_of(link, task, *part);
+        if kept.contains_key(&name) {
+            paid.insert(name, part.1.length_ms());
+        } else {
+            is_all_kept = false;
+        }
+    }
+    if !is_all_kept {
         link.look(&task.account, shared).await?;
     }
     // When a piece fails, none is begun any more, and those under way are paid for: they end.
     let failed = AtomicBool::new(false);
-    let answers: Vec<Option<Result<Answer, LinkError>>> = stream::iter(work)
-        .map(|(channel, at)| {
-            let (kept, failed) = (&kept, &failed);
+    let answers: Vec<Option<Result<Answer, LinkError>>> = stream::iter(parts)
+        .map(|part| {
+            let (kept, failed) = (&*kept, &failed);
             async move {
                 if failed.load(Ordering::Relaxed) {
                     return None;
                 }
-                let answer = piece(link, task, shared, kept, (channel, at)).await;
+                let answer = piece(link, task, shared, kept, part).await;
                 failed.fetch_or(answer.is_err(), Ordering::Relaxed);
                 Some(answer)
             }
@@ -74,20 +122,48 @@ pub async fn through(
         .buffered(PIECES_AT_ONCE)
         .collect()
         .await;
-    let answers = answers.into_iter().flatten().collect::<Result<Vec<Answer>, _>>()?;
+    for Answer { channel, at, heard } in answers.iter().flatten().flatten() {
+        let name = name_of(link, task, (*channel, *at));
+        paid.insert(name.clone(), at.length_ms());
+        kept.entry(name).or_insert_with(|| heard.clone());
+    }
+    answers.into_iter().flatten().collect()
+}
+
+/// What was heard in all pieces, judged and in order.
+fn merged(
+    link: &Link,
+    task: &Task,
+    shared: &Shared,
+    answers: &[Answer],
+    cost_microusd: Option<u64>,
+) -> Transcription {
+    let Task { recording, speakers, language, .. } = task;
     let language = language.as_deref();
     let spoken_in = Spoken { language, allowed: &shared.languages };
-    let (segments, doubts) = judged(&answers, &recording.channels, speakers, spoken_in);
-    let per_minute = link.engine.microusd_per_minute();
-    Ok(Transcription {
+    let (segments, doubts) = judged(answers, &recording.channels, speakers, spoken_in);
+    Transcription {
         transcript: Transcript {
-            language: language.map(str::to_owned).or_else(|| spoken(&answers)),
+            language: language.map(str::to_owned).or_else(|| spoken(answers)),
             segments,
-            engine: link.engine.identity(),
+            engine: identity(link, answers),
         },
-        cost_microusd: per_minute.map(|price| price::cost_microusd(price, audio_ms)),
+        cost_microusd,
         flags: doubts.into_iter().map(|doubt| doubt.as_str().to_owned()).collect(),
-    })
+    }
+}
+
+/// The engine with the models that heard the pieces, each named once.
+fn identity(link: &Link, answers: &[Answer]) -> domain::Engine {
+    let identity = link.engine.identity();
+    let own = identity.model.as_deref();
+    let models: BTreeSet<&str> =
+        answers.iter().filter_map(|answer| answer.heard.model.as_deref().or(own)).collect();
+    if models.is_empty() {
+        return identity;
+    }
+    let models: Vec<_> = models.into_iter().collect();
+    domain::Engine { model: Some(models.join(", ")), ..identity }
 }
 
 /// One piece: from the ledger, or from the engine into the ledger.
@@ -96,21 +172,23 @@ async fn piece(
     task: &Task,
     shared: &Shared,
     kept: &HashMap<String, Heard>,
-    (channel, at): (usize, Stretch),
+    part: Part,
 ) -> Result<Answer, LinkError> {
-    let name = name_of(link, task, channel, at);
+    let (name, (channel, at)) = (name_of(link, task, part), part);
     if let Some(heard) = kept.get(&name) {
         return Ok(Answer { channel, at, heard: heard.clone() });
     }
-    let read = read(task.recording.clone(), channel, at).await.map_err(LinkError::Failed)?;
-    let piece = Piece { languages: shared.languages.clone(), ..read };
-    let heard = link.ask(&piece, task, shared).await?;
+    let read = async {
+        let read = read(task.recording.clone(), channel, at).await?;
+        Ok(Piece { languages: shared.languages.clone(), ..read })
+    };
+    let heard = link.ask(read, task, shared).await?;
     shared.ledger.keep(&task.work, &name, &heard).await;
     Ok(Answer { channel, at, heard })
 }
 
 /// What makes a piece the same piece to the same engine.
-fn name_of(link: &Link, task: &Task, channel: usize, at: Stretch) -> String {
+fn name_of(link: &Link, task: &Task, (channel, at): Part) -> String {
     let model = link.engine.identity().model.unwrap_or_default();
     let language = task.language.as_deref().unwrap_or("any");
     format!("{}/{model}/{language}/{channel}/{}-{}", link.name, at.start_ms, at.end_ms)

@@ -1,4 +1,5 @@
 mod languages;
+mod standing_in;
 
 use std::{
     collections::VecDeque,
@@ -11,6 +12,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 
+use self::standing_in::stand_in;
 use super::*;
 use crate::{
     audio::{Channel, CutRule, Recording, Stretch},
@@ -181,60 +183,21 @@ async fn an_empty_retry_does_not_replace_words_that_were_heard() {
     let given = ask(&chain(vec![first, second])).await.unwrap();
     assert_eq!(given.transcript.engine.name, "first");
     assert_eq!(given.flags, ["little_text_for_speech"]);
-    let (first, second) = (Scripted::new("first", Ok("")), Scripted::new("second", Err(down())));
+}
+
+#[tokio::test]
+async fn where_no_word_was_heard_an_engine_that_may_hear_some_later_is_waited_for() {
+    let limited = || EngineError::RateLimited { after: None };
+    for (error, code) in [(down(), "engine_unavailable"), (limited(), "engine_rate_limited")] {
+        let first = Scripted::new("first", Ok(""));
+        let setback = ask(&chain(vec![first, Scripted::new("second", Err(error))])).await;
+        assert_eq!(setback.unwrap_err().failure.code, code);
+    }
+    // One that would refuse again changes nothing: there is speech without words, and that is said.
+    let refused = Err(EngineError::Refused("status 400".into()));
+    let (first, second) = (Scripted::new("first", Ok("")), Scripted::new("second", refused));
     let given = ask(&chain(vec![first, second])).await.unwrap();
     assert_eq!(given.flags, ["no_text_for_speech"]);
-}
-
-/// An engine that says in which language it heard what it heard.
-fn hearing(
-    name: &'static str,
-    language: &'static str,
-    then: Result<&'static str, EngineError>,
-) -> Arc<Scripted> {
-    Arc::new(Scripted { told: (Some(language), &[]), ..own(Scripted::new(name, then)) })
-}
-
-/// One that makes fluent English of anything.
-fn stand_in() -> Arc<Scripted> {
-    Arc::new(Scripted { stands_in: true, ..own(hearing("stand-in", "en", Ok(SAID))) })
-}
-
-#[tokio::test]
-async fn words_that_are_in_doubt_are_not_replaced_by_an_engine_that_only_stands_in() {
-    for language in ["he", "en"] {
-        let (first, second) = (hearing("first", language, Ok("שלום")), stand_in());
-        let given = ask(&chain(vec![first, second.clone()])).await.unwrap();
-        assert_eq!((given.transcript.engine.name.as_str(), second.asked()), ("first", 0));
-        assert_eq!(given.flags, ["little_text_for_speech"]);
-    }
-}
-
-#[tokio::test]
-async fn an_engine_that_stands_in_takes_over_where_there_is_no_word_in_another_language() {
-    for (first, expected) in [
-        (hearing("first", "en", Err(down())), "stand-in"),
-        (hearing("first", "en", Ok("")), "stand-in"),
-        (hearing("first", "he", Ok("")), "first"),
-    ] {
-        let given = ask(&chain(vec![first, stand_in()])).await.unwrap();
-        assert_eq!(given.transcript.engine.name, expected);
-    }
-    assert_eq!(ask(&chain(vec![stand_in()])).await.unwrap().transcript.text(), SAID);
-}
-
-#[tokio::test]
-async fn an_answer_in_another_language_than_was_heard_is_refused() {
-    for (language, expected) in [("en", "first"), ("he", "second")] {
-        let first = hearing("first", "he", Ok("שלום"));
-        let second = hearing("second", language, Ok(SAID));
-        let given = ask(&chain(vec![first, second])).await.unwrap();
-        assert_eq!(given.transcript.engine.name, expected);
-    }
-    // One that knows English only is no witness.
-    let only_english = Arc::new(Scripted { then: Ok("ok"), ..own(stand_in()) });
-    let given = ask(&chain(vec![only_english, hearing("second", "he", Ok(SAID))])).await.unwrap();
-    assert_eq!(given.transcript.engine.name, "second");
 }
 
 #[tokio::test]
@@ -285,6 +248,42 @@ async fn what_time_can_heal_comes_before_what_it_cannot() {
     assert_eq!(setback.treatment, Treatment::Retry);
     let setback = ask(&chain(vec![first])).await.unwrap_err();
     assert_eq!(setback.treatment, Treatment::GiveUp);
+}
+
+#[tokio::test]
+async fn what_an_engine_was_paid_before_it_failed_is_part_of_the_cost() {
+    let first = Scripted::new("first", Err(down()));
+    first.answers.lock().unwrap().push_back(Ok(SAID));
+    let speech = |start_ms| Stretch { start_ms, end_ms: start_ms + 4_000 };
+    let channel = Channel::of(60_000, vec![speech(2_000), speech(50_000)]);
+    let recording = Arc::into_inner(recording()).unwrap();
+    let recording = Arc::new(Recording { channels: vec![channel], ..recording });
+    let task = Task { recording, ..task() };
+    let chain = chain(vec![first, Scripted::new("second", Ok(SAID))]);
+    // Three pieces of 4.5 seconds at 6,000 a minute: one of the first, two of the second.
+    assert_eq!(chain.transcribe(&task).await.unwrap().cost_microusd, Some(1_350));
+}
+
+#[tokio::test]
+async fn an_engine_that_finds_a_piece_too_large_gets_smaller_ones() {
+    let channel = Channel::of(30_000, vec![Stretch { start_ms: 1_000, end_ms: 29_000 }]);
+    let recording = Arc::into_inner(recording()).unwrap();
+    let recording = Arc::new(Recording { channels: vec![channel], ..recording });
+    let task = Task { recording, ..task() };
+    let engine = Scripted::new("only", Ok("and so on and so forth"));
+    let too_large = || Err(EngineError::TooLarge);
+    // Other words each time: the same ones would be a loop.
+    let said = ["we went home again", "by the long way round", "and it rained", "all the time"];
+    let answers = [too_large(), too_large()].into_iter().chain(said.map(Ok));
+    engine.answers.lock().unwrap().extend(answers);
+    let given = chain(vec![engine.clone()]).transcribe(&task).await.unwrap();
+    let longest = given.transcript.segments.iter().map(|s| s.end_ms - s.start_ms).max();
+    assert!(longest <= Some(7_500), "{:?}", given.transcript.segments);
+    assert_eq!(given.transcript.segments.last().unwrap().end_ms, 29_250);
+    // Where nothing is small enough, somebody has time to raise the limit.
+    let engine = Scripted::new("only", Err(EngineError::TooLarge));
+    let setback = chain(vec![engine.clone()]).transcribe(&task).await.unwrap_err();
+    assert_eq!((setback.treatment, engine.asked() < 10), (Treatment::Retry, true));
 }
 
 #[tokio::test]

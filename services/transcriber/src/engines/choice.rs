@@ -9,6 +9,7 @@ use super::{
     Command, CommandSettings, Deepgram, DeepgramSettings, Engine, Google, GoogleSettings, Openai,
     OpenaiSettings, PocketSphinx, PocketSphinxSettings, WhisperSettings, whisper,
 };
+use crate::price;
 
 /// The speech engines.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -18,7 +19,8 @@ pub struct EnginesSettings {
     /// `google`, `deepgram`, `whisper`, `command`, `pocketsphinx`; or `auto`, which is the endpoint if
     /// one is configured, else the command if one is, else Whisper if it has a model, and
     /// PocketSphinx behind it or alone if that is installed. PocketSphinx behind another engine is
-    /// asked only where that one fails or hears no word. Default `auto`.
+    /// asked only where that one fails or hears no word, not where that one only has to be waited
+    /// for (a limit, a pause, too many calls). Default `auto`.
     #[serde(deserialize_with = "comma_list")]
     pub chain: Vec<String>,
     /// OpenAI, or a server with the same interface.
@@ -49,6 +51,34 @@ impl Default for EnginesSettings {
     }
 }
 
+impl EnginesSettings {
+    /// Checks what engines cost and what may be spent on them.
+    fn check_prices(&self) -> Result<(), String> {
+        let Self { openai, google, deepgram, command, .. } = self;
+        for (engine, price, limit) in [
+            ("openai", openai.usd_per_minute, openai.usd_per_day),
+            ("google", google.usd_per_minute, google.usd_per_day),
+            ("deepgram", deepgram.usd_per_minute, deepgram.usd_per_day),
+            ("command", Some(command.usd_per_minute), command.usd_per_day),
+        ] {
+            for (name, usd) in [("usd_per_minute", price), ("usd_per_day", limit)] {
+                if let Some(usd) = usd.filter(|usd| price::microusd(*usd).is_none()) {
+                    return Err(format!(
+                        "transcriber.engines.{engine}.{name} is {usd}; allowed are 0 and more"
+                    ));
+                }
+            }
+            if limit.is_some() && price.is_none_or(|price| price == 0.0) {
+                return Err(format!(
+                    "transcriber.engines.{engine}.usd_per_day is set without usd_per_minute; a \
+                     limit needs a price"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// What a chain may name.
 const ALLOWED: &str = "auto, openai, google, deepgram, whisper, command, pocketsphinx";
 
@@ -57,6 +87,7 @@ const ALLOWED: &str = "auto, openai, google, deepgram, whisper, command, pockets
 /// # Errors
 /// A sentence that names the wrong setting, or the ways to get an engine where there is none.
 pub fn chosen(settings: &EnginesSettings) -> Result<Vec<Arc<dyn Engine>>, String> {
+    settings.check_prices()?;
     let mut engines: Vec<Arc<dyn Engine>> = Vec::new();
     for name in &settings.chain {
         if name == "auto" {
@@ -79,16 +110,6 @@ pub fn chosen(settings: &EnginesSettings) -> Result<Vec<Arc<dyn Engine>>, String
     }
     if engines.is_empty() {
         return Err(format!("transcriber.engines.chain is empty; allowed are {ALLOWED}"));
-    }
-    let unpriced = |engine: &&Arc<dyn Engine>| {
-        engine.microusd_per_day().is_some() && engine.microusd_per_minute().is_none()
-    };
-    if let Some(engine) = engines.iter().find(unpriced) {
-        let name = engine.identity().name;
-        return Err(format!(
-            "transcriber.engines.{name}.usd_per_day is set without usd_per_minute; a limit needs a \
-             price"
-        ));
     }
     Ok(engines)
 }
@@ -180,6 +201,27 @@ mod tests {
         assert!(sentence.contains("transcriber.engines.openai.usd_per_day"), "{sentence}");
         settings.openai.usd_per_minute = Some(0.006);
         assert_eq!(names(&settings), ["openai"]);
+        settings.command.usd_per_day = Some(1.0);
+        let sentence = chosen(&settings).err().unwrap();
+        assert!(sentence.contains("transcriber.engines.command.usd_per_day"), "{sentence}");
+    }
+
+    #[test]
+    fn an_amount_that_is_none_stops_the_start() {
+        chassis::install_tls();
+        let mut settings = EnginesSettings::default();
+        settings.openai.base_url = Some("http://127.0.0.1:1/v1".into());
+        settings.openai.usd_per_minute = Some(0.006);
+        for wrong in [-1.0, f64::NAN, f64::INFINITY] {
+            settings.openai.usd_per_day = Some(wrong);
+            let sentence = chosen(&settings).err().unwrap();
+            let expected = format!("transcriber.engines.openai.usd_per_day is {wrong}; allowed");
+            assert!(sentence.contains(&expected), "{sentence}");
+        }
+        settings.openai.usd_per_day = None;
+        settings.command.usd_per_minute = -0.1;
+        let sentence = chosen(&settings).err().unwrap();
+        assert!(sentence.contains("transcriber.engines.command.usd_per_minute"), "{sentence}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::{Engine, EngineError, Heard, Piece, program, wav};
-use crate::{audio::CutRule, language, settings::empty_is_none};
+use crate::{audio::CutRule, language, settings::empty_is_none, temporary};
 
 /// The engine `command`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -35,6 +35,9 @@ pub struct CommandSettings {
     pub max_concurrent: usize,
     /// Price of a minute of audio in US dollars. Default 0.
     pub usd_per_minute: f64,
+    /// What an account may spend in a day (UTC), in US dollars, by the price above; calls beyond it
+    /// wait until tomorrow or go to the next engine. Default none: no limit.
+    pub usd_per_day: Option<f64>,
 }
 
 impl Default for CommandSettings {
@@ -48,6 +51,7 @@ impl Default for CommandSettings {
             longest_piece_seconds: 30,
             max_concurrent: program::cores(),
             usd_per_minute: 0.0,
+            usd_per_day: None,
         }
     }
 }
@@ -79,10 +83,13 @@ impl Command {
         let setting = "transcriber.engines.command.template";
         let template = settings.template.as_deref().unwrap_or_default();
         let words = shlex::split(template).filter(|words| !words.is_empty()).ok_or_else(|| {
-            format!("{setting} is {template:?}; it names a program, its arguments and {{audio}}")
+            format!(
+                "{setting} cannot be read: it names a program, its arguments and {{audio}}, and \
+                 every quote in it ends"
+            )
         })?;
         if !words.iter().any(|word| word.contains("{audio}")) {
-            return Err(format!("{setting} is {template:?}; it must contain {{audio}}"));
+            return Err(format!("{setting} is {} ***; it must contain {{audio}}", words[0]));
         }
         let program = words[0].clone();
         if program::find(&program).is_none() {
@@ -126,6 +133,10 @@ impl Engine for Command {
         crate::price::microusd(self.settings.usd_per_minute)
     }
 
+    fn microusd_per_day(&self) -> Option<u64> {
+        self.settings.usd_per_day.and_then(crate::price::microusd)
+    }
+
     fn places(&self) -> usize {
         self.settings.max_concurrent
     }
@@ -146,8 +157,7 @@ impl Engine for Command {
 /// Sound as a file that goes with the value.
 pub(super) fn temporary_wav(samples: &[i16]) -> Result<tempfile::NamedTempFile, EngineError> {
     let failed = |error: std::io::Error| EngineError::Program(format!("temporary file: {error}"));
-    let mut file =
-        tempfile::Builder::new().prefix("callscribe-").suffix(".wav").tempfile().map_err(failed)?;
+    let mut file = temporary::builder().suffix(".wav").tempfile().map_err(failed)?;
     file.write_all(&wav(samples)).map_err(failed)?;
     Ok(file)
 }
@@ -209,6 +219,12 @@ mod tests {
                 CommandSettings { template: Some(template.into()), ..Default::default() };
             let sentence = Command::new(&settings).err().unwrap();
             assert!(sentence.contains("transcriber.engines.command.template"), "{sentence}");
+        }
+        for template in ["asr --token hunter2", "'asr --token hunter2 {audio}"] {
+            let settings =
+                CommandSettings { template: Some(template.into()), ..Default::default() };
+            let sentence = Command::new(&settings).err().unwrap();
+            assert!(!sentence.contains("hunter2"), "{sentence}");
         }
     }
 }

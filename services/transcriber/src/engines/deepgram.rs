@@ -223,7 +223,7 @@ impl Answer {
         } else {
             timed
         };
-        Heard { segments, language }
+        Heard { segments, language, ..Heard::default() }
     }
 }
 
@@ -236,8 +236,6 @@ fn refusal(answered: &Answered) -> EngineError {
     let code = answered.json::<Refusal>().unwrap_or_default().err_code;
     let code = code.unwrap_or_else(|| "no code".into());
     match answered.status {
-        // "Payment required": the project has no credits left.
-        StatusCode::PAYMENT_REQUIRED => EngineError::QuotaExhausted,
         StatusCode::BAD_REQUEST if code.contains("LANGUAGE") => EngineError::UnsupportedLanguage,
         _ => answered.refusal(&code),
     }

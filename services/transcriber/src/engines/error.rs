@@ -8,6 +8,9 @@ pub enum EngineError {
     /// It cannot be reached, or says that it is broken for now.
     #[error("the speech engine is not available: {0}")]
     Unavailable(String),
+    /// No connection came about: it was not asked at all.
+    #[error("the speech engine cannot be reached: {0}")]
+    Unreachable(String),
     /// It did not answer in time.
     #[error("the speech engine did not answer within {seconds} s")]
     Timeout {
@@ -28,6 +31,20 @@ pub enum EngineError {
     Credentials {
         /// The HTTP status.
         status: u16,
+    },
+    /// It does not do this for us, which may be due to this piece of audio alone.
+    #[error("the speech engine refuses the request (status 403, {code})")]
+    Forbidden {
+        /// The provider's own code.
+        code: String,
+    },
+    /// There is no such address or model; a person has to act.
+    #[error("the speech engine's address or model is not there (status {status}, {code})")]
+    NotThere {
+        /// The HTTP status.
+        status: u16,
+        /// The provider's own code.
+        code: String,
     },
     /// It answered, but not as its interface says.
     #[error("the speech engine's answer cannot be read: {0}")]
@@ -50,16 +67,41 @@ impl EngineError {
     /// The code under which an operator finds it.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Unavailable(_) => "engine_unavailable",
+            Self::Unavailable(_) | Self::Unreachable(_) => "engine_unavailable",
             Self::Timeout { .. } => "engine_timeout",
             Self::RateLimited { .. } => "engine_rate_limited",
             Self::QuotaExhausted => "engine_quota_exhausted",
             Self::Credentials { .. } => "engine_credentials",
+            Self::Forbidden { .. } => "engine_forbidden",
+            Self::NotThere { .. } => "engine_not_there",
             Self::Malformed(_) => "engine_malformed_answer",
             Self::TooLarge => "engine_too_large",
             Self::UnsupportedLanguage => "engine_unsupported_language",
             Self::Refused(_) => "engine_refused",
             Self::Program(_) => "engine_program_failed",
+        }
+    }
+
+    /// Whether only a person can mend it, for all calls at once.
+    pub fn needs_somebody(&self) -> bool {
+        matches!(self, Self::QuotaExhausted | Self::Credentials { .. } | Self::NotThere { .. })
+    }
+
+    /// Whether the audio was surely not worked on, so that nobody charges for it.
+    pub fn is_free(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::Timeout { .. } | Self::Malformed(_) | Self::Program(_) => {
+                false
+            }
+            Self::Unreachable(_)
+            | Self::RateLimited { .. }
+            | Self::QuotaExhausted
+            | Self::Credentials { .. }
+            | Self::Forbidden { .. }
+            | Self::NotThere { .. }
+            | Self::TooLarge
+            | Self::UnsupportedLanguage
+            | Self::Refused(_) => true,
         }
     }
 }

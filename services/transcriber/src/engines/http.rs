@@ -108,7 +108,11 @@ impl Client {
         while let Some(next) = cause.source() {
             cause = next;
         }
-        EngineError::Unavailable(cause.to_string())
+        if error.is_connect() {
+            EngineError::Unreachable(cause.to_string())
+        } else {
+            EngineError::Unavailable(cause.to_string())
+        }
     }
 }
 
@@ -131,7 +135,17 @@ impl Answered {
         let status = self.status.as_u16();
         match self.status {
             StatusCode::TOO_MANY_REQUESTS => EngineError::RateLimited { after: self.retry_after },
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => EngineError::Credentials { status },
+            StatusCode::UNAUTHORIZED => EngineError::Credentials { status },
+            StatusCode::FORBIDDEN if is_about_who_asks(code) => EngineError::Credentials { status },
+            StatusCode::FORBIDDEN => EngineError::Forbidden { code: code.into() },
+            StatusCode::PAYMENT_REQUIRED => EngineError::QuotaExhausted,
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE => {
+                EngineError::NotThere { status, code: code.into() }
+            }
+            // Where it leads to, no key is sent.
+            _ if self.status.is_redirection() => {
+                EngineError::NotThere { status, code: "a redirect".into() }
+            }
             StatusCode::PAYLOAD_TOO_LARGE => EngineError::TooLarge,
             StatusCode::REQUEST_TIMEOUT => EngineError::Unavailable("status 408".into()),
             _ if self.status.is_server_error() => {
@@ -140,4 +154,13 @@ impl Answered {
             _ => EngineError::Refused(format!("status {status}, {code}")),
         }
     }
+}
+
+/// Whether a code of a 403 names the key, its rights, its account or its country; one without such a
+/// code may come from anything on the way that does not like this one request.
+fn is_about_who_asks(code: &str) -> bool {
+    let code = code.to_lowercase();
+    ["key", "auth", "permission", "credential", "account", "organization", "country"]
+        .iter()
+        .any(|word| code.contains(word))
 }

@@ -60,7 +60,7 @@ pub trait Engine: Send + Sync + 'static {
     }
 
     /// Whether it only stands in for another engine of its chain: it is asked where that one fails
-    /// or hears no word, but its words never replace another engine's. For engines that make
+    /// or hears no word, not where that one only has to be waited for, and its words never replace another engine's. For engines that make
     /// fluent text of any sound.
     fn stands_in(&self) -> bool {
         false

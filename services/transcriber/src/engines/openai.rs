@@ -228,8 +228,10 @@ struct Answer {
 
 #[derive(Deserialize)]
 struct AnswerSegment {
-    start: f64,
-    end: f64,
+    #[serde(default)]
+    start: Option<f64>,
+    #[serde(default)]
+    end: Option<f64>,
     text: String,
     #[serde(default)]
     avg_logprob: Option<f64>,
@@ -243,24 +245,29 @@ impl Answer {
     fn into_heard(self, piece: &Piece) -> Heard {
         let language = self.language.as_deref().and_then(language::code);
         let segments = match self.segments {
-            Some(segments) if !segments.is_empty() => {
+            // Segments without times are no better than the text alone.
+            Some(segments) if !segments.is_empty() && segments.iter().all(|s| s.is_timed()) => {
                 let mut voices = Voices::default();
                 segments.into_iter().filter_map(|one| one.into_heard(piece, &mut voices)).collect()
             }
             _ => Heard::whole(piece, &self.text, None).segments,
         };
-        Heard { segments, language }
+        Heard { segments, language, ..Heard::default() }
     }
 }
 
 impl AnswerSegment {
+    fn is_timed(&self) -> bool {
+        self.start.is_some() && self.end.is_some()
+    }
+
     fn into_heard(self, piece: &Piece, voices: &mut Voices) -> Option<HeardSegment> {
+        let (start, end) = (self.start?, self.end?);
         let confidence = self.avg_logprob.map(|p| p.exp().clamp(0.0, 1.0) as f32);
         (!self.text.trim().is_empty()).then(|| HeardSegment {
             voice: self.speaker.map(|name| voices.number(name)),
             no_speech: self.no_speech_prob.map(|p| p.clamp(0.0, 1.0) as f32),
-            ..HeardSegment::timed(piece, self.start, self.end, &self.text)
-                .with_confidence(confidence)
+            ..HeardSegment::timed(piece, start, end, &self.text).with_confidence(confidence)
         })
     }
 }
@@ -289,6 +296,10 @@ fn refusal(answered: &Answered) -> EngineError {
         return EngineError::UnsupportedLanguage;
     }
     let code = code.or(kind);
+    if answered.status == StatusCode::BAD_REQUEST && param.as_deref() == Some("model") {
+        let code = code.unwrap_or_else(|| "model".into());
+        return EngineError::NotThere { status: answered.status.as_u16(), code };
+    }
     answered.refusal(code.as_deref().unwrap_or("no code"))
 }
 

@@ -38,6 +38,9 @@ pub struct Heard {
     pub segments: Vec<HeardSegment>,
     /// BCP 47 language, where the engine says which it heard.
     pub language: Option<String>,
+    /// The model that heard it, where that is another one than the engine's identity says.
+    #[serde(default)]
+    pub model: Option<String>,
 }
 
 /// A stretch of text with its times inside the piece.
@@ -94,7 +97,7 @@ impl Heard {
             voice: None,
         };
         let segments = if text.is_empty() { Vec::new() } else { vec![segment] };
-        Self { segments, language: None }
+        Self { segments, ..Self::default() }
     }
 }
 

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use condensed::Condensed;
 
 use super::{Engine, EngineError, Heard, Piece, command::temporary_wav, program};
-use crate::{audio::CutRule, settings::empty_is_none};
+use crate::{audio::CutRule, settings::empty_is_none, temporary};
 
 /// The engine `pocketsphinx`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -128,7 +128,7 @@ impl PocketSphinx {
             }
         };
         let segments = words::segments(words, &condensed);
-        Ok(Heard { segments, language: Some("en".into()) })
+        Ok(Heard { segments, language: Some("en".into()), ..Heard::default() })
     }
 
     async fn output(&self, mut arguments: Vec<OsString>) -> Result<String, EngineError> {
@@ -201,7 +201,7 @@ fn model_folder(configured: Option<&Path>) -> Result<Option<PathBuf>, String> {
 /// The list of one file that `pocketsphinx_batch` reads: names without folder and ending.
 fn list_of(audio: &Path) -> Result<tempfile::NamedTempFile, EngineError> {
     let failed = |error: std::io::Error| EngineError::Program(format!("temporary file: {error}"));
-    let mut list = tempfile::Builder::new().prefix("callscribe-").tempfile().map_err(failed)?;
+    let mut list = temporary::builder().tempfile().map_err(failed)?;
     let stem = audio.file_stem().unwrap_or_default().to_string_lossy();
     writeln!(list, "{stem}").map_err(failed)?;
     Ok(list)

@@ -26,6 +26,13 @@ pub(super) enum Place {
     Outside(Url),
 }
 
+impl Place {
+    /// Whether all channels come as one.
+    pub(super) fn is_mixed(&self) -> bool {
+        matches!(self, Self::Twilio(_, None))
+    }
+}
+
 /// A download into a file.
 pub(super) struct Download<'a> {
     pub(super) client: &'a Client,

@@ -5,11 +5,12 @@ use crate::engines::HeardSegment;
 /// Longest phrase that is looked for, in words.
 const LONGEST: usize = 12;
 
-/// Segments in a row with the same text before they count as a loop.
-const SAME_SEGMENTS: usize = 4;
+/// A segment that begins so long after the one before does not go on with it: somebody who listens
+/// says "okay" again and again, and waits in between.
+const PAUSE_MS: u64 = 1_000;
 
-/// How often a phrase stands in a row before it is a loop. People say "no" many times, and hardly
-/// ever a sentence.
+/// How often a phrase, or a segment, stands in a row before it is a loop. People say "no" many times,
+/// and hardly ever a sentence.
 fn limit(words: usize) -> usize {
     match words {
         1 => 10,
@@ -23,18 +24,22 @@ pub fn unrolled(segments: Vec<HeardSegment>) -> (Vec<HeardSegment>, bool) {
     let mut looped = false;
     let mut kept: Vec<HeardSegment> = Vec::with_capacity(segments.len());
     let mut run = 0;
+    let mut ended_ms = 0;
     for mut segment in segments {
         if let Some(once) = without_loops(&segment.text) {
             looped = true;
             segment.text = once;
         }
+        let follows = segment.start_ms.saturating_sub(ended_ms) < PAUSE_MS;
         let repeats = kept.last().is_some_and(|last| last.text.trim() == segment.text.trim());
-        run = if repeats { run + 1 } else { 1 };
+        run = if follows && repeats { run + 1 } else { 1 };
+        ended_ms = segment.end_ms;
+        let limit = limit(segment.text.split_whitespace().count());
         kept.push(segment);
-        if run == SAME_SEGMENTS {
+        if run == limit {
             looped = true;
-            kept.truncate(kept.len() + 1 - SAME_SEGMENTS);
-        } else if run > SAME_SEGMENTS {
+            kept.truncate(kept.len() + 1 - limit);
+        } else if run > limit {
             kept.pop();
         }
     }

@@ -74,6 +74,18 @@ fn people_repeat_themselves_too() {
 }
 
 #[test]
+fn a_listener_who_says_the_same_word_again_and_again_is_no_loop() {
+    let at = |n: u64| (n * 9_000, n * 9_000 + 700);
+    let okays: Vec<_> = (0..5).map(|n| said(at(n).0, at(n).1, "Okay.")).collect();
+    let spoken: Vec<_> = (0..5).map(|n| Stretch { start_ms: at(n).0, end_ms: at(n).1 }).collect();
+    let judged = judge(okays.clone(), &spoken, any());
+    assert_eq!((judged.kept, judged.doubts), (okays, vec![]));
+    let in_a_row = |n: u64| said(n * 700, n * 700 + 600, "No.");
+    assert_eq!(judge((0..9).map(in_a_row).collect(), &speech(0, 7_000), any()).kept.len(), 9);
+    assert_eq!(judge((0..30).map(in_a_row).collect(), &speech(0, 21_000), any()).kept.len(), 1);
+}
+
+#[test]
 fn a_known_language_in_the_wrong_script_is_doubted() {
     let english = vec![said(0, 3_000, "shalom ani tzarich instalator")];
     assert_eq!(judge(english, &speech(0, 3_000), only("he")).doubts, [Doubt::LanguageMismatch]);
@@ -119,6 +131,7 @@ fn an_engine_that_heard_another_language_is_doubted_when_there_is_enough_to_hear
     let heard = |language: &str, text: &str| Heard {
         language: Some(language.into()),
         segments: vec![said(0, 1_000, text)],
+        ..Heard::default()
     };
     let among = Spoken { language: None, allowed: &allowed };
     let long = "je voudrais un plombier";

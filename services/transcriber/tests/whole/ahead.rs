@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use twilio::double::DoubleRecording;
 
 use crate::{
-    media::{Coding, speech, wav},
+    media::{Coding, voice, wav},
     stage::{Stage, call, recording, until_so},
 };
 
@@ -83,7 +83,7 @@ async fn one_at_the_engine_and_one_ahead(speech: Vec<f32>) -> (Stage, Arc<Gated>
 
 #[tokio::test]
 async fn the_next_recording_is_fetched_while_all_slots_are_taken_and_no_further_one() {
-    let Some(speech) = speech() else { return };
+    let speech = voice(12);
     let (mut stage, engine) = one_at_the_engine_and_one_ahead(speech).await;
     let stats = stage.calls.stats().await.unwrap();
     assert_eq!((stats.in_flight, stats.waiting_live), (2, 1), "{stats:?}");
@@ -99,7 +99,7 @@ async fn the_next_recording_is_fetched_while_all_slots_are_taken_and_no_further_
 
 #[tokio::test]
 async fn a_stop_finishes_what_is_at_the_engine_and_hands_on_what_is_ahead() {
-    let Some(speech) = speech() else { return };
+    let speech = voice(12);
     let (stage, engine) = one_at_the_engine_and_one_ahead(speech).await;
     stage.tell_to_stop();
     // Before the slot becomes free: the call that is ahead does not wait for it.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use callscribe_transcriber::fetch::{FetchError, FetchLimits, Fetched, Listed, fetch};
+use callscribe_transcriber::fetch::{FetchError, FetchLimits, Fetched, Forms, Listed, fetch};
 use twilio::{
     Client, TwilioError,
     double::{Double, DoubleRecording, Fault},
@@ -39,7 +39,7 @@ async fn fetched(
     limits: FetchLimits,
 ) -> Result<Fetched, FetchError> {
     let folder = std::env::temp_dir();
-    fetch(client, &account(), &recording(1), listed, &folder, limits).await
+    fetch(client, &account(), &recording(1), listed, Forms::Apart, &folder, limits).await
 }
 
 fn mono() -> Listed {
@@ -166,6 +166,26 @@ async fn both_channels_are_asked_for_first_and_the_mp3_last() {
             | FetchError::Twilio(TwilioError::Api { code: Some(TwilioError::MONO_ONLY), .. })
     );
     assert!(told, "{error:?}");
+}
+
+#[tokio::test]
+async fn of_two_channels_the_mp3_comes_before_a_mix_and_a_mix_only_where_it_will_do() {
+    let (double, client) = double().await;
+    let dual = Listed { channels: Some(2), outside: None };
+    let page = b"<?xml version='1.0'?><TwilioResponse/>".to_vec();
+    let mixed = Some(media().into());
+    let mp3 = Some(b"ID3 and so on".as_slice().into());
+    let without_mp3 = DoubleRecording { channels: 2, mixed, ..of(page) };
+    double.add_recording(DoubleRecording { mp3, ..without_mp3.clone() });
+    let apart = fetched(&client, &dual, limits()).await.unwrap();
+    assert_eq!((bytes_of(&apart), apart.is_mixed), (b"ID3 and so on".to_vec(), false));
+
+    double.add_recording(without_mp3);
+    let error = fetched(&client, &dual, limits()).await.unwrap_err();
+    assert!(matches!(error, FetchError::NotApart(_)), "{error:?}");
+    let (account, sid, folder) = (account(), recording(1), std::env::temp_dir());
+    let any = fetch(&client, &account, &sid, &dual, Forms::Any, &folder, limits()).await.unwrap();
+    assert!(bytes_of(&any) == media() && any.is_mixed);
 }
 
 #[tokio::test]

@@ -104,7 +104,7 @@ async fn keeps_books(link: Link) {
     ledger.keep("RE1:0", "two", &said("שלום")).await;
     let heard = ledger.heard("RE1:0").await;
     assert_eq!((heard.len(), &heard["two"]), (2, &said("שלום")));
-    assert!((86_000..=86_400).contains(&seconds_left(&link, "heard:RE1:0").await));
+    assert!((604_000..=604_800).contains(&seconds_left(&link, "heard:RE1:0").await));
     ledger.release("RE1:0").await;
     assert!((1..=600).contains(&seconds_left(&link, "heard:RE1:0").await));
     // Read again: the settlement did not get through, and its call is worked on once more.
@@ -200,6 +200,9 @@ async fn a_redis_that_is_away_costs_no_call() {
     assert!(ledger.heard("RE1:0").await.is_empty());
 }
 
+/// What an account may spend on the engine below in a day, in micro-dollars.
+const DAY_LIMIT: u64 = 1_000_000;
+
 /// Hears a phrase in each piece; of pieces from the `hangs_from`th on it never hears the end.
 struct Dear {
     asked: AtomicUsize,
@@ -228,6 +231,10 @@ impl Engine for Dear {
 
     fn microusd_per_minute(&self) -> Option<u64> {
         Some(60_000)
+    }
+
+    fn microusd_per_day(&self) -> Option<u64> {
+        Some(DAY_LIMIT)
     }
 
     fn places(&self) -> usize {
@@ -305,6 +312,34 @@ async fn a_worker_that_dies_between_two_pieces_has_only_the_second_paid_again() 
     let again = chain.transcribe(&task).await.unwrap();
     assert_eq!((again.transcript, again.cost_microusd), (done.transcript, done.cost_microusd));
     assert_eq!(last.asked(), 0);
+}
+
+#[tokio::test]
+async fn what_may_have_been_worked_on_is_spent_although_it_failed() {
+    let redis = Redis::start();
+    let link = link(redis.settings()).await;
+    let task = task();
+    for (number, (error, left)) in [
+        (EngineError::Timeout { seconds: 1 }, 0),
+        (EngineError::Unavailable("status 500".into()), 0),
+        (EngineError::Malformed("no text".into()), 0),
+        (EngineError::Unreachable("connection refused".into()), 1),
+        (EngineError::RateLimited { after: None }, 1),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let engine =
+            Dear { asked: AtomicUsize::new(0), hangs_from: 99, fails: Some(error.clone()) };
+        let chain = Chain::new(vec![Arc::new(engine)], Ledger::open(link.clone()));
+        let account = format!("AC{number}");
+        let task = Task { account: account.clone(), ..task.clone() };
+        chain.transcribe(&task).await.unwrap_err();
+        // One of the two pieces was begun, or both; the purse holds two.
+        let ledger = Ledger::open(link.clone());
+        let all = ledger.spend(&format!("dear:{account}"), DAY_LIMIT, DAY_LIMIT).await;
+        assert_eq!(all.iter().count(), left, "{error:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,16 +1,19 @@
 //! What waits instead of failing: for media, a limit, an account, a newer worker.
 
 use domain::{CallJob, EventKind, JobSource};
-use twilio::double::DoubleRecording;
+use twilio::{
+    RecordingStatus,
+    double::{DoubleRecording, Fault},
+};
 
 use crate::{
-    media::{Coding, speech, wav},
-    stage::{Stage, account, call, outcome, recording},
+    media::{Coding, voice, wav},
+    stage::{Stage, account, call, outcome, recording, until_so},
 };
 
 #[tokio::test]
 async fn media_that_is_not_ready_is_waited_for_without_counting_attempts() {
-    let Some(speech) = speech() else { return };
+    let speech = voice(12);
     let mut stage = Stage::start().await;
     stage.engine_hears().await;
     stage.inbound(1);
@@ -26,6 +29,70 @@ async fn media_that_is_not_ready_is_waited_for_without_counting_attempts() {
         matches!(&event.kind, EventKind::Failed { code, is_final: false, .. } if code == "not_ready")
     });
     assert_eq!(waits.count(), 2);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_recording_that_is_still_being_made_is_waited_for_beyond_the_time_for_missing_media() {
+    let mut stage = Stage::with(|config| config.transcriber.not_ready_seconds = 0).await;
+    let empty = wav(Coding::Pcm16, 8_000, &[vec![]]);
+    for (number, status) in [
+        (1, RecordingStatus::InProgress),
+        (2, RecordingStatus::Paused),
+        (3, RecordingStatus::Processing),
+        (4, RecordingStatus::InProgress),
+    ] {
+        stage.inbound(number);
+        let media = DoubleRecording::new(recording(number), call(number), empty.clone());
+        stage.twilio.add_recording(DoubleRecording { status, ..media });
+        if number == 4 {
+            stage.resolve(number).await;
+        } else {
+            stage.transcribe(number).await;
+        }
+    }
+    for _ in 0..4 {
+        let events =
+            stage.until(|event| event.kind.is_terminal() || event.kind.name() == "failed").await;
+        let EventKind::Failed { code, is_final: false, .. } = &events.last().unwrap().kind else {
+            panic!("{events:?}")
+        };
+        assert_eq!(code, "not_ready");
+        // The recording's own callback, when it is finished, must not meet work that is done.
+        assert!(!events.iter().any(|e| e.call_sid == call(4) && e.recording_sid.is_some()));
+    }
+    until_so(async || stage.calls.stats().await.unwrap().scheduled == 4).await;
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn the_first_look_after_an_outage_of_twilio_is_not_believed() {
+    let mut stage = Stage::with(|config| config.transcriber.not_ready_seconds = 0).await;
+    stage.inbound(1);
+    let media = wav(Coding::Pcm16, 8_000, &[vec![]]);
+    let media = DoubleRecording::new(recording(1), call(1), media);
+    stage.twilio.add_recording(DoubleRecording { not_ready_times: 2, ..media });
+    // Two attempts, of two questions each, meet what stands in front of Twilio.
+    stage.twilio.inject(Fault::Nonsense, 4);
+    stage.transcribe(1).await;
+    let events = stage.until_terminal().await;
+    assert!(matches!(outcome(&events), EventKind::NoSpeech { .. }), "{events:?}");
+    assert!(events.iter().map(|event| event.order.attempt).max() >= Some(3), "{events:?}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn media_that_is_cut_off_is_fetched_again_whatever_went_wrong_before() {
+    let mut stage = Stage::start().await;
+    stage.inbound(1);
+    let whole = wav(Coding::Pcm16, 8_000, &[vec![0.0; 8_000]]);
+    let cut_off = whole[..whole.len() / 2].to_vec();
+    stage.twilio.add_recording(DoubleRecording::new(recording(1), call(1), cut_off));
+    stage.twilio.inject(Fault::Nonsense, 4);
+    stage.transcribe(1).await;
+    let is_cut_off = |event: &domain::CallEvent| matches!(&event.kind, EventKind::Failed { code, .. } if code == "media_cut_off");
+    let events = stage.until(|event| event.kind.is_terminal() || is_cut_off(event)).await;
+    assert!(is_cut_off(events.last().unwrap()), "{events:?}");
     stage.stop().await;
 }
 
@@ -52,9 +119,9 @@ async fn an_account_that_is_not_configured_is_parked_and_no_attempt_is_counted()
 
 #[tokio::test]
 async fn what_goes_beyond_the_daily_limit_waits_and_is_not_paid() {
-    let Some(speech) = speech() else { return };
+    let speech = voice(12);
     let mut stage = Stage::with(|config| {
-        // Eleven seconds at 0.006 a minute are about 0.0011 dollars.
+        // Twelve seconds at 0.006 a minute are about 0.0012 dollars.
         config.transcriber.engines.openai.usd_per_day = Some(0.0015);
     })
     .await;

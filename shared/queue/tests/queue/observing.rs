@@ -33,6 +33,38 @@ async fn an_idle_consumer_sends_no_more_than_two_commands_a_second() {
 }
 
 #[tokio::test]
+async fn pauses_are_counted_by_kind_and_those_that_ended_are_not() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let metrics = recorder.handle();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let redis = Redis::start().await;
+    let queue = redis.queue("calls").await;
+    for by in ["operator", "engine:openai", "account:AC1", "account:AC2", "somebody:else"] {
+        queue.pause(by, None, "why").await.unwrap();
+    }
+    let stop = tokio_util::sync::CancellationToken::new();
+    let every = Duration::from_millis(10);
+    let exports = callscribe_queue::export_stats(queue.clone(), every, stop.clone());
+    let counted = async {
+        let shows = |counts: [(&str, u32); 5]| {
+            let text = metrics.render();
+            counts.iter().all(|(kind, count)| {
+                text.contains(&format!("queue_pauses{{queue=\"calls\",kind=\"{kind}\"}} {count}\n"))
+            })
+        };
+        let all = [("operator", 1), ("engine", 1), ("account", 2), ("spending", 0), ("other", 1)];
+        eventually("all are counted", async || shows(all)).await;
+        for by in ["operator", "engine:openai", "account:AC1"] {
+            assert!(queue.resume(by).await.unwrap());
+        }
+        let left = [("operator", 0), ("engine", 0), ("account", 1), ("spending", 0), ("other", 1)];
+        eventually("what is left is counted", async || shows(left)).await;
+        stop.cancel();
+    };
+    tokio::join!(exports, counted);
+}
+
+#[tokio::test]
 async fn every_transition_is_counted_with_its_reason_and_durations_are_measured() {
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
     let metrics = recorder.handle();

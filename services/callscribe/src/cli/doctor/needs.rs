@@ -124,6 +124,9 @@ pub async fn engines(config: &Config) -> Vec<Finding> {
         Ok(Err(why)) => return vec![Finding::wrong(ABOUT, why)],
         Err(error) => return vec![Finding::wrong(ABOUT, error.to_string())],
     };
+    if let Err(why) = config.transcriber.check_engines(&engines) {
+        return vec![Finding::wrong(ABOUT, why)];
+    }
     let names: Vec<_> = engines
         .iter()
         .map(|engine| {

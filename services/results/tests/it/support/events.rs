@@ -69,7 +69,7 @@ pub fn failed(code: &str, is_final: bool) -> EventKind {
 }
 
 pub fn no_speech() -> EventKind {
-    EventKind::NoSpeech { recording: facts(), timings: timings() }
+    EventKind::NoSpeech { recording: facts(), timings: timings(), cost_microusd: None }
 }
 
 pub fn no_recording() -> EventKind {

@@ -118,7 +118,9 @@ impl Tokens {
             let status = answered.status.as_u16();
             // invalid_grant and invalid_client come with 400.
             return Err(match answered.refusal("token") {
-                EngineError::Refused(_) => EngineError::Credentials { status },
+                EngineError::Refused(_) | EngineError::Forbidden { .. } => {
+                    EngineError::Credentials { status }
+                }
                 other => other,
             });
         }

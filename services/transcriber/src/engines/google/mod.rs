@@ -81,6 +81,9 @@ impl Default for GoogleSettings {
     }
 }
 
+/// The name of the model that Google takes where none is asked for.
+const DEFAULT_MODEL: &str = "default";
+
 /// Asks Google.
 pub struct Google {
     settings: GoogleSettings,
@@ -122,7 +125,8 @@ impl Google {
         match self.recognize(piece, &language, model).await {
             // Not every model knows every language; the default one knows them all.
             Err(EngineError::UnsupportedLanguage | EngineError::Refused(_)) if model.is_some() => {
-                self.recognize(piece, &language, None).await
+                let heard = self.recognize(piece, &language, None).await?;
+                Ok(Heard { model: Some(DEFAULT_MODEL.into()), ..heard })
             }
             answered => answered,
         }
@@ -158,7 +162,8 @@ impl Google {
 
 impl Engine for Google {
     fn identity(&self) -> domain::Engine {
-        let model = Some(self.settings.model.clone().unwrap_or_else(|| "default".into()));
+        let model = self.settings.model.as_deref().unwrap_or(DEFAULT_MODEL);
+        let model = Some(model.to_owned());
         domain::Engine { name: "google".into(), model, version: Some("v1".into()) }
     }
 
@@ -239,7 +244,7 @@ impl Answer {
             }
             start = until;
         }
-        Heard { segments, language }
+        Heard { segments, language, ..Heard::default() }
     }
 }
 
@@ -269,6 +274,10 @@ fn refusal(answered: &Answered) -> EngineError {
         StatusCode::BAD_REQUEST if message.contains("language") => EngineError::UnsupportedLanguage,
         StatusCode::BAD_REQUEST if message.contains("too long") || message.contains("exceeds") => {
             EngineError::TooLarge
+        }
+        // Google forbids by who asks, never by what is asked.
+        StatusCode::FORBIDDEN if message.contains("permission") => {
+            EngineError::Credentials { status: answered.status.as_u16() }
         }
         _ => answered.refusal(&status.to_lowercase()),
     }

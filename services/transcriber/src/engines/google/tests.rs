@@ -111,6 +111,7 @@ async fn hebrew_is_asked_for_by_google_s_code_and_the_model_falls_back() {
             [Some(0.92), None]
         );
         assert_eq!(heard.language.as_deref(), Some("he"));
+        assert_eq!(heard.model.as_deref(), Some("default"));
     }
 }
 

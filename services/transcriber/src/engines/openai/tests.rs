@@ -150,6 +150,16 @@ async fn a_server_that_gives_text_only_is_enough() {
 }
 
 #[tokio::test]
+async fn segments_without_times_are_as_good_as_the_text_alone() {
+    let server = MockServer::start().await;
+    let answer =
+        r#"{"text":"hello there","segments":[{"start":0.0,"text":"hello"},{"text":"there"}]}"#;
+    strict(&server, "large-v3", "verbose_json", answer).await;
+    let heard = engine(&server, "large-v3").await.transcribe(&piece(), None).await.unwrap();
+    assert_eq!(heard, Heard::whole(&piece(), "hello there", None));
+}
+
+#[tokio::test]
 async fn failures_are_told_apart() {
     let json = |status: u16, body: &str| {
         ResponseTemplate::new(status).set_body_raw(body.to_owned(), "application/json")
@@ -166,6 +176,22 @@ async fn failures_are_told_apart() {
         (json(429, "slow down"), EngineError::RateLimited { after: None }),
         (json(429, quota), EngineError::QuotaExhausted),
         (json(401, &error("invalid_api_key", "")), EngineError::Credentials { status: 401 }),
+        (
+            json(403, &error("unsupported_country_region_territory", "")),
+            EngineError::Credentials { status: 403 },
+        ),
+        (json(403, "<html>"), EngineError::Forbidden { code: "no code".into() }),
+        (
+            json(404, &error("model_not_found", "")),
+            EngineError::NotThere { status: 404, code: "model_not_found".into() },
+        ),
+        (
+            json(400, &error("invalid_model", "model")),
+            EngineError::NotThere { status: 400, code: "invalid_model".into() },
+        ),
+        (json(405, ""), EngineError::NotThere { status: 405, code: "no code".into() }),
+        (json(308, ""), EngineError::NotThere { status: 308, code: "a redirect".into() }),
+        (json(402, ""), EngineError::QuotaExhausted),
         (json(413, ""), EngineError::TooLarge),
         (json(503, "<html>"), EngineError::Unavailable("status 503".into())),
         (json(400, &error("invalid", "language")), EngineError::UnsupportedLanguage),
@@ -195,7 +221,7 @@ async fn an_endpoint_that_is_not_there_is_unavailable_and_a_slow_one_times_out()
     let settings =
         OpenaiSettings { base_url: Some("http://127.0.0.1:9/v1".into()), ..Default::default() };
     let error = Openai::new(&settings).unwrap().transcribe(&piece(), None).await.unwrap_err();
-    assert_eq!(error.code(), "engine_unavailable");
+    assert!(error.is_free() && error.code() == "engine_unavailable", "{error:?}");
     let server = MockServer::start().await;
     let slow = ResponseTemplate::new(200).set_delay(Duration::from_secs(60));
     Mock::given(method("POST")).respond_with(slow).mount(&server).await;

@@ -98,7 +98,8 @@ impl Limit {
         Self { until: Instant::now() + allowed, allowed, given_up }
     }
 
-    fn is_over(&self) -> bool {
+    /// Whether it is.
+    pub fn is_over(&self) -> bool {
         self.given_up.load(Ordering::Relaxed) || Instant::now() >= self.until
     }
 }
@@ -168,7 +169,8 @@ impl Seat {
             self.parameters.entry(language).or_insert_with(|| parameters(language, threads, watch));
         self.state.full(parameters.clone(), &samples)?;
         let segments = self.state.as_iter().filter_map(|segment| self.segment(piece, &segment));
-        Ok(Heard { segments: segments.collect(), language: language::code(language) })
+        let segments = segments.collect();
+        Ok(Heard { segments, language: language::code(language), ..Heard::default() })
     }
 
     /// The likeliest of the languages that may be spoken.
