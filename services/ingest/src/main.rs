@@ -7,7 +7,6 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // Redis stores one callback after the other, and a second thread would only cost more for each:
-    // whoever needs more than a thread can take starts another replica.
+    // One thread accepts and looks after Redis; those that take callbacks are started by `run`.
     chassis::launch_on_one_thread("ingest", callscribe_ingest::run)
 }

@@ -12,58 +12,69 @@ use chassis::{Check, queues};
 use queue::{Durable, Enqueued, Entry, Link, QueueError};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Durability, IngestSettings, Intake, Target, together::Together};
+use crate::{Intake, Target, together::Together};
 
 /// How often Redis is looked after.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The queues of calls and of results.
+/// The queues of calls and of results, as one thread stores in them.
 #[derive(Clone)]
 pub(crate) struct Queues {
-    link: Link,
     calls: Together,
     results: Together,
-    /// Whether Redis is above its memory mark.
-    full: Arc<AtomicBool>,
+    mark: MemoryMark,
 }
 
 impl Queues {
-    pub(crate) fn new(link: Link, settings: &IngestSettings) -> Self {
-        let on_disk = settings.durability == Durability::Aof;
-        let durable = on_disk.then(|| Durable::new(link.clone()));
+    /// Starts the tasks that store, on the runtime this is called on.
+    pub(crate) fn new(link: &Link, durable: Option<&Durable>, mark: &MemoryMark) -> Self {
+        let store = |queue| Together::new(queue, durable.cloned());
         Self {
-            calls: Together::new(queues::calls(link.clone()), durable.clone()),
-            results: Together::new(queues::results(link.clone()), durable),
-            full: Arc::default(),
-            link,
+            calls: store(queues::calls(link.clone())),
+            results: store(queues::results(link.clone())),
+            mark: mark.clone(),
         }
     }
+}
 
-    /// Keeps readiness and the memory mark up to date until the stop.
-    pub(crate) async fn watch(self, high_water: f64, check: Check, stop: CancellationToken) {
+/// Whether Redis is above its memory mark. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct MemoryMark {
+    above: Arc<AtomicBool>,
+}
+
+impl MemoryMark {
+    /// Keeps the mark and readiness up to date until the stop.
+    pub(crate) async fn watch(
+        self,
+        link: Link,
+        high_water: f64,
+        check: Check,
+        stop: CancellationToken,
+    ) {
         let mut interval = tokio::time::interval(LOOK);
         loop {
             tokio::select! {
                 _ = interval.tick() => {}
                 () = stop.cancelled() => return,
             }
-            match self.link.ping().await {
+            match link.ping().await {
                 Ok(()) => check.ready(),
                 Err(error) => check.not_ready(error.to_string()),
             }
             // Where it cannot be read, Redis is away (and says so itself) or forbids the question.
-            if let Ok(memory) = self.link.memory().await {
+            if let Ok(memory) = link.memory().await {
                 self.note(memory.share().unwrap_or(0.0), high_water);
             }
         }
     }
 
     fn note(&self, share: f64, high_water: f64) {
-        let full = share >= high_water;
-        if self.full.swap(full, Ordering::Relaxed) == full {
+        let above = share >= high_water;
+        if self.above.swap(above, Ordering::Relaxed) == above {
             return;
         }
-        if full {
+        if above {
             tracing::warn!(
                 share,
                 high_water,
@@ -78,7 +89,7 @@ impl Queues {
 
 impl Intake for Queues {
     async fn enqueue(&self, target: Target, entry: Entry) -> Result<Enqueued, QueueError> {
-        if self.full.load(Ordering::Relaxed) {
+        if self.mark.above.load(Ordering::Relaxed) {
             return Err(QueueError::Refused("Redis is above its memory mark".into()));
         }
         match target {

@@ -48,26 +48,23 @@ async fn store_all(
         let (batch, waiting): (Vec<_>, Vec<_>) =
             gathered.drain(..).filter(|(_, tell)| !tell.is_closed()).unzip();
         let stored = queue.enqueue_batch(batch).await;
-        match (&durable, stored) {
-            // The disk takes its time; the next ones need not wait for it.
-            (Some(durable), Ok(stored)) => {
-                tokio::spawn(tell_when_on_disk(durable.clone(), waiting, stored));
-            }
-            (_, stored) => tell(waiting, stored),
-        }
+        // By a task of its own: the next call is on its way to Redis before these answers are
+        // written, and need not wait for the disk.
+        tokio::spawn(tell(durable.clone(), waiting, stored));
     }
 }
 
+/// Tells everybody what became of their entry, once it is on disk where that is asked for.
 /// Duplicates wait too: the first one may not be on disk yet.
-async fn tell_when_on_disk(
-    durable: Durable,
+async fn tell(
+    durable: Option<Durable>,
     waiting: Vec<oneshot::Sender<Outcome>>,
-    stored: Vec<Enqueued>,
+    stored: Result<Vec<Enqueued>, QueueError>,
 ) {
-    tell(waiting, durable.confirm().await.map(|_| stored));
-}
-
-fn tell(waiting: Vec<oneshot::Sender<Outcome>>, outcome: Result<Vec<Enqueued>, QueueError>) {
+    let outcome = match (durable, stored) {
+        (Some(durable), Ok(stored)) => durable.confirm().await.map(|_| stored),
+        (_, stored) => stored,
+    };
     // Whoever gave up waiting is not told.
     match outcome {
         Ok(stored) => {

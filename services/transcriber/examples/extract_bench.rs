@@ -92,11 +92,19 @@ fn hostile() -> Vec<Transcript> {
         "x",
         "five ",
         "my name is ",
+        "ﷺ",
+        "㌖",
+        "が",
+        "a b c d ",
     ];
     let mut calls = Vec::new();
     for word in words {
         let text = word.repeat(1_000_000 / word.len());
         calls.push(transcript(vec![(Speaker::Caller, text)]));
+    }
+    for word in ["x", "haifa", "no", "ﷺ"] {
+        let segments = vec![(Speaker::Caller, word.to_owned()); 1_000_000 / word.len()];
+        calls.push(transcript(segments));
     }
     calls
 }

@@ -18,13 +18,13 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, info, info_span};
+use tracing::{Instrument, info, info_span, warn};
 use twilio::{Client, RecordingStatus, TwilioError};
 
 use crate::{
     audio::{self, AudioError, AudioLimits, Recording, SpeechDetector},
     chain::{self, Chain, Task, Transcription},
-    extract::Extractor,
+    extract::{Extracted, Extractor, llm::LlmError},
     fetch::{FetchError, FetchLimits, Fetched, Listed, fetch},
     patience::Patience,
     setback::{Setback, Treatment},
@@ -254,8 +254,9 @@ impl Pipeline {
         // Before anything looks at the words or passes them on.
         self.redactor.transcript(&mut transcript);
         let work = self.extractor.extract(&transcript);
-        let extraction = stage("extract", &mut timings.extract_ms, work).await;
-        log_fields(attempt, &extraction);
+        let Extracted { extraction, without_model } =
+            stage("extract", &mut timings.extract_ms, work).await;
+        log_fields(attempt, &extraction, without_model.as_ref());
         if recording.damaged {
             flags.push("damaged_media".into());
         }
@@ -336,7 +337,15 @@ fn from_fetch(error: &FetchError, account: &AccountSid) -> Setback {
     Setback::new(treatment, code, error.to_string())
 }
 
-fn log_fields(attempt: &Attempt<'_>, extraction: &Extraction) {
+fn log_fields(attempt: &Attempt<'_>, extraction: &Extraction, without_model: Option<&LlmError>) {
+    match without_model {
+        // Said once, when it began.
+        None | Some(LlmError::LeftAlone { .. }) => {}
+        Some(error) => {
+            warn!(call_sid = %attempt.call, recording_sid = %attempt.recording, %error,
+                "no fields from the language model; the rules' result stands");
+        }
+    }
     let id = |field: &Option<domain::Field>| {
         field.as_ref().map_or_else(|| "none".to_owned(), |field| field.id.clone())
     };

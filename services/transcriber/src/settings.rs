@@ -140,6 +140,7 @@ impl TranscriberSettings {
             return Err(format!("transcriber.temporary_folder is {folder}; it is not a folder"));
         }
         self.validate_languages()?;
+        self.extract.validate()?;
         self.speech.validate()
     }
 
@@ -285,6 +286,9 @@ mod tests {
         };
         assert!(wrong(both).contains("not among transcriber.languages (he, en)"));
         assert!(wrong(|s| s.speech.threshold = 2.0).contains("transcriber.speech.threshold"));
+        assert!(
+            wrong(|s| s.extract.llm.timeout_seconds = 0).contains("extract.llm.timeout_seconds")
+        );
         assert!(wrong(|s| s.temporary_folder = Some("/no/such".into())).contains("/no/such"));
     }
 }

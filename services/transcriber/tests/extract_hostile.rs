@@ -147,11 +147,17 @@ fn a_megabyte_of_anything_comes_to_an_end() {
         "0",
         "my name is ",
         "urgent ",
+        "㌖",
+        "が",
+        "a b c d ",
+        "x",
     ] {
         let text = word.repeat(1_000_000 / word.len());
         let long = transcript(vec![(Speaker::Caller, text.clone())]);
         let _ = lexicon.extract(&long, None);
         let short = text.split_inclusive(' ').map(|part| (Speaker::Unknown, part.to_owned()));
-        let _ = lexicon.extract(&transcript(short.take(5_000).collect()), None);
+        let _ = lexicon.extract(&transcript(short.take(20_000).collect()), None);
     }
+    let letters = vec![(Speaker::Caller, "x".to_owned()); 1_000_000];
+    let _ = lexicon.extract(&transcript(letters), None);
 }

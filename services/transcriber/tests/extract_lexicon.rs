@@ -289,3 +289,67 @@ fn calls_whose_words_want_no_work_have_no_city_either() {
         ("C: שלום, ביקשתי שתסירו אותי מרשימת התפוצה, אני לא צריך כלום, אני מחיפה", None, None),
     ]);
 }
+
+#[test]
+fn a_number_to_call_back_is_a_whole_one_that_is_the_callers() {
+    let lexicon = lexicon();
+    for (call, number, confidence) in [
+        ("C: My ID number is 012345678 and my phone is 0541234567.", Some("+972541234567"), 0.9),
+        ("C: My ID is 034567890.", None, 0.0),
+        ("C: apartment 2 entrance 1 0541234567", Some("+972541234567"), 0.6),
+        (
+            "C: call me at two one six double five five oh one eight three",
+            Some("+12165550183"),
+            0.9,
+        ),
+        ("C: My order number is 2165550183.", None, 0.0),
+        ("C: The invoice is 216-555-0183, my account number 216-555-0184.", None, 0.0),
+        ("C: My old number was 0541234567.", None, 0.0),
+        (
+            "C: My old number was 0541234567, the new number is 0527654321.",
+            Some("+972527654321"),
+            0.9,
+        ),
+        ("C: 0541234567 is my old number.", None, 0.0),
+        ("C: The previous plumber's number is 0541234567.", None, 0.0),
+        ("C: You can ask my brother, his number is 0541234567.", None, 0.0),
+        (
+            "C: My number is 0541234567. No wait, sorry, it's 0541234568.",
+            Some("+972541234568"),
+            0.9,
+        ),
+        (
+            "C: My number is 0541234567.\nC: No wait, sorry, it's 0541234568.",
+            Some("+972541234568"),
+            0.9,
+        ),
+        ("C: My number is 0541234567. No wait, sorry, it ends in 4568.", None, 0.0),
+        ("A: What's your number?\nC: 0541234567", Some("+972541234567"), 0.9),
+        ("C: 0541234567", Some("+972541234567"), 0.6),
+        ("C: תעודת זהות 034567890", None, 0.0),
+        ("C: המספר הישן היה 0541234567", None, 0.0),
+        ("C: תחזרו אליי לנייד 054-1234567", Some("+972541234567"), 0.9),
+        ("C: it's not 0541234567", None, 0.0),
+    ] {
+        let extra = lexicon.extract(&transcript(call), None).extra;
+        let found = extra.get("callback_number");
+        assert_eq!(found.map(|field| field.value.as_str()), number, "{call}");
+        assert!(found.is_none_or(|f| (f.confidence - confidence).abs() < 1e-6), "{call}");
+    }
+}
+
+#[test]
+fn what_was_urgent_is_not_and_spelled_is_no_name() {
+    let lexicon = lexicon();
+    for call in [
+        "C: It was an emergency last week but now it's fine.",
+        "C: It's not an emergency.",
+        "C: My name is spelled D A N A.",
+        "C: My name is um Dana.",
+    ] {
+        let extra = lexicon.extract(&transcript(call), None).extra;
+        assert!(extra.is_empty(), "{call}: {extra:?}");
+    }
+    let urgent = transcript("C: It was fine last week but now it's an emergency.");
+    assert!(lexicon.extract(&urgent, None).extra.contains_key("urgency"));
+}

@@ -1,6 +1,8 @@
 //! The language model beside the rules, against a real HTTP server.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+use std::sync::LazyLock;
+
 use callscribe_transcriber::extract::{ExtractSettings, Extractor, LlmSettings};
 use domain::{Agreement, Engine, Extraction, Segment, Speaker, Transcript};
 use serde_json::{Value, json};
@@ -9,13 +11,14 @@ use wiremock::{
     matchers::{header, method, path},
 };
 
+/// `A: …` is the agent's, anything else the caller's.
 fn transcript(texts: &[&str]) -> Transcript {
-    let segments = texts.iter().map(|text| Segment {
-        speaker: Speaker::Caller,
-        start_ms: 0,
-        end_ms: 1,
-        text: (*text).to_owned(),
-        confidence: None,
+    let segments = texts.iter().map(|text| {
+        let (speaker, text) = match text.strip_prefix("A: ") {
+            Some(text) => (Speaker::Agent, text),
+            None => (Speaker::Caller, *text),
+        };
+        Segment { speaker, start_ms: 0, end_ms: 1, text: text.to_owned(), confidence: None }
     });
     let engine = Engine { name: "test".into(), model: None, version: None };
     Transcript { segments: segments.collect(), language: Some("en".into()), engine }
@@ -27,19 +30,30 @@ fn answer(sheet: &Value) -> ResponseTemplate {
         .set_body_json(json!({ "choices": [{ "message": { "content": content } }] }))
 }
 
-async fn extractor(server: &MockServer) -> Extractor {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let llm = LlmSettings {
+fn settings(server: &MockServer) -> LlmSettings {
+    LlmSettings {
         url: Some(format!("{}/v1/", server.uri()).parse().unwrap()),
         api_key: Some("secret".to_owned().into()),
-        timeout_seconds: 1,
+        timeout_seconds: 30,
         fields: [("appointment".to_owned(), "day and time asked for".to_owned())].into(),
         ..LlmSettings::default()
-    };
-    Extractor::from_settings(&ExtractSettings { llm, ..ExtractSettings::default() }).unwrap()
+    }
 }
 
-async fn ask(responses: Vec<ResponseTemplate>, texts: &[&str]) -> (Extraction, Vec<Request>) {
+/// Made once: compiling the rules takes longer than applying them.
+static RULES: LazyLock<Extractor> =
+    LazyLock::new(|| Extractor::from_settings(&ExtractSettings::default()).unwrap());
+
+fn extractor(llm: LlmSettings) -> Extractor {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    RULES.clone().with_llm(&llm).unwrap()
+}
+
+fn rules(texts: &[&str]) -> Extraction {
+    RULES.lexicon().extract(&transcript(texts), None)
+}
+
+async fn server(responses: Vec<ResponseTemplate>) -> MockServer {
     let server = MockServer::start().await;
     let queue = std::sync::Mutex::new(responses.into_iter());
     Mock::given(method("POST"))
@@ -50,7 +64,12 @@ async fn ask(responses: Vec<ResponseTemplate>, texts: &[&str]) -> (Extraction, V
         })
         .mount(&server)
         .await;
-    let extraction = extractor(&server).await.extract(&transcript(texts)).await;
+    server
+}
+
+async fn ask(responses: Vec<ResponseTemplate>, texts: &[&str]) -> (Extraction, Vec<Request>) {
+    let server = server(responses).await;
+    let extraction = extractor(settings(&server)).extract(&transcript(texts)).await.extraction;
     (extraction, server.received_requests().await.unwrap())
 }
 
@@ -124,11 +143,12 @@ async fn null_in_one_field_keeps_the_other() {
 #[tokio::test]
 async fn where_they_differ_nobody_acts_on_it() {
     let sheet = json!({
-        "service": quoted("id", "electrician", "plumber"),
+        "service": quoted("id", "electrician", "something electric"),
         "city": quoted("name", "Haifa", "in Haifa"),
         "extra": {},
     });
-    let (extraction, _) = ask(vec![answer(&sheet)], &["I need a plumber in Haifa."]).await;
+    let text = "I need a plumber in Haifa, or is it something electric?";
+    let (extraction, _) = ask(vec![answer(&sheet)], &[text]).await;
     assert_eq!(extraction.agreement, Some(Agreement { service: Some(false), city: Some(true) }));
     assert!(extraction.service.unwrap().confidence < 0.8);
 }
@@ -152,11 +172,16 @@ async fn a_malformed_answer_is_asked_for_once_more() {
 
 #[tokio::test]
 async fn a_refusal_or_silence_leaves_the_rules_result() {
-    let slow = answer(&json!({})).set_delay(std::time::Duration::from_secs(30));
-    for response in [ResponseTemplate::new(401), ResponseTemplate::new(503), slow] {
-        let (extraction, requests) = ask(vec![response], &["I need a plumber in Haifa."]).await;
-        assert_eq!(extraction.service.unwrap().id, "plumber");
-        assert_eq!(requests.len(), 1);
+    let slow = answer(&json!({})).set_delay(std::time::Duration::from_secs(60));
+    let refusals = [(ResponseTemplate::new(401), 30), (ResponseTemplate::new(503), 30), (slow, 1)];
+    for (response, timeout_seconds) in refusals {
+        let server = server(vec![response]).await;
+        let settings = LlmSettings { timeout_seconds, ..settings(&server) };
+        let call = transcript(&["I need a plumber in Haifa."]);
+        let extracted = extractor(settings).extract(&call).await;
+        assert_eq!(extracted.extraction.service.unwrap().id, "plumber");
+        assert!(extracted.without_model.is_some());
+        assert_eq!(server.received_requests().await.unwrap().len(), 1);
     }
 }
 
@@ -167,4 +192,125 @@ async fn a_redirect_does_not_carry_the_transcript_away() {
     let (extraction, _) = ask(vec![moved], &["I need a plumber in Haifa."]).await;
     assert_eq!(extraction.city.unwrap().id, "haifa");
     assert!(elsewhere.received_requests().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_city_that_its_quotation_does_not_name_neither_stands_nor_takes_away_from_the_rules() {
+    let text = "I need a plumber in Haifa, the kitchen floor is wet.";
+    for quote in ["the kitchen floor", "in Haifa"] {
+        let sheet = json!({ "service": null, "city": quoted("name", "Eilat", quote), "extra": {} });
+        let (extraction, _) = ask(vec![answer(&sheet)], &[text]).await;
+        assert_eq!(extraction.city, rules(&[text]).city, "{quote}");
+    }
+    let landmark = "It is next to Dizengoff Center.";
+    let sheet =
+        json!({ "city": quoted("name", "Tel Aviv", "next to Dizengoff Center"), "extra": {} });
+    let (extraction, _) = ask(vec![answer(&sheet)], &[landmark]).await;
+    assert_eq!(extraction.city.unwrap().id, "tel-aviv");
+}
+
+#[tokio::test]
+async fn a_service_rests_on_words_that_the_caller_said_or_confirmed() {
+    let cases: [(&[&str], &str, bool); 8] = [
+        (&["A: So the water comes up?", "Hm.", "The water comes up."], "the water comes up", true),
+        (&["Well, the water comes up."], "water", false),
+        (&["Well, the water comes up."], "the water comes up", true),
+        (&["It's about the plumbing."], "plumbing", true),
+        (&["A: Does the water come up?", "What do you mean?"], "does the water come up", false),
+        (&["A: Does the water come up?", "No, it doesn't."], "does the water come up", false),
+        (&["A: Does the water come up?", "Yes, it does."], "does the water come up", true),
+        (&["I was told to get an electrician."], "get an electrician", false),
+    ];
+    for (texts, quote, given) in cases {
+        let sheet = json!({ "service": quoted("id", "plumber", quote), "city": null, "extra": {} });
+        let (extraction, _) = ask(vec![answer(&sheet)], texts).await;
+        let ruled = rules(texts).service;
+        let id = |field: &Option<domain::Field>| field.as_ref().map(|field| field.id.clone());
+        if given {
+            assert_eq!(id(&extraction.service).as_deref(), Some("plumber"), "{texts:?} {quote}");
+        } else {
+            assert_eq!(extraction.service, ruled, "{texts:?} {quote}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_odd_field_does_not_throw_away_the_sheet() {
+    let text = "I need a plumber, the place is Arad.";
+    let place = json!({ "name": "Arad", "quote": "is Arad", "segment": -1 });
+    for (service, city, extra) in [
+        (json!("plumber"), place.clone(), json!({})),
+        (json!(7), place.clone(), json!([])),
+        (json!({ "id": "plumber" }), place.clone(), json!({ "appointment": "Sunday" })),
+        (json!({ "id": 3, "quote": "a plumber" }), place.clone(), Value::Null),
+        (Value::Null, json!({ "name": "Arad", "quote": "is Arad", "segment": "first" }), json!({})),
+        (Value::Null, json!({ "name": "Arad", "quote": "is Arad", "segment": 1e300 }), json!({})),
+        (Value::Null, json!({ "name": "Arad", "quote": "is Arad" }), json!({ "a": { "b": 1 } })),
+    ] {
+        let sheet = json!({ "service": service, "city": city, "extra": extra });
+        let (extraction, requests) = ask(vec![answer(&sheet)], &[text]).await;
+        assert_eq!(extraction.agreement.unwrap().city, Some(true), "{sheet}");
+        assert_eq!(requests.len(), 1, "{sheet}");
+    }
+}
+
+#[tokio::test]
+async fn cities_of_one_name_are_told_apart_by_region_or_by_the_rules_or_not_at_all() {
+    let unclear = "It is the Portland one, thanks, not the other one.";
+    let clear = "I need a plumber in Portland, Maine.";
+    for (text, name, city) in [
+        (clear, "Portland", Some("portland-me")),
+        (clear, "Portland, Maine", Some("portland-me")),
+        (clear, "portland me", Some("portland-me")),
+        (unclear, "Portland, ME", Some("portland-me")),
+        (unclear, "Portland, Oregon", Some("portland")),
+    ] {
+        let sheet = json!({ "city": quoted("name", name, "Portland"), "extra": {} });
+        let (extraction, _) = ask(vec![answer(&sheet)], &[text]).await;
+        let agreed = extraction.agreement.unwrap().city;
+        let ruled = rules(&[text]).city.map(|field| field.id);
+        assert_eq!(agreed, Some(ruled.as_deref() == city), "{text} {name}");
+        if ruled.is_none() {
+            assert_eq!(extraction.city.unwrap().id, city.unwrap(), "{name}");
+        }
+    }
+    // The rules say Springfield nowhere: which of them it is, nobody knows.
+    let text = "My cousin used to live in Springfield.";
+    let sheet = json!({ "city": quoted("name", "Springfield", "in Springfield"), "extra": {} });
+    let (extraction, _) = ask(vec![answer(&sheet)], &[text]).await;
+    assert_eq!(extraction.city, rules(&[text]).city);
+    assert_ne!(extraction.agreement.unwrap().city, Some(true));
+}
+
+#[tokio::test]
+async fn the_model_adds_no_field_that_nobody_configured_and_no_odd_value() {
+    let text = "Please come on Sunday at nine, the gate code is 1234.";
+    let long = "x".repeat(501);
+    for (name, value) in [
+        ("gate_code", "1234"),
+        ("callback_number", "+15125550123"),
+        ("appointment", ""),
+        ("appointment", "Sunday\u{1b}[2J"),
+        ("appointment", &long),
+    ] {
+        let sheet = json!({ "extra": { name: quoted("value", value, "on Sunday at nine") } });
+        let (extraction, _) = ask(vec![answer(&sheet)], &[text]).await;
+        assert!(extraction.extra.is_empty(), "{name}: {value:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_fails_three_times_in_a_row_is_left_alone() {
+    let server = server(vec![ResponseTemplate::new(503); 9]).await;
+    let extractor = extractor(settings(&server));
+    let call = transcript(&["I need a plumber in Haifa."]);
+    let mut codes = Vec::new();
+    for _ in 0..5 {
+        // A copy of the extractor knows what the others learnt.
+        let extracted = extractor.clone().extract(&call).await;
+        assert_eq!(extracted.extraction.city.unwrap().id, "haifa");
+        codes.push(extracted.without_model.unwrap().code());
+    }
+    assert_eq!(codes, ["refused", "refused", "refused", "left_alone", "left_alone"]);
+    assert_eq!(server.received_requests().await.unwrap().len(), 3);
 }

@@ -23,7 +23,9 @@ use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
+    runtime::Handle,
     sync::Semaphore,
+    task::JoinSet,
 };
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
@@ -165,28 +167,33 @@ impl Server {
             + 'static,
         S::Future: Send,
     {
+        self.run_on(vec![(Handle::current(), service)], stop).await;
+    }
+
+    /// As [`Server::run`], with the connections dealt out in turn: each is answered, to its end, on
+    /// one of these runtimes by the service that goes with it. There must be one at least.
+    pub async fn run_on<S>(self, places: Vec<(Handle, S)>, stop: CancellationToken)
+    where
+        S: Service<Request<Incoming>, Response = Response, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+    {
         let graceful = GracefulShutdown::new();
-        let abort = CancellationToken::new();
+        let mut connections = JoinSet::new();
         let permits = Arc::new(Semaphore::new(self.settings.max_connections));
         let settings = Arc::new(self.settings);
-        loop {
+        for (runtime, service) in places.iter().cycle() {
             let permit = tokio::select! {
                 permit = permits.clone().acquire_owned() => permit,
                 () = stop.cancelled() => break,
             };
-            let stream = tokio::select! {
-                accepted = self.listener.accept() => accepted,
+            let accepted = tokio::select! {
+                accepted = accept(&self.listener) => accepted,
                 () = stop.cancelled() => break,
             };
-            let (stream, address) = match stream {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    // Out of file descriptors, most likely: wait for some to be closed.
-                    tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
-            };
+            let (stream, address) = accepted;
             let connection = Connection {
                 service: service.clone(),
                 watcher: graceful.watcher(),
@@ -194,21 +201,38 @@ impl Server {
                 peer: Peer(address.ip()),
                 finishes_abandoned: self.finishes_abandoned,
             };
-            let (tls, abort) = (self.tls.clone(), abort.clone());
-            tokio::spawn(async move {
-                tokio::select! {
-                    () = connection.accept(stream, tls) => {}
-                    () = abort.cancelled() => {}
+            let tls = self.tls.clone();
+            while connections.try_join_next().is_some() {}
+            let conversation = async move {
+                // A stream is woken by the runtime it was made in.
+                if let Ok(stream) = TcpStream::from_std(stream) {
+                    connection.accept(stream, tls).await;
                 }
                 drop(permit);
-            });
+            };
+            connections.spawn_on(conversation, runtime);
         }
         drop(self.listener);
         let drain = Duration::from_secs(settings.drain_seconds);
         if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
             tracing::warn!(seconds = settings.drain_seconds, "requests still open at the deadline");
         }
-        abort.cancel();
+        connections.shutdown().await;
+    }
+}
+
+/// The next connection.
+async fn accept(listener: &TcpListener) -> (std::net::TcpStream, SocketAddr) {
+    loop {
+        let accepted = listener.accept().await;
+        match accepted.and_then(|(stream, address)| Ok((stream.into_std()?, address))) {
+            Ok(accepted) => return accepted,
+            Err(error) => {
+                // Out of file descriptors, most likely: wait for some to be closed.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
     }
 }
 
@@ -254,6 +278,8 @@ where
             .header_read_timeout(Duration::from_secs(self.settings.header_timeout_seconds))
             .max_buf_size(64 * 1024)
             .half_close(self.finishes_abandoned)
+            // Most answers are one small piece, for which a plain write costs less.
+            .writev(false)
             .serve_connection(TokioIo::new(stream), answer);
         if let Err(error) = self.watcher.watch(connection).await {
             tracing::debug!(%error, "connection ended");

@@ -4,7 +4,7 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Why a text is not an identifier of the kind that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,18 +14,23 @@ pub struct SidError {
     prefix: &'static str,
 }
 
-fn is_sid(text: &str, prefix: &str) -> bool {
-    text.len() == 34
-        && text.starts_with(prefix)
-        && text.as_bytes()[2..].iter().all(u8::is_ascii_hexdigit)
+/// Letters and digits of an identifier.
+const LENGTH: usize = 34;
+
+/// The text's bytes, where it is an identifier that starts with `prefix`.
+fn sid(text: &str, prefix: &str) -> Option<[u8; LENGTH]> {
+    let bytes: [u8; LENGTH] = text.as_bytes().try_into().ok()?;
+    let digits = bytes.strip_prefix(prefix.as_bytes())?;
+    // To the end in any case, which takes several digits at a time.
+    digits.iter().fold(true, |all, digit| all & digit.is_ascii_hexdigit()).then_some(bytes)
 }
 
 macro_rules! sid {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
         #[serde(try_from = "String")]
-        pub struct $name(String);
+        pub struct $name([u8; LENGTH]);
 
         impl $name {
             /// The two letters every identifier of this kind starts with.
@@ -33,7 +38,8 @@ macro_rules! sid {
 
             /// The identifier as Twilio writes it.
             pub fn as_str(&self) -> &str {
-                &self.0
+                // It is ASCII, so there is no other case.
+                str::from_utf8(&self.0).unwrap_or_default()
             }
         }
 
@@ -41,7 +47,8 @@ macro_rules! sid {
             type Err = SidError;
 
             fn from_str(text: &str) -> Result<Self, SidError> {
-                Self::try_from(text.to_owned())
+                let error = SidError { kind: stringify!($name), prefix: $prefix };
+                sid(text, $prefix).map(Self).ok_or(error)
             }
         }
 
@@ -49,35 +56,37 @@ macro_rules! sid {
             type Error = SidError;
 
             fn try_from(text: String) -> Result<Self, SidError> {
-                if is_sid(&text, $prefix) {
-                    Ok(Self(text))
-                } else {
-                    Err(SidError { kind: stringify!($name), prefix: $prefix })
-                }
+                text.parse()
             }
         }
 
         impl From<$name> for String {
             fn from(sid: $name) -> String {
-                sid.0
+                sid.as_str().to_owned()
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
 
         impl AsRef<str> for $name {
             fn as_ref(&self) -> &str {
-                &self.0
+                self.as_str()
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
             }
         }
     };

@@ -1,8 +1,8 @@
 //! The connection to Redis.
 //!
-//! One multiplexed connection serves all short commands of all queues; every consumer has another
-//! one for its blocking reads. Both are taken from a deadpool-redis pool, which knows how to find
-//! the server, and are replaced when they fail.
+//! One multiplexed connection serves all short commands of all queues ([`Link::apart`] gives another
+//! one); every consumer has one of its own for its blocking reads. All are taken from a deadpool-redis
+//! pool, which knows how to find the server, and are replaced when they fail.
 
 use std::{
     fmt,
@@ -31,6 +31,7 @@ const FRESH_WRITE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Link {
     inner: Arc<Inner>,
+    line: Arc<Line>,
 }
 
 struct Inner {
@@ -39,6 +40,11 @@ struct Inner {
     source: Source,
     scripts: Scripts,
     health: Health,
+}
+
+/// The connection that all clones of a link share.
+#[derive(Default)]
+struct Line {
     shared: Mutex<Shared>,
     connecting: tokio::sync::Mutex<()>,
 }
@@ -75,16 +81,20 @@ impl Link {
             source: Source::new(settings)?,
             scripts: Scripts::new(),
             health: Health::new(),
-            shared: Mutex::default(),
-            connecting: tokio::sync::Mutex::default(),
         });
-        let link = Self { inner };
+        let link = Self { inner, line: Arc::default() };
         // An error now is one that waiting does not cure.
         if let Err(error @ QueueError::Settings(_)) = link.verify().await {
             return Err(error);
         }
-        tokio::spawn(probe(Arc::downgrade(&link.inner)));
+        tokio::spawn(probe(Arc::downgrade(&link.inner), Arc::downgrade(&link.line)));
         Ok(link)
+    }
+
+    /// The same Redis over a connection of its own, which belongs to the runtime that uses it first:
+    /// for a thread that is to wait for no other. What is known of the server stays common.
+    pub fn apart(&self) -> Self {
+        Self { inner: self.inner.clone(), line: Arc::default() }
     }
 
     /// Whether Redis answered and takes writes, as of now (readiness).
@@ -223,7 +233,7 @@ impl Link {
             }
             Err(error) => {
                 if drops_connection(&error) {
-                    let mut shared = self.inner.shared();
+                    let mut shared = self.line.shared();
                     if shared.generation == generation {
                         shared.connection = None;
                     }
@@ -236,16 +246,16 @@ impl Link {
     }
 
     async fn shared_connection(&self) -> Result<(u64, MultiplexedConnection), QueueError> {
-        if let Some(found) = self.inner.current() {
+        if let Some(found) = self.line.current() {
             return Ok(found);
         }
-        let _one_at_a_time = self.inner.connecting.lock().await;
-        if let Some(found) = self.inner.current() {
+        let _one_at_a_time = self.line.connecting.lock().await;
+        if let Some(found) = self.line.current() {
             return Ok(found);
         }
         let mut connection = self.connect(RESPONSE_TIMEOUT).await?;
         self.inspect(&mut connection).await?;
-        let mut shared = self.inner.shared();
+        let mut shared = self.line.shared();
         shared.generation += 1;
         shared.connection = Some(connection.clone());
         Ok((shared.generation, connection))
@@ -281,7 +291,7 @@ impl Link {
     }
 }
 
-impl Inner {
+impl Line {
     fn shared(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -293,10 +303,10 @@ impl Inner {
 }
 
 /// Keeps readiness true to life while nobody writes. Ends with the last link.
-async fn probe(inner: Weak<Inner>) {
+async fn probe(inner: Weak<Inner>, line: Weak<Line>) {
     loop {
-        let Some(inner) = inner.upgrade() else { return };
-        let link = Link { inner };
+        let (Some(inner), Some(line)) = (inner.upgrade(), line.upgrade()) else { return };
+        let link = Link { inner, line };
         if link.health().since_write().is_none_or(|since| since >= FRESH_WRITE) {
             // The outcome is in the state, and so is the log line.
             let _ = link.ping().await;

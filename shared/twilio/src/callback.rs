@@ -3,7 +3,7 @@
 
 use domain::{AccountSid, CallMetadata, CallSid, RecordingSid};
 
-use crate::{Form, RecordingStatus, recording::rfc2822_ms};
+use crate::{Form, RecordingStatus};
 
 /// What is wrong with a form. Names the parameter, and repeats nothing of what was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +21,8 @@ pub enum FormError {
     },
 }
 
-/// A recording status callback.
+/// A recording status callback, as far as it is relied on: length, channels and start are taken from
+/// the recording itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordingCallback {
     /// The account.
@@ -33,14 +34,6 @@ pub struct RecordingCallback {
     /// How far it is. A callback without a status (that of `<Record action=…>`) speaks of a
     /// recording that is finished.
     pub status: RecordingStatus,
-    /// Length in seconds.
-    pub duration_seconds: Option<u32>,
-    /// Channels of the media.
-    pub channels: Option<u16>,
-    /// When it started, in milliseconds since 1970 (UTC).
-    pub start_time_ms: Option<i64>,
-    /// Why it failed, as Twilio's error code.
-    pub error_code: Option<u32>,
     /// What the form says of the call itself: as a rule nothing.
     pub call: CallMetadata,
 }
@@ -107,10 +100,6 @@ impl RecordingCallback {
             call_sid: sid(form, "CallSid")?,
             recording_sid: sid(form, "RecordingSid")?,
             status: form.get("RecordingStatus").unwrap_or("completed").into(),
-            duration_seconds: form.number("RecordingDuration"),
-            channels: form.number("RecordingChannels"),
-            start_time_ms: form.get("RecordingStartTime").and_then(rfc2822_ms),
-            error_code: form.number("ErrorCode").filter(|code| *code != 0),
             call: metadata(form),
         })
     }
@@ -163,9 +152,6 @@ mod tests {
         )
         .unwrap();
         assert_eq!(read.status, RecordingStatus::Completed);
-        assert_eq!((read.duration_seconds, read.channels), (Some(17), Some(2)));
-        assert_eq!(read.start_time_ms, Some(1_476_482_194_000));
-        assert_eq!(read.error_code, None);
         assert_eq!(read.call, CallMetadata::default());
     }
 
@@ -173,8 +159,6 @@ mod tests {
     fn only_the_identifiers_are_needed() {
         let read = recording("&RecordingDuration=&RecordingChannels=-1").unwrap();
         assert_eq!(read.status, RecordingStatus::Completed);
-        assert_eq!((read.duration_seconds, read.channels), (None, None));
-        assert_eq!(recording("&RecordingDuration=-1").unwrap().duration_seconds, None);
     }
 
     #[test]

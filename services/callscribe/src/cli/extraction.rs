@@ -5,7 +5,7 @@ use std::{io::IsTerminal, path::PathBuf};
 use clap::Args;
 use transcriber::extract::{
     Extractor,
-    cli::{self, Output},
+    cli::{self, Output, Printed},
 };
 
 use super::{Outcome, Refusal};
@@ -27,6 +27,9 @@ pub struct ExtractArgs {
 pub struct EvaluateArgs {
     /// A labelled set in JSON Lines, or a folder of them.
     path: PathBuf,
+    /// Score rules and language model together; each call is sent to the model that is configured.
+    #[arg(long)]
+    llm: bool,
     /// Also list what was wrong or missed.
     #[arg(long)]
     misses: bool,
@@ -44,7 +47,7 @@ pub fn extract(args: &ExtractArgs) -> Outcome<String> {
     let colour = std::io::stdout().is_terminal();
     let output = Output { json: args.json, colour, ..Output::default() };
     let work = async { Ok(cli::extract(&extractor, &args.file, output).await?) };
-    Ok(chassis::on_runtime(work)?)
+    Ok(noted(chassis::on_runtime(work)?))
 }
 
 /// How good the extraction is on a labelled set.
@@ -53,7 +56,17 @@ pub fn extract(args: &ExtractArgs) -> Outcome<String> {
 /// When a setting is wrong or the set cannot be read.
 pub fn evaluate(args: &EvaluateArgs) -> Outcome<String> {
     let output = Output { json: args.json, misses: args.misses, ..Output::default() };
-    Ok(cli::evaluate(&extractor()?, &args.path, output).map_err(anyhow::Error::from)?)
+    let extractor = extractor()?;
+    let work = async { Ok(cli::evaluate(&extractor, &args.path, args.llm, output).await?) };
+    Ok(noted(chassis::on_runtime(work)?))
+}
+
+/// The result; what else is to be said goes to the standard error, so that JSON stays JSON.
+fn noted(printed: Printed) -> String {
+    if let Some(note) = printed.note {
+        eprintln!("callscribe: {note}");
+    }
+    printed.text
 }
 
 fn extractor() -> Outcome<Extractor> {

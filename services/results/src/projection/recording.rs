@@ -110,13 +110,46 @@ fn write_facts(row: &mut Model, recording: &RecordingFacts, timings: &StageTimin
     row.extract_ms = Some(saturated(timings.extract_ms));
 }
 
-/// Takes a recording's words away; what was extracted from them stays, without the quotations.
+/// Takes a recording's words away; what was extracted from them stays, without the quotations and
+/// without values that are the caller's own words.
 pub fn forget_words(row: &mut Model) {
     row.transcript = None;
     row.segments = None;
     if let Some(extraction) = &mut row.extraction {
         without_quotations(extraction);
+        keep_extra(extraction, |name, field| CLOSED.contains(&(name, text(field, "id"))));
     }
+}
+
+/// Takes the numbers away that were read off a recording's words.
+pub fn forget_numbers(row: &mut Model) {
+    if let Some(extraction) = &mut row.extraction {
+        keep_extra(extraction, |name, field| {
+            let held = ["id", "value"].map(|key| text(field, key));
+            name != CALLBACK_NUMBER && !held.into_iter().any(holds_number)
+        });
+    }
+}
+
+/// Further fields that say nothing but what they are.
+const CLOSED: [(&str, &str); 1] = [("urgency", "urgent")];
+/// The further field that holds a telephone number.
+pub const CALLBACK_NUMBER: &str = "callback_number";
+/// Fewer digits are no telephone number.
+const LEAST_DIGITS: usize = 7;
+
+fn keep_extra(extraction: &mut Value, keep: impl Fn(&str, &Value) -> bool) {
+    if let Some(extra) = extraction.get_mut("extra").and_then(Value::as_object_mut) {
+        extra.retain(|name, field| keep(name, field));
+    }
+}
+
+fn text<'v>(field: &'v Value, key: &str) -> &'v str {
+    field.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn holds_number(text: &str) -> bool {
+    text.chars().filter(char::is_ascii_digit).count() >= LEAST_DIGITS
 }
 
 fn without_quotations(value: &mut Value) {

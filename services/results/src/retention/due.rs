@@ -4,13 +4,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait,
+    QueryTrait, Select,
+    sea_query::{Expr, ExprTrait},
 };
 use serde::Serialize;
 
 use super::{Ages, RetentionSettings};
 use crate::{
-    projection::Status,
+    projection::{Status, recording::CALLBACK_NUMBER},
     store::{
         Store, StoreError,
         entities::{call_logs, recordings},
@@ -150,10 +151,23 @@ pub fn old_calls(due: &Due) -> Condition {
         Kind::Numbers => old.add(
             Condition::any()
                 .add(Column::FromNumber.is_not_null())
-                .add(Column::ToNumber.is_not_null()),
+                .add(Column::ToNumber.is_not_null())
+                .add(Column::CallSid.in_subquery(with_spoken_number(due).into_query())),
         ),
         Kind::Recordings | Kind::Calls => old,
     }
+}
+
+/// Calls in one of whose recordings a number to call back was said, perhaps heard again after the
+/// call's own numbers went.
+fn with_spoken_number(due: &Due) -> Select<recordings::Entity> {
+    let extraction = Expr::col(recordings::Column::Extraction).cast_as("text");
+    recordings::Entity::find()
+        .select_only()
+        .column(recordings::Column::CallSid)
+        .filter(recordings::Column::AccountSid.eq(&due.account_sid))
+        .filter(recordings::Column::CreatedAt.lt(due.before))
+        .filter(extraction.like(format!("%\"{CALLBACK_NUMBER}\"%")))
 }
 
 /// Calls none of whose recordings is still to be deleted at Twilio: their rows say where it is.

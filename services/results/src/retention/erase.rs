@@ -61,7 +61,7 @@ pub async fn step(
     match due.kind {
         Kind::Calls => erase_calls(&db, &mut calls, &recordings).await?,
         Kind::Transcripts => erase_transcripts(&db, &mut calls, recordings).await?,
-        Kind::Numbers => erase_numbers(&mut calls),
+        Kind::Numbers => erase_numbers(&db, &mut calls, recordings).await?,
         Kind::Recordings => {}
     }
     scrub_events_out(&db, &sids, due.kind).await?;
@@ -139,7 +139,7 @@ async fn erase_calls<C: ConnectionTrait>(
     let these = call_logs::Column::CallSid.is_in(sids);
     call_logs::Entity::delete_many().filter(these).exec(db).await?;
     // A call without numbers belongs to no lead: its lead is looked at anew.
-    erase_numbers(calls);
+    calls.iter_mut().for_each(|change| call::forget_numbers(&mut change.row));
     Ok(())
 }
 
@@ -157,10 +157,14 @@ async fn erase_transcripts<C: ConnectionTrait>(
     write::recordings(db, rows.into_iter()).await
 }
 
-fn erase_numbers(calls: &mut [Call]) {
-    for change in calls {
-        call::forget_numbers(&mut change.row);
-    }
+async fn erase_numbers<C: ConnectionTrait>(
+    db: &C,
+    calls: &mut [Call],
+    mut rows: Vec<recordings::Model>,
+) -> Result<(), StoreError> {
+    rows.iter_mut().for_each(recording::forget_numbers);
+    calls.iter_mut().for_each(|change| call::forget_numbers(&mut change.row));
+    write::recordings(db, rows.into_iter()).await
 }
 
 /// Remembers which recordings Twilio does not have any more.

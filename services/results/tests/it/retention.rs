@@ -8,6 +8,7 @@ use callscribe_results::{
     store::entities::audit,
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::{EventKind, Field};
 use queue::{Entry, Link};
 use sea_orm::EntityTrait;
 use serde_json::json;
@@ -79,6 +80,61 @@ on_both! {
         assert_eq!(phones, [OTHER]);
         db.persist(&usual(1, T, CALLER, "Austin")).await.unwrap();
         assert_eq!(db.rows().await, rows);
+    }
+}
+
+/// The old call of [`two_calls`], with what was read off its words besides service and city.
+async fn with_extra_fields(db: &Db) {
+    let mut events = usual(1, T, CALLER, "Austin");
+    for event in &mut events {
+        if let EventKind::Transcribed(told) = &mut event.kind {
+            let words = told.extraction.city.clone().unwrap();
+            let extra = [
+                ("callback_number", "+15125550199", "+15125550199"),
+                ("caller_name", "name", "Dana"),
+                ("urgency", "urgent", "דחוף"),
+                ("gate", "gate", "call 512-555-0198 at the gate"),
+                ("appointment", "appointment", "on sunday"),
+            ];
+            told.extraction.extra = extra
+                .map(|(name, id, value)| {
+                    let (id, value) = (id.to_owned(), value.to_owned());
+                    (name.to_owned(), Field { id, value, ..words.clone() })
+                })
+                .into();
+        }
+    }
+    db.persist(&events).await.unwrap();
+}
+
+async fn extra_fields(db: &Db) -> Vec<String> {
+    let rows = db.rows().await;
+    let extraction = rows.recordings[0].extraction.clone().unwrap();
+    let mut names: Vec<_> = extraction["extra"].as_object().unwrap().keys().cloned().collect();
+    names.sort();
+    names
+}
+
+on_both! {
+    async fn with_the_words_go_the_values_that_are_words(db: Db) {
+        with_extra_fields(&db).await;
+        let ages = Ages { transcripts_days: Some(5), ..Ages::default() };
+        assert_eq!(sweep(&db, after_5_days(ages), None).await, [(Kind::Transcripts, 1)]);
+        assert_eq!(extra_fields(&db).await, ["urgency"]);
+    }
+}
+
+on_both! {
+    async fn with_the_numbers_go_those_that_were_said(db: Db) {
+        with_extra_fields(&db).await;
+        let ages = Ages { numbers_days: Some(5), ..Ages::default() };
+        assert_eq!(sweep(&db, after_5_days(ages), None).await, [(Kind::Numbers, 1)]);
+        assert_eq!(extra_fields(&db).await, ["appointment", "caller_name", "urgency"]);
+        assert_eq!(sweep(&db, after_5_days(ages), None).await, []);
+        // What a row without numbers of its own holds goes, too.
+        db.execute("UPDATE recordings SET extraction = '{\"extra\": {\"callback_number\": {}}}'").await;
+        assert_eq!(sweep(&db, after_5_days(ages), None).await, [(Kind::Numbers, 1)]);
+        assert_eq!(extra_fields(&db).await, [""; 0]);
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 use domain::{Extraction, Field, Transcript};
 
 use super::{
-    Extractor,
+    Extracted, Extractor,
     evaluate::{self, Labelled, LabelledError, Report},
 };
 
@@ -50,6 +50,9 @@ pub enum CliError {
     /// A folder without labelled calls.
     #[error("{0} holds no *.jsonl; each line of one is a labelled call")]
     NoCalls(String),
+    /// `evaluate --llm` without a language model.
+    #[error("no language model is configured; set transcriber.extract.llm.url, or leave out --llm")]
+    NoModel,
     /// The result cannot be written as JSON.
     #[error("cannot write the result as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -66,6 +69,15 @@ pub struct Output {
     pub misses: bool,
 }
 
+/// What a command has to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Printed {
+    /// The result, for the standard output.
+    pub text: String,
+    /// What a person should know of how it came about, for the standard error.
+    pub note: Option<String>,
+}
+
 /// `callscribe extract FILE|-`: the fields of one call. The input is a transcript in JSON or plain
 /// text, whose lines may begin with `caller:` or `agent:`.
 ///
@@ -75,23 +87,35 @@ pub async fn extract(
     extractor: &Extractor,
     path: &str,
     output: Output,
-) -> Result<String, CliError> {
+) -> Result<Printed, CliError> {
     let input = whole(path).map_err(|why| CliError::Read { path: path.to_owned(), why })?;
     let transcript = input::transcript(&input)
         .map_err(|why| CliError::Transcript { path: path.to_owned(), why })?;
-    let extraction = extractor.extract(&transcript).await;
-    if output.json {
-        return Ok(serde_json::to_string_pretty(&extraction)? + "\n");
-    }
-    Ok(describe(&extraction, &transcript, if output.colour { BOLD } else { PLAIN }))
+    let Extracted { extraction, without_model } = extractor.extract(&transcript).await;
+    let text = if output.json {
+        serde_json::to_string_pretty(&extraction)? + "\n"
+    } else {
+        describe(&extraction, &transcript, if output.colour { BOLD } else { PLAIN })
+    };
+    let note = without_model.map(|error| format!("these are the rules' fields alone: {error}"));
+    Ok(Printed { text, note })
 }
 
-/// `callscribe evaluate FILE|DIR`: the rules' figures on a labelled set. A folder stands for all
-/// its `*.jsonl`.
+/// `callscribe evaluate FILE|DIR`: the rules' figures on a labelled set, or those of rules and
+/// language model together. A folder stands for all its `*.jsonl`.
 ///
 /// # Errors
-/// When a file cannot be read or a line is not a labelled call.
-pub fn evaluate(extractor: &Extractor, path: &Path, output: Output) -> Result<String, CliError> {
+/// When a file cannot be read, a line is not a labelled call or there is none, or the language
+/// model is wanted and none is configured.
+pub async fn evaluate(
+    extractor: &Extractor,
+    path: &Path,
+    with_model: bool,
+    output: Output,
+) -> Result<Printed, CliError> {
+    if with_model && !extractor.has_model() {
+        return Err(CliError::NoModel);
+    }
     let mut calls: Vec<Labelled> = Vec::new();
     for file in labelled_files(path)? {
         let name = file.display().to_string();
@@ -99,17 +123,34 @@ pub fn evaluate(extractor: &Extractor, path: &Path, output: Output) -> Result<St
         let opened = opened.map_err(|why| CliError::Read { path: name.clone(), why })?;
         calls.extend(evaluate::read(&name, BufReader::new(opened))?);
     }
-    let lexicon = extractor.lexicon();
-    let mut report: Report = evaluate::evaluate(lexicon.catalogue(), &calls, |call| {
-        lexicon.extract(&call.transcript(), extractor.values())
-    });
-    if output.json {
-        if !output.misses {
-            report.misses.clear();
-        }
-        return Ok(serde_json::to_string_pretty(&report)? + "\n");
+    let (mut found, mut unanswered) = (Vec::with_capacity(calls.len()), Vec::new());
+    for call in &calls {
+        let transcript = call.transcript();
+        found.push(if with_model {
+            let Extracted { extraction, without_model } = extractor.extract(&transcript).await;
+            unanswered.extend(without_model);
+            extraction
+        } else {
+            extractor.lexicon().extract(&transcript, extractor.values())
+        });
     }
-    Ok(evaluate::render(&report, output.misses))
+    let note = unanswered.first().map(|first| {
+        let (missing, all) = (unanswered.len(), calls.len());
+        format!("{missing} of {all} calls were read by the rules alone: {first}")
+    });
+    let mut found = found.into_iter();
+    let catalogue = extractor.lexicon().catalogue();
+    let mut report: Report =
+        evaluate::evaluate(catalogue, &calls, |_| found.next().unwrap_or_default());
+    if output.json && !output.misses {
+        report.misses.clear();
+    }
+    let text = if output.json {
+        serde_json::to_string_pretty(&report)? + "\n"
+    } else {
+        evaluate::render(&report, output.misses)
+    };
+    Ok(Printed { text, note })
 }
 
 fn whole(path: &str) -> std::io::Result<String> {
@@ -145,8 +186,8 @@ fn describe(extraction: &Extraction, transcript: &Transcript, mark: (&str, &str)
     for (name, field) in fields.into_iter().chain(extra) {
         match field {
             Some(field) => {
-                let _ =
-                    writeln!(out, "{name}: {} ({}) {:.2}", field.value, field.id, field.confidence);
+                let (name, value, id) = (shown(name), shown(&field.value), shown(&field.id));
+                let _ = writeln!(out, "{name}: {value} ({id}) {:.2}", field.confidence);
                 let _ = writeln!(out, "  {}", highlighted(field, transcript, mark));
             }
             None => {
@@ -170,11 +211,26 @@ fn describe(extraction: &Extraction, transcript: &Transcript, mark: (&str, &str)
     out
 }
 
+/// A text without what would move a terminal's cursor, change its colours or turn its lines round.
+fn shown(text: &str) -> String {
+    let moves = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+    };
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if moves(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}
+
 /// The segment with the evidence marked: speaker and number, then the words.
 fn highlighted(field: &Field, transcript: &Transcript, mark: (&str, &str)) -> String {
     let evidence = &field.evidence;
     let text = transcript.segments.get(evidence.segment).map_or("", |s| s.text.as_str());
-    let part = |from: usize, to: usize| text.chars().skip(from).take(to - from).collect::<String>();
+    let part = |from: usize, to: usize| {
+        shown(&text.chars().skip(from).take(to.saturating_sub(from)).collect::<String>())
+    };
     let end = text.chars().count();
     format!(
         "{} #{}: {}{}{}{}{}",
@@ -197,41 +253,100 @@ mod tests {
         Extractor::from_settings(&ExtractSettings::default()).unwrap()
     }
 
-    #[tokio::test]
-    async fn extract_marks_the_words_a_value_rests_on() {
+    fn written(lines: &str) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("call.txt");
-        std::fs::write(&file, "agent: Which city?\ncaller: I need a plumber in Haifa.\n").unwrap();
-        let text = extract(&extractor(), file.to_str().unwrap(), Output::default()).await.unwrap();
-        assert!(text.contains("city: Haifa (haifa)"), "{text}");
-        assert!(text.contains("caller #1: [I need a plumber in Haifa]."), "{text}");
+        let file = folder.path().join("a.jsonl");
+        std::fs::write(&file, lines).unwrap();
+        (folder, file)
     }
 
-    #[test]
-    fn evaluate_reads_a_folder_and_gives_json() {
-        let folder = tempfile::tempdir().unwrap();
+    #[tokio::test]
+    async fn extract_marks_the_words_a_value_rests_on() {
+        let (_folder, file) = written("agent: Which city?\ncaller: I need a plumber in Haifa.\n");
+        let extractor = extractor();
+        let printed = extract(&extractor, file.to_str().unwrap(), Output::default());
+        let Printed { text, note } = printed.await.unwrap();
+        assert!(text.contains("city: Haifa (haifa)"), "{text}");
+        assert!(text.contains("caller #1: [I need a plumber in Haifa]."), "{text}");
+        assert_eq!(note, None);
+    }
+
+    #[tokio::test]
+    async fn what_a_caller_says_does_not_write_on_the_terminal() {
+        let (_folder, file) = written(
+            "{\"segments\":[{\"text\":\"I need\\u001b[2J a\\nplumber \\u202e in Haifa.\"}]}",
+        );
+        let extractor = extractor();
+        let printed = extract(&extractor, file.to_str().unwrap(), Output::default());
+        let text = printed.await.unwrap().text;
+        for shown in [r"I need\u{1b}[2J a\n", r"plumber \u{202e} in Haifa"] {
+            assert!(text.contains(shown), "{text}");
+        }
+        assert!(!text.contains(['\u{1b}', '\u{202e}']));
+    }
+
+    #[tokio::test]
+    async fn it_says_so_when_a_model_is_configured_and_the_rules_alone_answered() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        // Nobody listens on the discard port.
+        let url = Some("http://127.0.0.1:9/v1".parse().unwrap());
+        let llm = crate::extract::LlmSettings { url, ..Default::default() };
+        let extractor = extractor().with_llm(&llm).unwrap();
+        let (_folder, file) = written("caller: I need a plumber in Haifa.");
+        let printed = extract(&extractor, file.to_str().unwrap(), Output::default()).await.unwrap();
+        assert!(printed.text.contains("city: Haifa (haifa)"));
+        let note = printed.note.unwrap();
+        assert!(note.contains("the rules' fields alone: the language model did not"), "{note}");
+
+        let (_folder, set) = written(&[CALL; 2].join("\n"));
+        let printed = evaluate(&extractor, &set, true, Output::default()).await.unwrap();
+        assert!(printed.note.unwrap().starts_with("2 of 2 calls were read by the rules alone"));
+        assert_eq!(evaluate(&extractor, &set, false, Output::default()).await.unwrap().note, None);
+    }
+
+    const CALL: &str = r#"{"id":"a","language":"en","segments":[{"speaker":"caller","text":"I need a plumber in Haifa."}],"expect":{"service":["שרברב"],"city":null}}"#;
+
+    #[tokio::test]
+    async fn evaluate_reads_a_folder_and_gives_json() {
+        let empty = tempfile::tempdir().unwrap();
         assert!(matches!(
-            evaluate(&extractor(), folder.path(), Output::default()),
+            evaluate(&extractor(), empty.path(), false, Output::default()).await,
             Err(CliError::NoCalls(_))
         ));
-        let call = r#"{"id":"a","language":"en","segments":[{"speaker":"caller",
-            "text":"I need a plumber in Haifa."}],"expect":{"service":["שרברב"],"city":null}}"#;
-        let line = call.replace('\n', " ");
-        std::fs::write(folder.path().join("a.jsonl"), line).unwrap();
+        let (folder, _) = written(&format!("\u{feff}{CALL}\n"));
         let output = Output { json: true, misses: true, ..Output::default() };
-        let text = evaluate(&extractor(), folder.path(), output).unwrap();
+        let text = evaluate(&extractor(), folder.path(), false, output).await.unwrap().text;
         let report: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(report["scores"]["service"]["en"]["right"], 1);
         assert_eq!(report["scores"]["city"]["en"]["wrong"], 1);
         assert_eq!(report["misses"][0]["given"], "haifa");
     }
 
-    #[test]
-    fn a_line_that_is_no_call_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("a.jsonl");
-        std::fs::write(&file, "\n{\"id\":1}\n").unwrap();
-        let error = evaluate(&extractor(), &file, Output::default()).unwrap_err().to_string();
-        assert!(error.contains("a.jsonl, line 2"), "{error}");
+    #[tokio::test]
+    async fn what_is_no_labelled_call_is_named_with_its_line() {
+        let extractor = extractor();
+        for (wrong, part) in [
+            ("{\"id\":1}", "line 2"),
+            (&CALL.replace("\"service\"", "\"services\"")[..], "unknown field `services`"),
+            (&CALL.replace(",\"city\":null", "")[..], "missing field `city`"),
+            (&CALL.replace("[\"שרברב\"]", "[]")[..], "line 2: no name in the list; "),
+        ] {
+            let (_folder, file) = written(&format!("{CALL}\n{wrong}\n"));
+            let error = evaluate(&extractor, &file, false, Output::default()).await.unwrap_err();
+            let error = error.to_string();
+            assert!(error.contains("a.jsonl, line 2") && error.contains(part), "{error}");
+        }
+        for nothing in ["", "\n\n", "\u{feff}"] {
+            let (_folder, file) = written(nothing);
+            let error = evaluate(&extractor, &file, false, Output::default()).await.unwrap_err();
+            assert!(error.to_string().contains("a.jsonl holds no labelled call"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_model_that_is_not_configured_cannot_be_evaluated() {
+        let (_folder, file) = written(CALL);
+        let error = evaluate(&extractor(), &file, true, Output::default()).await.unwrap_err();
+        assert!(error.to_string().contains("transcriber.extract.llm.url"), "{error}");
     }
 }

@@ -10,6 +10,6 @@ mod matching;
 mod settings;
 mod text;
 
-pub use extractor::{ExtractError, Extractor};
-pub use lexicon::{CueError, Heard, Lexicon, learning};
+pub use extractor::{ExtractError, Extracted, Extractor};
+pub use lexicon::{CueError, Heard, Lexicon, Ruled, learning};
 pub use settings::{ExtractSettings, LlmSettings};

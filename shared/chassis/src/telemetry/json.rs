@@ -71,9 +71,10 @@ impl<W: Write> Fields<'_, W> {
         let name = name.strip_prefix("r#").unwrap_or(name);
         self.outcome = self
             .line
-            .write_char(',')
-            .and_then(|()| text(self.line, name))
-            .and_then(|()| self.line.write_char(':'))
+            .write_str(",\"")
+            // A name in the program's own text, which has nothing to escape.
+            .and_then(|()| self.line.write_str(name))
+            .and_then(|()| self.line.write_str("\":"))
             .and_then(|()| value(self.line));
     }
 }

@@ -94,8 +94,10 @@ struct Loading {
     catalogue: Catalogue,
     /// Where a slug was first used.
     slugs: HashMap<(Kind, String), String>,
-    /// Which entry a name belongs to; cities of one name in different regions share it.
-    names: HashMap<(Kind, String), usize>,
+    /// Which entries a name belongs to; cities of one name in different regions share it.
+    names: HashMap<(Kind, String), Vec<usize>>,
+    /// Landmarks and the entries they stand for, each with the error if it is another city's name.
+    landmarks: Vec<(String, usize, CatalogueError)>,
 }
 
 /// Where in which file an error is.
@@ -149,7 +151,12 @@ impl Loading {
     }
 
     fn service(&mut self, row: ServiceRow, place: &Place<'_>) -> Result<(), CatalogueError> {
-        let mut reader = Phrases { place, doubtful: normal(&row.doubtful), read: Vec::new() };
+        let mut reader = Phrases {
+            place,
+            doubtful: normal(&row.doubtful),
+            known: known(&row.en, &row.he),
+            read: Vec::new(),
+        };
         let mut weak = single_words(&row.things, Pattern::inflect);
         weak.extend(single_words(&row.hints, |_| {}));
         // "Garage" and "מזגן" are what people call the trade, and things they own.
@@ -159,6 +166,7 @@ impl Loading {
         reader.phrases(&row.signs, Strength::Sign)?;
         reader.phrases(&row.hints, Strength::Hint)?;
         reader.things(&row.things)?;
+        reader.doubtful_are_known(&row.doubtful)?;
         let entry = Entry {
             id: row.id,
             kind: Kind::Service,
@@ -171,9 +179,23 @@ impl Loading {
     }
 
     fn city(&mut self, row: CityRow, place: &Place<'_>) -> Result<(), CatalogueError> {
-        let mut reader = Phrases { place, doubtful: normal(&row.doubtful), read: Vec::new() };
+        let mut reader = Phrases {
+            place,
+            doubtful: normal(&row.doubtful),
+            known: known(&row.en, &row.he),
+            read: Vec::new(),
+        };
         reader.names(row.en.iter().chain(&row.he), |pattern| pattern)?;
         reader.landmarks(&row.landmarks)?;
+        reader.doubtful_are_known(&row.doubtful)?;
+        let number = self.catalogue.entries.len();
+        for landmark in &row.landmarks {
+            let error = place.at(landmark).error(format!(
+                "landmark \"{landmark}\" of \"{}\" is the name of another city; remove one",
+                row.id
+            ));
+            self.landmarks.push((normalise_name(landmark), number, error));
+        }
         let entry = Entry {
             id: row.id,
             kind: Kind::City,
@@ -210,26 +232,38 @@ impl Loading {
     fn claim_names(&mut self, entry: &Entry, place: &Place<'_>) -> Result<(), CatalogueError> {
         let number = self.catalogue.entries.len();
         for name in entry.names.values().flatten() {
-            let key = (entry.kind, normalise_name(name));
-            let Some(&owner) = self.names.get(&key) else {
-                self.names.insert(key, number);
+            let owners = self.names.entry((entry.kind, normalise_name(name))).or_default();
+            if owners.contains(&number) {
                 continue;
-            };
-            let owner = self.catalogue.entries.get(owner);
-            let shared = |owner: &Entry| {
-                !owner.region.is_empty() && !entry.region.is_empty() && owner.region != entry.region
-            };
-            if let Some(owner) = owner.filter(|owner| owner.id != entry.id && !shared(owner)) {
+            }
+            let others = owners.iter().filter_map(|owner| self.catalogue.entries.get(*owner));
+            if let Some(owner) = others.into_iter().find(|owner| !are_apart(owner, entry)) {
                 return Err(place.at(name).error(format!(
-                    "\"{name}\" is already a name of \"{}\"; remove one, or give both a region",
+                    "\"{name}\" is already a name of \"{}\"; remove one, or give each its region",
                     owner.id
                 )));
+            }
+            owners.push(number);
+        }
+        Ok(())
+    }
+
+    /// Called when all names are known.
+    fn check_landmarks(&mut self) -> Result<(), CatalogueError> {
+        for (name, number, error) in std::mem::take(&mut self.landmarks) {
+            let owners = self.names.get(&(Kind::City, name)).into_iter().flatten();
+            let entry = |number: usize| self.catalogue.entries.get(number);
+            let own = entry(number);
+            let mut others = owners.filter(|owner| **owner != number).filter_map(|o| entry(*o));
+            if others.any(|other| own.is_some_and(|own| !are_apart(own, other))) {
+                return Err(error);
             }
         }
         Ok(())
     }
 
-    fn finish(self, file: &str) -> Result<Catalogue, CatalogueError> {
+    fn finish(mut self, file: &str) -> Result<Catalogue, CatalogueError> {
+        self.check_landmarks()?;
         for (kind, name) in [(Kind::Service, "service"), (Kind::City, "city")] {
             if self.catalogue.of(kind).next().is_none() {
                 return Err(CatalogueError::Lacking { file: file.to_owned(), kind: name });
@@ -239,9 +273,16 @@ impl Loading {
     }
 }
 
+/// Whether regions tell two cities apart.
+fn are_apart(one: &Entry, other: &Entry) -> bool {
+    !one.region.is_empty() && !other.region.is_empty() && one.region != other.region
+}
+
 struct Phrases<'a> {
     place: &'a Place<'a>,
     doubtful: HashSet<String>,
+    /// The names and phrases so far, normalised.
+    known: HashSet<String>,
     read: Vec<Phrase>,
 }
 
@@ -285,12 +326,24 @@ impl Phrases<'_> {
         Ok(())
     }
 
+    fn doubtful_are_known(&self, doubtful: &[String]) -> Result<(), CatalogueError> {
+        match doubtful.iter().find(|phrase| !self.known.contains(&normalise_name(phrase))) {
+            Some(phrase) => Err(self.place.at(phrase).error(format!(
+                "doubtful \"{phrase}\" is none of the entry's names and phrases; write it as it \
+                 stands there"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     fn checked<T>(&self, phrase: &str, read: Result<T, PatternError>) -> Result<T, CatalogueError> {
         read.map_err(|error| self.place.at(phrase).error(error.to_string()))
     }
 
     fn push(&mut self, phrase: &str, pattern: Pattern, strength: Strength, landmark: bool) {
-        let doubtful = self.doubtful.contains(&normalise_name(phrase));
+        let name = normalise_name(phrase);
+        let doubtful = self.doubtful.contains(&name);
+        self.known.insert(name);
         self.read.push(Phrase { pattern, strength, doubtful, landmark });
     }
 }
@@ -306,6 +359,10 @@ fn loosened(mut pattern: Pattern) -> Pattern {
 fn names(en: Vec<String>, he: Vec<String>) -> BTreeMap<Language, Vec<String>> {
     let both = [(Language::En, en), (Language::He, he)];
     both.into_iter().filter(|(_, names)| !names.is_empty()).collect()
+}
+
+fn known(en: &[String], he: &[String]) -> HashSet<String> {
+    normal(en).into_iter().chain(normal(he)).collect()
 }
 
 fn normal(names: &[String]) -> HashSet<String> {
@@ -334,56 +391,4 @@ fn is_slug(id: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(source: &str) -> Result<Catalogue, CatalogueError> {
-        Catalogue::parse("own.toml", source)
-    }
-
-    #[test]
-    fn the_built_in_catalogue_is_as_large_as_promised() {
-        let catalogue = Catalogue::built_in().unwrap();
-        let israeli = |entry: &&Entry| entry.region.is_empty();
-        assert!(catalogue.of(Kind::Service).count() >= 40);
-        assert!(catalogue.of(Kind::City).filter(israeli).count() >= 250);
-        assert!(catalogue.of(Kind::City).filter(|city| !israeli(city)).count() >= 300);
-        for entry in &catalogue.entries {
-            assert!(entry.names.contains_key(&Language::En), "{}", entry.id);
-        }
-    }
-
-    #[test]
-    fn an_error_names_the_line_it_is_about() {
-        let head = "[[service]]\nid = \"plumber\"\nen = [\"plumber\"]\n";
-        for (wrong, line, part) in [
-            ("[[city]]\nid = \"Bad Id\"\nen = [\"X\"]\n", 4, "slug"),
-            ("[[city]]\nid = \"x\"\n", 4, "no name"),
-            ("[[city]]\nid = \"x\"\nen = [\"X\",\n \"...\"]\n", 7, "no word"),
-            ("[[service]]\nid = \"b\"\nen = [\"B\", \"plumber\"]\n", 6, "already a name"),
-            ("[[service]]\nid = \"plumber\"\nen = [\"B\"]\n", 4, "already used"),
-            ("[[service]]\nid = \"b\"\nen = [\"B\"]\nsigns = [\"* x\"]\n", 7, "gap"),
-            ("[[service]]\nid = \"b\"\nen = [\"B\"]\nthings = [\"x *\"]\n", 7, "gap"),
-            ("[[city]]\nid = \"x\"\nnames = [\"X\"]\n", 6, "unknown field"),
-            ("[[city]]\nid = \"x\"\nen = [\"X\"\n", 6, "unclosed array"),
-        ] {
-            let error = parse(&format!("{head}{wrong}")).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("own.toml, line {line}: ")), "{error}");
-            assert!(error.contains(part), "{error}");
-        }
-        assert!(parse(head).unwrap_err().to_string().contains("no [[city]]"));
-    }
-
-    #[test]
-    fn cities_of_one_name_need_a_region_each() {
-        let source = |second: &str| {
-            format!(
-                "[[service]]\nid = \"a\"\nen = [\"A\"]\n\
-                 [[city]]\nid = \"o\"\nen = [\"Ocala\"]\nregion = [\"FL\"]\n\
-                 [[city]]\nid = \"p\"\nen = [\"Ocala\"]\n{second}"
-            )
-        };
-        assert!(parse(&source("")).is_err());
-        assert_eq!(parse(&source("region = [\"ME\"]")).unwrap().of(Kind::City).count(), 2);
-    }
-}
+mod tests;

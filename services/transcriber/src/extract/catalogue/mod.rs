@@ -112,9 +112,19 @@ impl Catalogue {
         self.entries.iter().find(|entry| entry.kind == kind && entry.id == id)
     }
 
-    /// The entry of a kind that is called this in any language.
-    pub fn find(&self, kind: Kind, name: &str) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.kind == kind && entry.is_called(name))
+    /// The cities that are called this in any language, or this with their region: "Portland,
+    /// Maine".
+    pub fn cities_called(&self, name: &str) -> impl Iterator<Item = &Entry> {
+        let wanted = normalise_name(name);
+        let is_meant = move |entry: &&Entry| {
+            let mut regions = entry.region.iter();
+            entry.is_called(&wanted)
+                || regions.any(|region| {
+                    let name = wanted.strip_suffix(region.as_str()).map(str::trim_end);
+                    name.is_some_and(|name| entry.is_called(name))
+                })
+        };
+        self.of(Kind::City).filter(is_meant)
     }
 
     /// The entries of a kind.

@@ -22,15 +22,16 @@ struct Said {
     confidence: Option<f32>,
 }
 
-/// Reads a transcript. Text that begins with `{` is JSON; the lines of any other text may begin with
-/// `caller:` or `agent:`.
+/// Reads a transcript. Text that begins with `{`, or with `[` as a list in JSON does, is JSON; the
+/// lines of any other text, "[laughs] hello" too, may begin with `caller:` or `agent:`.
 ///
 /// # Errors
 /// When the JSON is no transcript, or more than one.
 pub(super) fn transcript(input: &str) -> serde_json::Result<Transcript> {
     // Some editors begin a file with a byte order mark.
     let input = input.trim_start_matches('\u{feff}').trim_start();
-    if input.starts_with('{') {
+    let listed = input.strip_prefix('[').map(str::trim_start);
+    if input.starts_with('{') || listed.is_some_and(|rest| rest.starts_with(['{', '[', ']', '"'])) {
         serde_json::from_str(input).map(of_json)
     } else {
         Ok(of_text(input))
@@ -93,6 +94,16 @@ mod tests {
         let two = r#"{"segments":[]}
             {"segments":[]}"#;
         assert!(transcript(two).unwrap_err().to_string().contains("line 2"));
+    }
+
+    #[test]
+    fn a_list_is_json_and_a_remark_in_brackets_is_not() {
+        for input in [r#"[{"text":"hi"}]"#, " [\n {\"segments\":[]}]", "[]", r#"["hi"]"#] {
+            assert!(transcript(input).is_err(), "{input}");
+        }
+        for input in ["[laughs] a plumber", "[00:01] a plumber"] {
+            assert_eq!(transcript(input).unwrap().segments[0].text, input);
+        }
     }
 
     #[test]

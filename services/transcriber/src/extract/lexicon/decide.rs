@@ -29,6 +29,8 @@ pub struct Choice {
     pub basis: Basis,
     /// Between [`FLOOR`] and 1.
     pub confidence: f32,
+    /// Whether more than hints speak for it.
+    pub firm: bool,
 }
 
 /// A corrected mention is as good as gone.
@@ -80,7 +82,7 @@ pub fn choose(
     if !firm {
         confidence = confidence.min(HINTED);
     }
-    let choice = Choice { entry: best.entry, basis: best.basis, confidence };
+    let choice = Choice { entry: best.entry, basis: best.basis, confidence, firm };
     (confidence >= FLOOR).then_some(choice)
 }
 

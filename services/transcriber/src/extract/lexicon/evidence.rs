@@ -64,20 +64,18 @@ fn quotation(text: &Text, source: &str, start: usize, end: usize) -> (Range<usiz
 }
 
 /// The language of the call: as the engine says, or else the script most words are in.
-pub fn language(transcript: &Transcript) -> Language {
+pub fn language(transcript: &Transcript, scene: &Scene<'_>) -> Language {
     match transcript.language.as_deref().map(|tag| tag.split('-').next().unwrap_or_default()) {
         Some("he" | "iw") => return Language::He,
         Some("en") => return Language::En,
         _ => {}
     }
     let mut hebrew = 0_i64;
-    for segment in &transcript.segments {
-        for token in &Text::new(&segment.text).tokens {
-            match token.script {
-                Script::Hebrew => hebrew += 1,
-                Script::Latin => hebrew -= 1,
-                Script::Other => {}
-            }
+    for token in scene.passages.iter().flat_map(|passage| &passage.text.tokens) {
+        match token.script {
+            Script::Hebrew => hebrew += 1,
+            Script::Latin => hebrew -= 1,
+            Script::Other => {}
         }
     }
     if hebrew > 0 { Language::He } else { Language::En }

@@ -1,8 +1,10 @@
 //! Further fields that rules read well: the number to call back, how urgent it is, who calls.
 
+mod phone;
+
 use std::{collections::BTreeMap, ops::Range};
 
-use domain::{E164, Field, Speaker, Transcript};
+use domain::{Field, Speaker, Transcript};
 
 use super::{
     cue::Cue,
@@ -11,15 +13,9 @@ use super::{
 };
 use crate::extract::{
     catalogue::Language,
-    text::{Break, Script, Text},
+    text::{Break, Script},
 };
 
-/// Fewer digits are a house number or a price.
-const MIN_DIGITS: usize = 9;
-/// E.164 allows no more.
-const MAX_DIGITS: usize = 15;
-/// A number that is complete for its country is rarely anything else.
-const NUMBER: f32 = 0.9;
 /// "As soon as possible" is rarely said of anything but the visit.
 const URGENT: f32 = 0.85;
 /// "My name is" is followed by a name, unless the engine misheard it.
@@ -32,6 +28,9 @@ pub fn extra(
     language: Language,
 ) -> BTreeMap<String, Field> {
     let mut found = BTreeMap::new();
+    if let Some(number) = phone::callback(scene, transcript) {
+        found.insert("callback_number".to_owned(), number);
+    }
     for (segment, passage) in scene.passages.iter().enumerate() {
         if passage.speaker == Speaker::Agent {
             continue;
@@ -42,70 +41,10 @@ pub fn extra(
                 found.entry(name.to_owned()).or_insert(field);
             }
         };
-        note("callback_number", callback(&passage.text, &at));
         note("urgency", urgency(passage, &at, language));
         note("caller_name", caller_name(scene, segment, transcript, &at));
     }
     found
-}
-
-/// Digits, written or spoken one by one, that make a whole telephone number.
-fn callback<'a>(text: &Text, at: &impl Fn(Range<usize>) -> Quoted<'a>) -> Option<Field> {
-    let mut digits = String::new();
-    let mut start = 0;
-    let mut end = 0;
-    for (index, token) in text.tokens.iter().enumerate() {
-        let said = said_digits(text.word(token));
-        if said.is_empty() || token.before >= Break::Question || digits.len() > MAX_DIGITS {
-            if let Some(number) = number(&digits) {
-                return Some(number_field(number, at(start..end)));
-            }
-            digits.clear();
-        }
-        if !said.is_empty() {
-            if digits.is_empty() {
-                start = index;
-            }
-            digits.push_str(said);
-            end = index + 1;
-        }
-    }
-    number(&digits).map(|number| number_field(number, at(start..end)))
-}
-
-fn number_field(number: E164, place: Quoted<'_>) -> Field {
-    quoted(place, number.as_str(), number.as_str(), NUMBER)
-}
-
-/// Ten digits from 0 are Israeli, ten digits without it are North American, eleven from 1 too.
-fn number(digits: &str) -> Option<E164> {
-    if !(MIN_DIGITS..=MAX_DIGITS).contains(&digits.len()) {
-        return None;
-    }
-    let whole = match (digits.len(), digits.as_bytes().first()?) {
-        (9 | 10, b'0') => format!("+972{}", &digits[1..]),
-        (10, b'2'..=b'9') => format!("+1{digits}"),
-        (11, b'1') | (12, b'9') => format!("+{digits}"),
-        _ => return None,
-    };
-    whole.parse().ok()
-}
-
-fn said_digits(word: &str) -> &str {
-    match word {
-        "zero" | "oh" | "o" | "אפס" => "0",
-        "one" | "אחת" | "אחד" => "1",
-        "two" | "שתימ" | "שניימ" | "שתיימ" => "2",
-        "three" | "שלוש" => "3",
-        "four" | "ארבע" => "4",
-        "five" | "חמש" => "5",
-        "six" | "שש" => "6",
-        "seven" | "שבע" => "7",
-        "eight" | "שמונה" => "8",
-        "nine" | "תשע" => "9",
-        digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits,
-        _ => "",
-    }
 }
 
 fn urgency<'a>(
@@ -116,12 +55,52 @@ fn urgency<'a>(
     if passage.has(Cue::Relaxed) {
         return None;
     }
-    let (_, tokens) = passage.cues.iter().find(|(cue, _)| *cue == Cue::Urgent)?;
+    let (_, tokens) = passage
+        .cues
+        .iter()
+        .find(|(cue, span)| *cue == Cue::Urgent && !is_past_or_denied(passage, span))?;
     let value = match language {
         Language::En => "urgent",
         Language::He => "דחוף",
     };
     Some(quoted(at(tokens.clone()), "urgent", value, URGENT))
+}
+
+/// "It was an emergency last week", "it's not an emergency".
+fn is_past_or_denied(passage: &Passage, span: &Range<usize>) -> bool {
+    const WORDS: [&str; 12] = [
+        "was", "were", "wasnt", "werent", "not", "isnt", "no", "never", "לא", "אינ", "היה", "היתה",
+    ];
+    let from = span.start.saturating_sub(3);
+    let words = passage.text.tokens[from..span.start].iter().map(|token| passage.text.word(token));
+    words.into_iter().any(|word| WORDS.contains(&word))
+        || passage.after(Cue::Past, span.end, 2, Break::Comma).is_some()
+}
+
+/// Between "my name is" and a name, or no name at all.
+fn is_filler(word: &str) -> bool {
+    const WORDS: [&str; 19] = [
+        "spelled",
+        "spelt",
+        "spelling",
+        "um",
+        "uh",
+        "er",
+        "well",
+        "actually",
+        "it",
+        "its",
+        "the",
+        "a",
+        "and",
+        "on",
+        "under",
+        "אה",
+        "אממ",
+        "נכתב",
+        "מאוית",
+    ];
+    WORDS.contains(&word)
 }
 
 /// "My name is Dana", "קוראים לי דנה".
@@ -140,23 +119,9 @@ fn caller_name<'a>(
         // A known cue after "my name is" is "not important" or "on the order".
         let another = passage.cues_in(span.end..span.end + 1).iter();
         let letters = token.script != Script::Other && word.chars().nth(1).is_some();
-        let name = letters && !another.into_iter().any(|(cue, _)| !matches!(cue, Cue::PersonAfter));
+        let name = letters
+            && !is_filler(word)
+            && !another.into_iter().any(|(cue, _)| !matches!(cue, Cue::PersonAfter));
         name.then(|| quoted(at(span.end..span.end + 1), "name", said, NAME))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_whole_number_is_one_of_a_country() {
-        let number = |digits: &str| number(digits).map(String::from);
-        assert_eq!(number("0525550123"), Some("+972525550123".to_owned()));
-        assert_eq!(number("2165550183"), Some("+12165550183".to_owned()));
-        assert_eq!(number("12165550183"), Some("+12165550183".to_owned()));
-        for no in ["", "12", "1234567", "000000000000000000", "123456789012345"] {
-            assert_eq!(number(no), None, "{no}");
-        }
-    }
 }

@@ -16,6 +16,7 @@ mod service;
 mod stance;
 mod unwanted;
 mod weights;
+mod witness;
 
 /// What services are ranked by, for learning the weights.
 pub mod learning {
@@ -30,7 +31,6 @@ use std::{collections::HashSet, sync::Arc};
 use domain::{Extraction, Field, Transcript};
 
 pub use cue::CueError;
-pub use evidence::language as language_of;
 
 use self::{
     cue::add_cues,
@@ -58,6 +58,19 @@ pub struct Lexicon {
     ranking: Arc<Ranking>,
     phrases: Arc<Phrases>,
     unwanted: Arc<Unwanted>,
+}
+
+/// What the rules found in a transcript.
+#[derive(Debug, Clone)]
+pub struct Ruled {
+    /// The fields.
+    pub extraction: Extraction,
+    /// The language the values are in.
+    pub language: Language,
+    /// Whether the service rests on more than hints.
+    pub firm_service: bool,
+    /// Whether the city does.
+    pub firm_city: bool,
 }
 
 /// A transcript that was read, to be judged with several weights.
@@ -166,15 +179,26 @@ impl Lexicon {
     /// What the caller wants and where. `values` is the language of the values; without it they
     /// are in the language of the call.
     pub fn extract(&self, transcript: &Transcript, values: Option<Language>) -> Extraction {
+        self.rule(transcript, values).extraction
+    }
+
+    /// The same, with how well it is founded.
+    pub fn rule(&self, transcript: &Transcript, values: Option<Language>) -> Ruled {
         let heard = self.hear(transcript);
-        let language = values.unwrap_or_else(|| evidence::language(transcript));
+        let language = values.unwrap_or_else(|| evidence::language(transcript, &heard.scene));
         let pick = |kind| {
             let choice = decide::choose(&heard, &self.weights, &self.ranking, kind)?;
-            self.field(&heard, transcript, &choice, language)
+            Some((self.field(&heard, transcript, &choice, language)?, choice.firm))
         };
-        let (service, city) = (pick(Kind::Service), pick(Kind::City));
+        let (service, firm_service) = pick(Kind::Service).unzip();
+        let (city, firm_city) = pick(Kind::City).unzip();
         let extra = extra::extra(&heard.scene, transcript, language);
-        Extraction { service, city, extra, agreement: None }
+        Ruled {
+            extraction: Extraction { service, city, extra, agreement: None },
+            language,
+            firm_service: firm_service.unwrap_or_default(),
+            firm_city: firm_city.unwrap_or_default(),
+        }
     }
 
     /// The field of a choice, with the words it rests on.

@@ -13,14 +13,11 @@ use super::cue::Cue;
 use crate::extract::{
     catalogue::{Catalogue, Kind, Phrase, Strength},
     matching::{Hit, Matcher, Prefix},
-    text::{Break, Text},
+    text::{Break, Budget, Text},
 };
 
 /// No phrase covers more words, gaps included; rules look no further than this around one.
 const SPAN: usize = 32;
-
-/// An hour and twenty minutes of talk; what comes after says nothing new. Bounds the time.
-const MAX_WORDS: usize = 12_000;
 
 /// A call of ten minutes has a hundred. Bounds the time.
 const MAX_MENTIONS: usize = 2_000;
@@ -67,7 +64,7 @@ pub struct Mention {
 pub struct Scene<'c> {
     /// What can be found.
     pub catalogue: &'c Catalogue,
-    /// Its segments.
+    /// Its segments, as far as they are read.
     pub passages: Vec<Passage>,
     /// What was found, in order.
     pub mentions: Vec<Mention>,
@@ -100,19 +97,17 @@ impl<'c> Scene<'c> {
             of_kin: false,
             asks_for_service: false,
         };
-        let mut left = MAX_WORDS;
+        let mut budget = Budget::default();
         for (segment, spoken) in transcript.segments.iter().enumerate() {
-            let mut text = Text::new(&spoken.text);
-            text.tokens.truncate(left);
-            left -= text.tokens.len();
+            if budget.is_spent() || scene.mentions.len() >= MAX_MENTIONS {
+                break;
+            }
+            let text = Text::within(&spoken.text, &mut budget);
             let (mut mentions, mut cues) = scene.sort(segment, matcher.find(&text));
             scene.settle_regions(&text, &mut mentions);
             drop_parts_of_names(&mentions, &mut cues);
             scene.drop_parts_of_cities(&mut mentions);
             scene.mentions.extend(mentions);
-            if scene.mentions.len() >= MAX_MENTIONS {
-                left = 0;
-            }
             scene.passages.push(Passage::new(spoken.speaker, text, cues));
         }
         scene.guess_roles();

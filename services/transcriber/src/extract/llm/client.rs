@@ -9,12 +9,10 @@ use url::Url;
 use super::{
     reply::{Completion, JobSheet},
     request::body,
+    rest::Rest,
     verify::{Found, verify},
 };
-use crate::extract::{
-    LlmSettings,
-    catalogue::{Catalogue, Language},
-};
+use crate::extract::{Lexicon, LlmSettings, Ruled};
 
 /// An answer is a few hundred bytes; this much is somebody else's page.
 const MAX_ANSWER: usize = 256 * 1024;
@@ -26,6 +24,7 @@ pub struct Llm {
     endpoint: Url,
     key: Option<SecretString>,
     settings: Arc<LlmSettings>,
+    rest: Arc<Rest>,
 }
 
 /// Why the model gave nothing usable.
@@ -50,6 +49,12 @@ pub enum LlmError {
     /// Twice something that is no job sheet.
     #[error("the language model's answer is not the JSON it was asked for: {0}")]
     Malformed(String),
+    /// It failed several times in a row and is not asked.
+    #[error("the language model is left alone for {seconds} seconds, after failures in a row")]
+    LeftAlone {
+        /// From now.
+        seconds: u64,
+    },
     /// More text than is sent.
     #[error(
         "the transcript has {chars} characters, transcriber.extract.llm.max_chars allows {limit}"
@@ -60,6 +65,20 @@ pub enum LlmError {
         /// As configured.
         limit: usize,
     },
+}
+
+impl LlmError {
+    /// One word for metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Client(_) => "client",
+            Self::Unreachable(_) => "unreachable",
+            Self::Refused { .. } => "refused",
+            Self::Malformed(_) => "malformed",
+            Self::LeftAlone { .. } => "left_alone",
+            Self::TooLong { .. } => "too_long",
+        }
+    }
 }
 
 impl Llm {
@@ -79,30 +98,44 @@ impl Llm {
             .build()
             .map_err(LlmError::Client)?;
         let key = settings.api_key.clone();
-        Ok(Some(Self { http, endpoint, key, settings: Arc::new(settings.clone()) }))
+        Ok(Some(Self {
+            http,
+            endpoint,
+            key,
+            settings: Arc::new(settings.clone()),
+            rest: Arc::default(),
+        }))
     }
 
     /// Asks once, and once more if the answer is malformed.
     ///
     /// # Errors
-    /// When the endpoint does not answer in time, refuses, or answers nonsense twice.
+    /// When the endpoint does not answer in time, refuses, or answers nonsense twice; then, for a
+    /// while, without asking it.
     pub async fn ask(
         &self,
-        catalogue: &Catalogue,
+        lexicon: &Lexicon,
         transcript: &Transcript,
-        language: Language,
+        ruled: &Ruled,
     ) -> Result<Found, LlmError> {
         let (chars, limit) = (transcript.spoken_chars(), self.settings.max_chars);
         if chars > limit {
             return Err(LlmError::TooLong { chars, limit });
         }
+        if let Some(left) = self.rest.left() {
+            return Err(LlmError::LeftAlone { seconds: left.as_secs() });
+        }
         let settings = &self.settings;
+        let catalogue = lexicon.catalogue();
         let body = body(&settings.model, catalogue, &settings.fields, transcript).to_string();
         let sheet = match self.sheet(&body).await {
-            Err(LlmError::Malformed(_)) => self.sheet(&body).await?,
-            answer => answer?,
+            Err(LlmError::Malformed(_)) => self.sheet(&body).await,
+            answer => answer,
         };
-        Ok(verify(sheet, catalogue, transcript, language, settings.unconfirmed_confidence))
+        if let Some(rest) = self.rest.note(sheet.is_ok()) {
+            tracing::error!(seconds = rest.as_secs(), "the language model is left alone for now");
+        }
+        Ok(verify(sheet?, lexicon, transcript, ruled, settings))
     }
 
     async fn sheet(&self, body: &str) -> Result<JobSheet, LlmError> {

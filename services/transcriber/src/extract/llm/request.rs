@@ -21,6 +21,9 @@ for both.
 number of that segment.
 - What was not said is null. Never guess.";
 
+const CITY: &str = "the city's name in English, with its state where that was said or cities of \
+that name are known in several: Portland, Maine";
+
 /// The body of the chat completion request.
 pub(super) fn body(
     model: &str,
@@ -55,7 +58,7 @@ fn schema(catalogue: &Catalogue, fields: &BTreeMap<String, String>) -> Value {
     let services: Vec<&str> = catalogue.of(Kind::Service).map(|entry| entry.id.as_str()).collect();
     let service = json!({ "type": "string", "enum": services });
     // Too many cities for an enumeration; the answer is looked up in the catalogue instead.
-    let city = json!({ "type": "string", "description": "the city's name in English" });
+    let city = json!({ "type": "string", "description": CITY });
     let mut extra = serde_json::Map::new();
     for (name, description) in fields {
         let value = json!({ "type": "string", "description": description });

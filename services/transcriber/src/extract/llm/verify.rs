@@ -1,50 +1,64 @@
-//! Nothing is believed that the transcript does not say.
+//! Nothing is believed that the transcript does not say, in words that carry it.
 
 use std::collections::BTreeMap;
 
-use domain::{Evidence, Field, Transcript};
+use domain::{Evidence, Extraction, Field, Transcript};
 
 use super::reply::{JobSheet, Quoted};
 use crate::extract::{
-    catalogue::{Catalogue, Kind, Language},
+    Lexicon, LlmSettings, Ruled,
+    catalogue::{Catalogue, Entry, Kind},
     text::Text,
 };
+
+/// A longer value is no value but an essay.
+const MAX_VALUE_CHARS: usize = 500;
 
 /// What is left of the model's answer.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Found {
-    /// The service, if it is in the catalogue and its quotation in the transcript.
+    /// The service, if it is in the catalogue and its quotation in the transcript and about it.
     pub service: Option<Field>,
     /// The city, likewise.
     pub city: Option<Field>,
-    /// Further fields whose quotation is in the transcript.
+    /// Further fields that are configured and whose quotation is in the transcript.
     pub extra: BTreeMap<String, Field>,
 }
 
 /// Keeps what the catalogue knows and the transcript says.
 pub(super) fn verify(
     sheet: JobSheet,
-    catalogue: &Catalogue,
+    lexicon: &Lexicon,
     transcript: &Transcript,
-    language: Language,
-    confidence: f32,
+    ruled: &Ruled,
+    settings: &LlmSettings,
 ) -> Found {
+    let confidence = settings.unconfirmed_confidence;
+    let catalogue = lexicon.catalogue();
+    let heard = lexicon.hear(transcript);
     let known = |kind: Kind, quoted: Option<Quoted>| {
         let quoted = quoted?;
-        let entry =
-            catalogue.get(kind, &quoted.value).or_else(|| catalogue.find(kind, &quoted.value))?;
-        let evidence = locate(transcript, &quoted)?;
+        let entry = match kind {
+            Kind::Service => catalogue.get(kind, &quoted.value),
+            Kind::City | Kind::Region => city(catalogue, &quoted.value, &ruled.extraction),
+        }?;
+        // Both sides may have said it.
+        let mut places = places(transcript, &quoted);
+        let evidence = places.find(|evidence| lexicon.bears_out(&heard, entry, evidence))?;
         Some(Field {
             id: entry.id.clone(),
-            value: entry.name(language).to_owned(),
+            value: entry.name(ruled.language).to_owned(),
             raw: evidence.quote.clone(),
             confidence,
             evidence,
         })
     };
-    let extra = sheet.extra.into_iter().filter_map(|(name, quoted)| {
-        let quoted = quoted?;
-        let evidence = locate(transcript, &quoted)?;
+    // What nobody asked for nobody looks after: only configured fields, and no page of text.
+    let asked_for = |(name, quoted): &(String, Quoted)| {
+        settings.fields.contains_key(name) && is_presentable(&quoted.value)
+    };
+    let extra = sheet.extra.into_iter().filter(asked_for).filter_map(|(name, quoted)| {
+        let evidence = places(transcript, &quoted).next()?;
         let field = Field {
             id: name.clone(),
             value: quoted.value,
@@ -61,17 +75,35 @@ pub(super) fn verify(
     }
 }
 
-/// Where the quotation stands: in the segment it names, or else in any; case, points and
-/// punctuation aside. The evidence is the transcript's own text, not the model's.
-fn locate(transcript: &Transcript, quoted: &Quoted) -> Option<Evidence> {
-    let wanted = Text::new(&quoted.quote);
-    let words: Vec<&str> = wanted.tokens.iter().map(|token| wanted.word(token)).collect();
-    if words.is_empty() {
-        return None;
+/// Whether a value can be shown as it is.
+fn is_presentable(value: &str) -> bool {
+    !value.trim().is_empty()
+        && value.chars().count() <= MAX_VALUE_CHARS
+        && !value.contains(char::is_control)
+}
+
+/// The city of this name. Of several, the one with the region that is named with it, or else the
+/// one the rules found: which it is otherwise, nobody knows.
+fn city<'c>(catalogue: &'c Catalogue, said: &str, rules: &Extraction) -> Option<&'c Entry> {
+    let named: Vec<&Entry> = catalogue.cities_called(said).collect();
+    let ruled = rules.city.as_ref().map(|field| &field.id);
+    match named[..] {
+        [only] => Some(only),
+        _ => named.into_iter().find(|entry| Some(&entry.id) == ruled),
     }
-    let named = std::iter::once(quoted.segment);
-    let order = named.chain((0..transcript.segments.len()).filter(|at| *at != quoted.segment));
-    order.into_iter().find_map(|number| {
+}
+
+/// Where the quotation stands, once in a segment: in the one it names, then in the others; case,
+/// points and punctuation aside. The evidence is the transcript's own text, not the model's.
+fn places<'t>(transcript: &'t Transcript, quoted: &Quoted) -> impl Iterator<Item = Evidence> + 't {
+    let wanted = Text::new(&quoted.quote);
+    let named = quoted.segment;
+    let others = (0..transcript.segments.len()).filter(move |at| Some(*at) != named);
+    named.into_iter().chain(others).filter_map(move |number| {
+        let words: Vec<&str> = wanted.tokens.iter().map(|token| wanted.word(token)).collect();
+        if words.is_empty() {
+            return None;
+        }
         let segment = transcript.segments.get(number)?;
         let text = Text::new(&segment.text);
         let said: Vec<&str> = text.tokens.iter().map(|token| text.word(token)).collect();

@@ -10,6 +10,8 @@ use super::super::text::{MAX_WORD_CHARS, normalise_name};
 const GAP: u8 = 4;
 /// Longer phrases are sentences, not names.
 const MAX_SLOTS: usize = 8;
+/// Alternatives of several words multiply: each combination is a pattern of its own.
+const MAX_PATTERNS: usize = 256;
 
 /// One place in a phrase.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +53,12 @@ pub enum PatternError {
     /// More places than any name has.
     #[error("\"{0}\" has more than {MAX_SLOTS} words")]
     TooLong(String),
+    /// More combinations than anybody says.
+    #[error(
+        "\"{0}\" has more than {MAX_PATTERNS} combinations of its alternatives of several words; \
+         write it as several phrases"
+    )]
+    TooMany(String),
 }
 
 impl Pattern {
@@ -84,6 +92,13 @@ impl Pattern {
                 continue;
             }
             let place = Place::read(phrase, part, gap)?;
+            // Asked before they are made: they would fill the memory.
+            if patterns.len().saturating_mul(place.ways.len()) > MAX_PATTERNS {
+                return Err(PatternError::TooMany(phrase.to_owned()));
+            }
+            if patterns.iter().any(|slots: &Vec<Slot>| slots.len() >= MAX_SLOTS) {
+                return Err(PatternError::TooLong(phrase.to_owned()));
+            }
             patterns = patterns
                 .iter()
                 .flat_map(|slots| place.ways.iter().map(move |way| [&slots[..], &way[..]].concat()))
@@ -221,6 +236,17 @@ mod tests {
         assert_eq!(forms("מכונה"), ["מכונה", "מכונות", "מכונת"]);
         assert_eq!(forms("מקרר"), ["מקרר", "מקררימ", "מקררי", "מקררות"]);
         assert_eq!(forms("מכונות"), ["מכונות"]);
+    }
+
+    #[test]
+    fn alternatives_that_multiply_are_refused_before_they_do() {
+        let phrase = |parts: usize| ["a_b|c"; 22][..parts].join(" ");
+        assert_eq!(Pattern::phrase(&phrase(3)).unwrap().len(), 8);
+        assert!(matches!(Pattern::phrase(&phrase(22)), Err(PatternError::TooLong(_))));
+        let wide = ["a_b|c_d|e_f|g_h|i"; 4].join(" ");
+        assert!(matches!(Pattern::phrase(&wide), Err(PatternError::TooMany(_))));
+        assert!(matches!(Pattern::phrase(&"a ".repeat(9)), Err(PatternError::TooLong(_))));
+        assert!(Pattern::phrase(&"a ".repeat(8)).is_ok());
     }
 
     #[test]

@@ -4,4 +4,4 @@ mod normalise;
 mod token;
 
 pub use normalise::{MAX_WORD_CHARS, normalise_name};
-pub use token::{Break, Script, Text, Token};
+pub use token::{Break, Budget, Script, Text, Token};

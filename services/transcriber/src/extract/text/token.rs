@@ -52,14 +52,55 @@ pub struct Text {
     words: String,
 }
 
+/// How much is read; one budget is shared by all segments of a call. Bounds time and memory,
+/// whatever is written.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    words: usize,
+    /// Letters and marks once composed characters are taken apart: one can stand for eighteen.
+    pieces: usize,
+}
+
+/// An hour and twenty minutes of talk; what comes after says nothing new.
+const MAX_WORDS: usize = 12_000;
+/// Of a word with its points and the blank after it, on average; the longest are longer.
+const PIECES_PER_WORD: usize = 20;
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { words: MAX_WORDS, pieces: MAX_WORDS * PIECES_PER_WORD }
+    }
+}
+
+impl Budget {
+    /// Whether nothing more is read.
+    pub fn is_spent(&self) -> bool {
+        self.words == 0 || self.pieces == 0
+    }
+}
+
 impl Text {
-    /// Cuts a text into words. Linear in its length, whatever it contains.
+    /// Cuts a text into words, as far as a budget of its own reaches.
     pub fn new(text: &str) -> Self {
-        let mut cutter = Cutter::default();
+        Self::within(text, &mut Budget::default())
+    }
+
+    /// Cuts a text into words, as far as the budget reaches. An empty one costs a word, too.
+    pub fn within(text: &str, budget: &mut Budget) -> Self {
+        let mut cutter = Cutter { pieces: budget.pieces, ..Cutter::default() };
         for (at_char, (at_byte, c)) in text.char_indices().enumerate() {
+            if cutter.done.tokens.len() >= budget.words || cutter.pieces == 0 {
+                // What is not read to its end is no word.
+                cutter.open = None;
+                break;
+            }
             cutter.step(c, at_char, at_byte);
         }
-        cutter.finish()
+        budget.pieces = cutter.pieces;
+        let mut text = cutter.finish();
+        text.tokens.truncate(budget.words);
+        budget.words = budget.words.saturating_sub(text.tokens.len().max(1));
+        text
     }
 
     /// The normalised word of a token of this text.
@@ -74,6 +115,8 @@ struct Cutter {
     open: Option<Open>,
     pending: Option<Break>,
     spaced_dash: bool,
+    /// How many more are read.
+    pieces: usize,
 }
 
 struct Open {
@@ -101,6 +144,7 @@ impl Cutter {
     }
 
     fn take(&mut self, piece: Piece, c: char, place: (usize, usize), after: (usize, usize)) {
+        self.pieces = self.pieces.saturating_sub(1);
         match piece {
             Piece::Letter(letter) => self.letter(letter, place, after),
             Piece::Silent => {}
@@ -307,6 +351,39 @@ mod tests {
             ["i", "need", "a", "plumber", "no", "no", "five", "five"]
         );
         assert_eq!(words("Haifa, Haifa"), ["haifa", "haifa"]);
+    }
+
+    #[test]
+    fn a_megabyte_of_anything_becomes_no_more_than_is_looked_at() {
+        let whole = Budget::default();
+        for part in ["ﷺ", "㌖", "が", "a b c d ", "haifa ", "x", "\u{5b0}", " ", "א.", "five "]
+        {
+            let source = part.repeat(1_000_000 / part.len());
+            let text = Text::new(&source);
+            assert!(text.tokens.len() <= whole.words, "{part}");
+            // Four bytes are the most that a letter takes.
+            assert!(text.words.len() <= 4 * whole.pieces, "{part}");
+            // In pieces of one character it is no more than in one piece.
+            let mut budget = Budget::default();
+            let (mut words, mut segments) = (0, 0);
+            for c in source.chars() {
+                if budget.is_spent() {
+                    break;
+                }
+                words += Text::within(c.encode_utf8(&mut [0; 4]), &mut budget).tokens.len();
+                segments += 1;
+            }
+            assert!(words <= whole.words && segments <= whole.words, "{part}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_the_budget_cuts_off_is_left_out() {
+        let mut budget = Budget { words: 9, pieces: 10 };
+        let text = Text::within("two plumbers", &mut budget);
+        assert_eq!((text.tokens.len(), budget.is_spent()), (1, true));
+        let mut budget = Budget { words: 2, pieces: 100 };
+        assert_eq!(Text::within("one two three", &mut budget).tokens.len(), 2);
     }
 
     #[test]
