@@ -1,4 +1,5 @@
-//! Transcribing again: the one place that gives out generations.
+//! Transcribing again on request: the next generation of each recording. (The reconciliation gives
+//! one to a recording that was given up as not ready and came after all.)
 
 use chassis::queues;
 use domain::{AccountSid, CallJob, CallSid, JobSource, RecordingSid};

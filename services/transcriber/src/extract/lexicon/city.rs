@@ -1,6 +1,7 @@
 //! How much each mention of a city says about where the work is.
 
 mod denial;
+mod names;
 mod others;
 mod subject;
 mod turns;
@@ -372,58 +373,5 @@ impl<'s, 'c> Place<'s, 'c> {
     fn number(&self) -> usize {
         let key = (self.mention.segment, self.start);
         self.scene.mentions.partition_point(|m| (m.segment, m.tokens.start) < key)
-    }
-
-    /// Streets, institutions, companies and persons that bear a city's name.
-    fn exclude_names(&self, stance: &mut Stance) {
-        let doubtful = self.scene.phrase(self.mention).doubtful;
-        stance.exclude(self.beside(Cue::StreetBefore, 0) && !self.mention.prefix.within);
-        stance.exclude(self.after(Cue::StreetAfter, 0) && self.region() == 0);
-        // "שדרות ירושלים" is a boulevard, not a town and a city.
-        let boulevard = self.passage.text.tokens.get(self.start);
-        let boulevard = boulevard.is_some_and(|token| self.passage.text.word(token) == "שדרות");
-        stance.exclude(boulevard && self.next_city(0).is_some());
-        // "אזור חיפה" is no town called so.
-        let area = self
-            .passage
-            .text
-            .tokens
-            .get(self.start)
-            .is_some_and(|token| self.passage.text.word(token).ends_with("אזור"));
-        let more = self.passage.text.tokens.get(self.end);
-        stance.exclude(area && more.is_some_and(|next| next.before == Break::None));
-        let placed = self.within || self.from || self.answers;
-        let person = self.beside(Cue::Person, 0) || self.after(Cue::PersonAfter, 0);
-        stance.placed = placed || self.is_placed();
-        stance.exclude(doubtful && person && !stance.placed);
-        let named = self.beside(Cue::Named, 0) && !self.within && !self.from;
-        stance.exclude(named);
-        let asked_name =
-            self.scene.previous(self.mention.segment).is_some_and(|p| p.has(Cue::AskName));
-        let placed = self.within || self.from || self.region() > 0;
-        let gives_name = asked_name && self.start < 4 && !placed;
-        stance.exclude(gives_name);
-        stance.person = named || gives_name;
-        let greeted = self.agent && self.mention.segment < 2 && self.passage.has(Cue::Greeting)
-            || self.agent && self.mention.segment == 0 && !self.asks_shortly();
-        let opens = self.start < 5
-            && self.passage.after(Cue::Greeting, self.end, 4, Break::Question).is_some();
-        stance.exclude((greeted || opens && self.mention.segment == 0) && !self.is_guess());
-    }
-
-    /// "Toledo?": no greeting is as short, or a question.
-    fn asks_shortly(&self) -> bool {
-        self.passage.asks() && self.passage.text.tokens.len() <= 3
-    }
-
-    /// "Are you in Haifa?", "לקריית גת, נכון?".
-    fn is_guess(&self) -> bool {
-        self.beside(Cue::Guess, 1)
-            || self.passage.after(Cue::Tag, self.end, 1, Break::Sentence).is_some_and(|distance| {
-                // "Right?" ends what is said; the "no" of "Haifa, we are not" does not.
-                let tokens = &self.passage.text.tokens;
-                let next = tokens.get(self.end + distance + 1);
-                next.is_none_or(|token| token.before >= Break::Sentence)
-            })
     }
 }

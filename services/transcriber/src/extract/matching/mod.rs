@@ -3,6 +3,7 @@
 mod fuzzy;
 mod matcher;
 mod pattern;
+mod read;
 mod vocabulary;
 
 pub use matcher::{Hit, Matcher, MatcherBuilder};
