@@ -353,3 +353,13 @@ fn what_was_urgent_is_not_and_spelled_is_no_name() {
     let urgent = transcript("C: It was fine last week but now it's an emergency.");
     assert!(lexicon.extract(&urgent, None).extra.contains_key("urgency"));
 }
+
+#[test]
+fn a_well_that_fills_a_pause_is_no_water_well() {
+    for said in ["Well, it keeps happening again.", "well hello", "Well, can you come?"] {
+        let call = transcript(&format!("C: {said}"));
+        assert_eq!(found(&lexicon().extract(&call, None)), (None, None), "{said}");
+    }
+    let call = transcript("C: I need somebody to drill a well.");
+    assert_eq!(found(&lexicon().extract(&call, None)), (Some("well"), None));
+}

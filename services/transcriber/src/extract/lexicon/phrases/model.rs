@@ -16,7 +16,7 @@ use include_dir::{Dir, include_dir};
 use super::stem::stem;
 use crate::extract::{
     catalogue::{Catalogue, Entry, Kind},
-    text::Text,
+    text::{Break, Text},
 };
 
 /// One folder a language, one file a service, one sentence a line.
@@ -193,16 +193,45 @@ fn softmax(mut scores: Vec<f32>) -> Vec<f32> {
     scores
 }
 
+/// Stands for a "well" that is no water well; no stem has a comma.
+const FILLER: &str = "well,";
+/// Behind these a "well" is no thing.
+const BEFORE_FILLER: [&str; 28] = [
+    "oh", "um", "uh", "ah", "hmm", "yeah", "yes", "no", "okay", "ok", "so", "and", "but", "as",
+    "very", "pretty", "quite", "really", "works", "work", "working", "worked", "doing", "going",
+    "might", "may", "know", "just",
+];
+/// At the beginning of a clause, a "well" before these is none either.
+const AFTER_FILLER: [&str; 52] = [
+    "i", "im", "ive", "id", "ill", "it", "its", "we", "were", "weve", "wed", "he", "hes", "she",
+    "shes", "they", "theyre", "theres", "there", "the", "my", "our", "his", "her", "you", "youre",
+    "can", "could", "do", "does", "is", "this", "that", "thats", "what", "whats", "if", "no",
+    "yes", "hello", "hi", "okay", "ok", "thank", "thanks", "let", "lets", "a", "actually", "see",
+    "now", "maybe",
+];
+
+/// "Well, my door is stuck", "as well": most calls have one, and none of them is about wells.
+fn is_filler(text: &Text, at: usize) -> bool {
+    let word = |at: usize| text.tokens.get(at).map_or("", |token| text.word(token));
+    if word(at) != "well" {
+        return false;
+    }
+    let begins = at == 0 || text.tokens[at].before >= Break::Comma;
+    let alone = text.tokens.get(at + 1).is_none_or(|next| next.before >= Break::Comma);
+    let behind = at.checked_sub(1).is_some_and(|before| BEFORE_FILLER.contains(&word(before)));
+    behind || begins && (alone || AFTER_FILLER.contains(&word(at + 1)))
+}
+
 /// For each word the key of its stem, and of that with the stem before it. Equal in every run.
 fn keys(text: &Text) -> Vec<(u64, Option<u64>)> {
     let hash = FixedState::default();
     let mut before: Option<&str> = None;
-    let key = |token| {
-        let own = stem(text.word(token));
+    let key = |(at, token)| {
+        let own = if is_filler(text, at) { FILLER } else { stem(text.word(token)) };
         let pair = before.replace(own).map(|before| hash.hash_one((before, own)));
         (hash.hash_one(own), pair)
     };
-    text.tokens.iter().map(key).collect()
+    text.tokens.iter().enumerate().map(key).collect()
 }
 
 /// The example sentences of one service, and those of all others, as they are counted.
@@ -328,6 +357,21 @@ mod tests {
                 [SMALL_TALK, IDLE].contains(&id) || catalogue.get(Kind::Service, id).is_some(),
                 "{id}"
             );
+        }
+    }
+
+    #[test]
+    fn a_well_that_only_fills_a_pause_is_told_from_one_with_water() {
+        let is_filler = |sentence: &str| {
+            let text = Text::new(sentence);
+            let at = text.tokens.iter().position(|token| text.word(token) == "well");
+            super::is_filler(&text, at.unwrap())
+        };
+        for sentence in ["Well, my door is stuck", "well I need a plumber", "Oh well.", "as well"] {
+            assert!(is_filler(sentence), "{sentence}");
+        }
+        for sentence in ["our well is dry", "well pump quit", "a well, an old one", "dig a well"] {
+            assert!(!is_filler(sentence), "{sentence}");
         }
     }
 
