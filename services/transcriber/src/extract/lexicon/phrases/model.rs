@@ -362,16 +362,16 @@ mod tests {
 
     #[test]
     fn a_well_that_only_fills_a_pause_is_told_from_one_with_water() {
-        let is_filler = |sentence: &str| {
+        let fills = |sentence: &str| {
             let text = Text::new(sentence);
             let at = text.tokens.iter().position(|token| text.word(token) == "well");
-            super::is_filler(&text, at.unwrap())
+            is_filler(&text, at.unwrap())
         };
         for sentence in ["Well, my door is stuck", "well I need a plumber", "Oh well.", "as well"] {
-            assert!(is_filler(sentence), "{sentence}");
+            assert!(fills(sentence), "{sentence}");
         }
         for sentence in ["our well is dry", "well pump quit", "a well, an old one", "dig a well"] {
-            assert!(!is_filler(sentence), "{sentence}");
+            assert!(!fills(sentence), "{sentence}");
         }
     }
 
