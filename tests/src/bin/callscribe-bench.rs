@@ -53,8 +53,8 @@ fn main() {
     std::fs::write("target/bench.json", all).expect("target/bench.json can be written");
 }
 
-/// Runs one program; its rows are the lines of its output that are JSON objects with a name, or the
-/// list in the file it was given.
+/// Runs one program; its rows are the lines of its output that are JSON objects with a name, or lists
+/// of them, or the list in the file it was given.
 fn rows_of(package: &str, example: &str) -> Vec<Value> {
     let file = Path::new("target").join(format!("{example}.json"));
     // What an earlier run left must not be taken for this one's.
@@ -66,8 +66,13 @@ fn rows_of(package: &str, example: &str) -> Vec<Value> {
     }
     let output = command.stderr(Stdio::inherit()).output().expect("cargo runs");
     let printed = String::from_utf8_lossy(&output.stdout);
-    let mut rows: Vec<Value> =
-        printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let lines = printed.lines().filter_map(|line| serde_json::from_str(line).ok());
+    let mut rows: Vec<Value> = lines
+        .flat_map(|line| match line {
+            Value::Array(list) => list,
+            one => vec![one],
+        })
+        .collect();
     if let Ok(list) = std::fs::read(&file) {
         rows.extend(serde_json::from_slice::<Vec<Value>>(&list).unwrap_or_default());
     }
