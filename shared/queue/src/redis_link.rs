@@ -186,8 +186,7 @@ impl Link {
 
     /// Sends a command over the shared connection.
     pub(crate) async fn command(&self, command: &Cmd) -> Result<Value, QueueError> {
-        let (generation, mut connection) = self.shared_connection().await?;
-        let answer = connection.req_packed_command(command).await.and_then(Value::extract_error);
+        let (generation, answer) = self.ask(command).await?;
         self.note(generation, answer)
     }
 
@@ -196,12 +195,18 @@ impl Link {
         &self,
         command: &Cmd,
     ) -> Result<Option<Value>, QueueError> {
-        let (generation, mut connection) = self.shared_connection().await?;
-        let answer = connection.req_packed_command(command).await.and_then(Value::extract_error);
+        let (generation, answer) = self.ask(command).await?;
         if answer.as_ref().is_err_and(|error| error.code() == Some("NOPERM")) {
             return Ok(None);
         }
         self.note(generation, answer).map(Some)
+    }
+
+    /// Over which connection a command went, and what came of it.
+    async fn ask(&self, command: &Cmd) -> Result<(u64, redis::RedisResult<Value>), QueueError> {
+        let (generation, mut connection) = self.shared_connection().await?;
+        let answer = connection.req_packed_command(command).await.and_then(Value::extract_error);
+        Ok((generation, answer))
     }
 
     /// Calls a script over the shared connection, loading it where the server does not know it.

@@ -90,7 +90,7 @@ async fn examine(config: &Config) -> Vec<Finding> {
     findings.push(needs::database(config).await);
     findings.extend(needs::twilio(config).await);
     findings.push(needs::callbacks(config));
-    findings.extend(needs::engines(config).await);
+    findings.push(needs::engines(config).await);
     findings.push(needs::extraction(config));
     if findings.iter().all(|finding| finding.about != "redis" || finding.state != State::Wrong) {
         findings.extend(work::queues(config).await);

@@ -114,18 +114,18 @@ pub fn callbacks(config: &Config) -> Finding {
 }
 
 /// Which engines there are. None is asked: that may cost money.
-pub async fn engines(config: &Config) -> Vec<Finding> {
+pub async fn engines(config: &Config) -> Finding {
     const ABOUT: &str = "engines";
     let settings = config.transcriber.engines.clone();
     // A model takes seconds to load.
     let chosen = tokio::task::spawn_blocking(move || engines::chosen(&settings)).await;
     let engines = match chosen {
         Ok(Ok(engines)) => engines,
-        Ok(Err(why)) => return vec![Finding::wrong(ABOUT, why)],
-        Err(error) => return vec![Finding::wrong(ABOUT, error.to_string())],
+        Ok(Err(why)) => return Finding::wrong(ABOUT, why),
+        Err(error) => return Finding::wrong(ABOUT, error.to_string()),
     };
     if let Err(why) = config.transcriber.check_engines(&engines) {
-        return vec![Finding::wrong(ABOUT, why)];
+        return Finding::wrong(ABOUT, why);
     }
     let names: Vec<_> = engines
         .iter()
@@ -136,7 +136,7 @@ pub async fn engines(config: &Config) -> Vec<Finding> {
                 .map_or(identity.name.clone(), |model| format!("{} ({model})", identity.name))
         })
         .collect();
-    vec![Finding::fine(ABOUT, names.join(", then "))]
+    Finding::fine(ABOUT, names.join(", then "))
 }
 
 /// Whether the catalogue of services and cities can be read.

@@ -290,7 +290,7 @@ impl<'c> Scene<'c> {
     /// The first word of a mention.
     pub fn first_word(&self, mention: &Mention) -> &str {
         let text = &self.passage(mention).text;
-        text.tokens.get(mention.tokens.start).map_or("", |token| text.word(token))
+        text.word_at(mention.tokens.start)
     }
 
     /// The segment of a mention.

@@ -107,6 +107,11 @@ impl Text {
     pub fn word(&self, token: &Token) -> &str {
         self.words.get(token.word.clone()).unwrap_or_default()
     }
+
+    /// The normalised word at a place; nothing behind the last.
+    pub fn word_at(&self, at: usize) -> &str {
+        self.tokens.get(at).map_or("", |token| self.word(token))
+    }
 }
 
 #[derive(Default)]

@@ -13,16 +13,11 @@ impl Place<'_, '_> {
         stance.exclude(self.beside(Cue::StreetBefore, 0) && !self.mention.prefix.within);
         stance.exclude(self.after(Cue::StreetAfter, 0) && self.region() == 0);
         // "שדרות ירושלים" is a boulevard, not a town and a city.
-        let boulevard = self.passage.text.tokens.get(self.start);
-        let boulevard = boulevard.is_some_and(|token| self.passage.text.word(token) == "שדרות");
+        let own = self.passage.text.word_at(self.start);
+        let boulevard = own == "שדרות";
         stance.exclude(boulevard && self.next_city(0).is_some());
         // "אזור חיפה" is no town called so.
-        let area = self
-            .passage
-            .text
-            .tokens
-            .get(self.start)
-            .is_some_and(|token| self.passage.text.word(token).ends_with("אזור"));
+        let area = own.ends_with("אזור");
         let more = self.passage.text.tokens.get(self.end);
         stance.exclude(area && more.is_some_and(|next| next.before == Break::None));
         let placed = self.within || self.from || self.answers;

@@ -27,7 +27,7 @@ const LINKS: [&str; 24] = [
 const DETERMINERS: [&str; 12] =
     ["my", "our", "his", "her", "their", "the", "a", "an", "this", "that", "another", "your"];
 /// What work is done on or at.
-const SITES: [&str; 64] = [
+const SITES: [&str; 63] = [
     "house",
     "home",
     "apartment",
@@ -75,7 +75,6 @@ const SITES: [&str; 64] = [
     "pool",
     "driveway",
     "gym",
-    "studio",
     "rowhouse",
     "farm",
     "barn",
@@ -180,7 +179,7 @@ impl Place<'_, '_> {
     }
 
     fn word_at(&self, at: usize) -> &str {
-        self.passage.text.tokens.get(at).map_or("", |token| self.passage.text.word(token))
+        self.passage.text.word_at(at)
     }
 
     /// Whether nothing separates a word from the one before it.

@@ -84,7 +84,7 @@ fn is_move(scene: &Scene<'_>, from: &Mention, to: &Mention) -> bool {
     if !near || passage.speaker == Speaker::Agent && !to.prefix.to {
         return false;
     }
-    let word = |at: usize| passage.text.tokens.get(at).map_or("", |t| passage.text.word(t));
+    let word = |at: usize| passage.text.word_at(at);
     let between = from.tokens.end..to.tokens.start;
     let said_from = from.tokens.start.checked_sub(1).is_some_and(|at| word(at) == "from");
     let said_to = to.tokens.start.checked_sub(1).is_some_and(|at| word(at) == "to");

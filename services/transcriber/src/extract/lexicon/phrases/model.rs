@@ -212,14 +212,14 @@ const AFTER_FILLER: [&str; 52] = [
 
 /// "Well, my door is stuck", "as well": most calls have one, and none of them is about wells.
 fn is_filler(text: &Text, at: usize) -> bool {
-    let word = |at: usize| text.tokens.get(at).map_or("", |token| text.word(token));
-    if word(at) != "well" {
+    if text.word_at(at) != "well" {
         return false;
     }
     let begins = at == 0 || text.tokens[at].before >= Break::Comma;
     let alone = text.tokens.get(at + 1).is_none_or(|next| next.before >= Break::Comma);
-    let behind = at.checked_sub(1).is_some_and(|before| BEFORE_FILLER.contains(&word(before)));
-    behind || begins && (alone || AFTER_FILLER.contains(&word(at + 1)))
+    let behind =
+        at.checked_sub(1).is_some_and(|before| BEFORE_FILLER.contains(&text.word_at(before)));
+    behind || begins && (alone || AFTER_FILLER.contains(&text.word_at(at + 1)))
 }
 
 /// For each word the key of its stem, and of that with the stem before it. Equal in every run.

@@ -92,7 +92,7 @@ impl Scene<'_> {
     /// "Rochester, Park Ave area, New York": the state comes a few words later.
     fn is_added_region(&self, text: &Text, city: &Mention, mention: &Mention) -> bool {
         let apart = mention.tokens.start.saturating_sub(city.tokens.end);
-        let word = |at: usize| text.tokens.get(at).map_or("", |token| text.word(token));
+        let word = |at: usize| text.word_at(at);
         let last = mention.tokens.start.checked_sub(1).map_or("", word);
         let entry = &self.catalogue.entries[mention.entry];
         mention.kind == Kind::City
