@@ -17,6 +17,8 @@ pub struct Stance {
     pub beside: bool,
     /// A person bears the name.
     pub person: bool,
+    /// Only adds to what the caller just agreed to: "You're in Nashville?" "Yes, Germantown."
+    pub aside: bool,
     /// Words around it speak of a place.
     pub placed: bool,
     /// What is worked on is said to be there.
@@ -35,6 +37,7 @@ impl Stance {
             denied: false,
             beside: false,
             person: false,
+            aside: false,
             placed: false,
             site: false,
             own: false,
@@ -57,6 +60,12 @@ impl Stance {
     pub fn deny(&mut self, holds: bool) {
         self.excluded |= holds;
         self.denied |= holds;
+    }
+
+    /// Whether it tells nothing of where the work is: a person's name, a part of the city that the
+    /// caller agreed to.
+    pub fn is_no_place(&self) -> bool {
+        self.excluded && self.person || self.aside
     }
 
     /// Its mention.

@@ -378,3 +378,6 @@ fn side(scene: &Scene<'_>, mention: &Mention) -> usize {
     debug_assert_eq!(mention.kind, Kind::City);
     usize::from(scene.passage(mention).speaker == Speaker::Agent)
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,7 +85,8 @@ impl CityRanking {
     ) -> Standings {
         let clues = Clues::new(heard, stances);
         let mut all: BTreeMap<usize, Evidence> = BTreeMap::new();
-        for (number, stance) in stances.iter().enumerate() {
+        let places = stances.iter().enumerate().filter(|(_, stance)| !stance.is_no_place());
+        for (number, stance) in places {
             let mut relevance = 0.0;
             clues.each(number, &mut |name, much| {
                 relevance += self.clues.get(name).copied().unwrap_or_default() * much;

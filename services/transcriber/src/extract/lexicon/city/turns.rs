@@ -138,7 +138,8 @@ fn hear_acceptances(scene: &Scene<'_>, weights: &CityWeights, stances: &mut [Sta
         let turned = passage.cues_in(recent).iter().any(|(cue, _)| {
             matches!(cue, Cue::But | Cue::Correct | Cue::No | Cue::Negate | Cue::Moved)
         });
-        stance.weigh(guess.is_some() && !turned, weights.aside);
+        stance.aside = guess.is_some() && !turned;
+        stance.weigh(stance.aside, weights.aside);
     }
 }
 
