@@ -6,7 +6,7 @@ use redis::Value;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Queue, QueueError, metric, pause, script::Call};
+use crate::{Queue, QueueError, metric, pause, script::Call, wire::millis};
 
 /// A consistent reading of one queue, taken in one round trip.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -21,7 +21,7 @@ pub struct Stats {
     pub scheduled: u64,
     /// Dead letters.
     pub dead: u64,
-    /// Consumers known to the group.
+    /// Consumers that are there: those heard of within [`crate::QueueOptions::silence`].
     pub consumers: u64,
     /// Age in milliseconds of the oldest waiting entry, by its first enqueue.
     pub oldest_waiting_ms: Option<u64>,
@@ -61,7 +61,8 @@ pub async fn export_stats(queue: Queue, every: Duration, stop: CancellationToken
 pub(crate) async fn read(queue: &Queue) -> Result<Stats, QueueError> {
     let (link, keys) = (queue.link(), queue.keys());
     let keys = [&keys.live, &keys.bulk, &keys.retry, &keys.dead, &keys.born, &keys.pause];
-    let call = Call::new(&link.scripts().stats, &keys.map(String::as_str));
+    let mut call = Call::new(&link.scripts().stats, &keys.map(String::as_str));
+    call.number(millis(queue.silence()));
     let answer = link.call(&call).await?;
     let unexpected = || QueueError::Redis("the statistics have an unexpected form".to_owned());
     let Value::Array(mut answer) = answer else { return Err(unexpected()) };

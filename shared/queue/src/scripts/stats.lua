@@ -1,6 +1,6 @@
 #!lua flags=no-writes,allow-oom
 -- How the queue stands. Costs nothing that grows with the backlog.
--- KEYS: live, bulk, retry, dead, born, pause.
+-- KEYS: live, bulk, retry, dead, born, pause. ARGV: silence in ms after which a consumer is gone.
 -- Returns { waiting live, waiting bulk, in flight, scheduled, dead, consumers, age of the oldest
 --   waiting or -1, age of the oldest in flight or -1, highest delivery count, pauses }.
 local GROUP, BACK = 'workers', 'handed-back'
@@ -32,7 +32,7 @@ for l, lane in ipairs({ 'live', 'bulk' }) do
     for i = 1, #flat, 2 do g[flat[i]] = flat[i + 1] end
     if g.name == GROUP then
       last[lane] = g['last-delivered-id']
-      local pending, returned, names = g.pending, 0, g.consumers
+      local pending, returned = g.pending, 0
       if pending > 0 then
         -- What was handed back is in nobody's hands.
         local start = '-'
@@ -53,11 +53,15 @@ for l, lane in ipairs({ 'live', 'bulk' }) do
           start = '(' .. page[#page][1]
         end
       end
-      local everyone = redis.call('XINFO', 'CONSUMERS', stream, GROUP)
-      for _, c in ipairs(everyone) do if c[2] == BACK then names = names - 1 end end
       waiting[l] = length - pending + returned
       in_flight = in_flight + pending - returned
-      consumers = math.max(consumers, names)
+      -- A consumer says every second that it is there, and does so on the live lane. One that
+      -- crashed is known to the group until somebody sweeps it up, and nobody may be left to do so.
+      for _, c in ipairs(lane == 'live' and redis.call('XINFO', 'CONSUMERS', stream, GROUP) or {}) do
+        local known = {}
+        for i = 1, #c, 2 do known[c[i]] = c[i + 1] end
+        if known.name ~= BACK and known.idle < tonumber(ARGV[1]) then consumers = consumers + 1 end
+      end
     end
   end
   local first = redis.call('XRANGE', stream, '(' .. last[lane], '+', 'COUNT', 1)

@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use callscribe_queue::{ConsumerOptions, Delivery, Entry, Failure, Settlement, Verdict};
+use callscribe_queue::{
+    ConsumerOptions, Delivery, Entry, Failure, Queue, QueueOptions, Settlement, Verdict,
+};
 use futures_util::StreamExt;
 
 use crate::support::{Each, Redis, Running, eventually, quick};
@@ -30,6 +32,21 @@ async fn an_idle_consumer_sends_no_more_than_two_commands_a_second() {
     }
     assert!(!sent.is_empty() && sent.len() as u64 <= 2 * seconds, "{sent:#?}");
     running.stop().await;
+}
+
+#[tokio::test]
+async fn a_crashed_consumer_is_not_counted_although_nobody_is_left_to_sweep_it_up() {
+    let redis = Redis::start().await;
+    let options = QueueOptions { silence: Duration::from_secs(3), ..QueueOptions::default() };
+    let queue = Queue::new(redis.link().await, "calls", options);
+    let running = Running::start(&queue, quick(), Each(|_| async { Settlement::done() }));
+    let counted = async || queue.stats().await.unwrap().consumers;
+    eventually("it is counted", async || counted().await == 1).await;
+    running.crash().await;
+    eventually("it no longer is", async || counted().await == 0).await;
+    let known: Vec<redis::Value> =
+        redis.raw(&["XINFO", "CONSUMERS", "{test}:calls", "workers"]).await;
+    assert_eq!(known.len(), 1, "the group still knows it");
 }
 
 #[tokio::test]
