@@ -26,6 +26,7 @@ pub(crate) async fn run(work: Arc<Work>, mut scheduled: mpsc::UnboundedReceiver<
     let mut gauged: Option<Instant> = None;
     let mut pause_known = false;
     let mut backoff = Backoff::new();
+    let mut complaint = None;
     while !work.hard_stop.is_cancelled() {
         let mut next = Instant::now();
         match tend(&work, pause_known).await {
@@ -33,8 +34,12 @@ pub(crate) async fn run(work: Arc<Work>, mut scheduled: mpsc::UnboundedReceiver<
                 next += wait;
                 pause_known = true;
                 backoff = Backoff::new();
+                complaint = None;
             }
-            Err(_) => backoff.pause(&work.hard_stop).await,
+            Err(error) => {
+                note(&work, &mut complaint, &error);
+                backoff.pause(&work.hard_stop).await;
+            }
         }
         if gauged.is_none_or(|at| at.elapsed() >= GAUGES) {
             gauged = Some(Instant::now());
@@ -55,6 +60,18 @@ pub(crate) async fn run(work: Arc<Work>, mut scheduled: mpsc::UnboundedReceiver<
                 },
             }
         }
+    }
+}
+
+/// One log line for a failure, however often it is met; what keeps all commands from working is
+/// logged by the link.
+fn note(work: &Work, complaint: &mut Option<String>, error: &QueueError) {
+    if let QueueError::Redis(message) = error
+        && complaint.as_ref() != Some(message)
+    {
+        tracing::error!(queue = work.queue.name(), error = %message,
+            "the queue cannot be tended: nothing scheduled comes due; trying until it works");
+        *complaint = Some(message.clone());
     }
 }
 

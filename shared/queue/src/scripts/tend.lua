@@ -14,10 +14,18 @@ local streams = { live = KEYS[1], bulk = KEYS[2] }
 local LAST = '18446744073709551615-18446744073709551614'
 redis.pcall('XREADGROUP', 'GROUP', GROUP, ARGV[1], 'COUNT', 1, 'STREAMS', KEYS[1], LAST)
 
+-- Whether it can be promoted as it is; its reader judges the rest.
+local function is_whole(entry)
+  return type(entry) == 'table' and streams[entry.lane] ~= nil
+    and type(entry.key) == 'string' and type(entry.body) == 'string'
+    and (entry.born == nil
+      or (type(entry.born) == 'string' and string.match(entry.born, '^%-?%d+$') ~= nil))
+end
+
 local due = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now_text, 'LIMIT', 0, ARGV[2])
 for _, member in ipairs(due) do
   local readable, entry = pcall(cjson.decode, member)
-  if readable and type(entry) == 'table' and streams[entry.lane] then
+  if readable and is_whole(entry) then
     local fields = {}
     for _, name in ipairs({ 'key', 'body', 'attempt', 'redrive', 'born', 'traceparent', 'history' }) do
       if type(entry[name]) == 'string' then
@@ -26,12 +34,14 @@ for _, member in ipairs(due) do
       end
     end
     local id = redis.call('XADD', streams[entry.lane], '*', unpack(fields))
+    -- At once, so that no failure further on can promote it twice.
+    redis.call('ZREM', KEYS[3], member)
     if entry.born then redis.call('ZADD', KEYS[4], entry.born, entry.lane .. ':' .. id) end
   else
     -- Not ours to understand: its reader finds it malformed and buries it with an event.
     redis.call('XADD', KEYS[1], '*', 'body', member)
+    redis.call('ZREM', KEYS[3], member)
   end
-  redis.call('ZREM', KEYS[3], member)
 end
 
 local next_due = -1

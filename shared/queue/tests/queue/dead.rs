@@ -1,5 +1,7 @@
 //! Dead letters: how entries get there, and back.
 
+use std::collections::BTreeSet;
+
 use callscribe_queue::{
     ConsumerOptions, Delivery, Entry, Failure, Queue, Selection, Settlement, Verdict,
 };
@@ -130,6 +132,39 @@ async fn a_malformed_entry_is_buried_and_holds_up_no_other() {
     assert_eq!(dead[0]["fields"], r#"{"what":"ever"}"#);
     let reports = redis.entries("{test}:reports").await;
     assert!(reports.iter().all(|report| report["body"] == "Malformed") && reports.len() == 3);
+}
+
+#[tokio::test]
+async fn odd_scheduled_entries_are_buried_and_keep_no_other_from_coming_due() {
+    let redis = Redis::start().await;
+    let queue = redis.queue("calls").await;
+    let odd = [
+        r#"{"lane":"live"}"#,
+        r#"{"lane":"live","key":7,"body":"b"}"#,
+        r#"{"lane":"live","key":"k","body":"b","born":"nan"}"#,
+        r#"{"lane":"bulk","key":"k","body":"b","born":null}"#,
+        r#"{"lane":"bulk","key":"k","body":"b","born":"long ago"}"#,
+        r#"{"lane":["live"],"key":"k","body":"b"}"#,
+        "7",
+    ];
+    for member in odd {
+        redis.raw::<()>(&["ZADD", "{test}:calls:retry", "1", member]).await;
+    }
+    queue
+        .enqueue(Entry::new("CA1", "").delayed(std::time::Duration::from_millis(1)))
+        .await
+        .unwrap();
+
+    let seen = Seen::new();
+    let running = Running::start(&queue, quick(), crate::handlers::done(&seen));
+    assert_eq!(seen.reaches(1).await, ["CA1"]);
+    eventually("the odd are dead", async || queue.stats().await.unwrap().dead == odd.len() as u64)
+        .await;
+    running.stop().await;
+    let letters = queue.dead_letters(None, 99).await.unwrap();
+    assert!(letters.iter().all(|letter| letter.reason == "malformed"), "{letters:?}");
+    let buried: BTreeSet<_> = letters.iter().map(|letter| letter.body.as_str()).collect();
+    assert_eq!(buried, BTreeSet::from(odd));
 }
 
 /// A queue with 250 dead letters, every tenth of them in the bulk lane, every fifth exhausted.
