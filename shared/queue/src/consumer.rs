@@ -50,7 +50,8 @@ pub struct ConsumerOptions {
     pub timeout: Duration,
     /// Counted attempts before `exhausted`. Default 8.
     pub max_attempts: u32,
-    /// Deliveries without an outcome before `poison`. Default 3.
+    /// Deliveries without an outcome before `poison`. From the second on, the entry is handled alone:
+    /// nothing else of the same consumer is begun or under way. Default 3.
     pub max_deliveries: u32,
     /// First backoff; doubles with each attempt, full jitter. Default 2 s.
     pub backoff: Duration,

@@ -1,6 +1,6 @@
 //! Taking entries into hand: what was read, and what others left behind.
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 
 use redis::Value;
 
@@ -20,17 +20,20 @@ use crate::{
 impl Reader {
     /// Takes over what is in nobody's hands.
     pub(super) async fn reclaim(&mut self, room: Room) -> Result<Vec<(Item, Slot)>, QueueError> {
-        let work = &self.work;
+        let work = Arc::clone(&self.work);
         let (link, keys) = (work.queue.link(), work.queue.keys());
         let keys = [keys.live.as_str(), &keys.bulk, &keys.born];
         let mut call = Call::new(&link.scripts().reclaim, &keys);
         call.text(&work.name).count(room.free).count(room.bulk_most).count(room.free);
-        call.number(millis(work.options.lease)).text(if work.may_reclaim() { "1" } else { "" });
+        let flag = |set: bool| if set { "1" } else { "" };
+        call.number(millis(work.options.lease)).text(flag(work.may_reclaim()));
+        call.text(flag(room.idle)).number(work.options.max_deliveries.into());
         for Place { lane, id, .. } in work.hand.places() {
             call.text(&format!("{}:{id}", lane.name()));
         }
         let answer = link.call(&call).await?;
-        let Some((taken, vanished)) = pair(answer) else { return Ok(Vec::new()) };
+        let Some((taken, vanished, suspects_left)) = parts(answer) else { return Ok(Vec::new()) };
+        self.clearing = suspects_left;
         if !vanished.is_empty() {
             metric::transition(work.queue.name(), "vanished", "payload_deleted", vanished.len());
             tracing::error!(queue = work.queue.name(), count = vanished.len(), ids = ?vanished,
@@ -85,16 +88,23 @@ impl Reader {
             return None;
         }
         work.durations.wait.record(waited as f64 / 1000.0);
-        let slot = work.slots.take(item.delivery.lane);
+        if deliveries == 1 {
+            let slot = work.slots.take(item.delivery.lane);
+            return Some((item, slot));
+        }
+        tracing::info!(queue = work.queue.name(), key = %item.delivery.key, deliveries,
+            "its worker crashed with it in hand: it is handled alone");
+        let slot = work.slots.take_all(item.delivery.lane);
         Some((item, slot))
     }
 }
 
-fn pair(answer: Value) -> Option<(Vec<Value>, Vec<String>)> {
+fn parts(answer: Value) -> Option<(Vec<Value>, Vec<String>, bool)> {
     let Value::Array(mut answer) = answer else { return None };
+    let suspects_left: String = redis::from_redis_value(answer.pop()?).ok()?;
     let vanished = redis::from_redis_value(answer.pop()?).ok()?;
     let Value::Array(taken) = answer.pop()? else { return None };
-    Some((taken, vanished))
+    Some((taken, vanished, suspects_left == "1"))
 }
 
 fn reclaimed(value: Value) -> Option<(StreamEntry, String, u32)> {

@@ -1,6 +1,12 @@
 //! Dead letters: how entries get there, and back.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use callscribe_queue::{
     ConsumerOptions, Delivery, Entry, Failure, Queue, Selection, Settlement, Verdict,
@@ -109,6 +115,66 @@ async fn an_entry_that_keeps_crashing_its_worker_is_poison() {
     assert_eq!((dead["key"].as_str(), dead["reason"].as_str()), ("CA1", "poison"));
     assert_eq!(dead["attempt"], "1", "crashes are no attempts");
     assert_eq!(redis.entries("{test}:reports").await[0]["body"], "Poison");
+}
+
+#[tokio::test]
+async fn a_crash_buries_the_one_that_caused_it_and_no_neighbour() {
+    let redis = Redis::start().await;
+    let queue = redis.queue("calls").await;
+    let keys = ["a", "b", "killer", "c", "d"];
+    queue.enqueue_batch(keys.map(|key| Entry::new(key, "")).to_vec()).await.unwrap();
+
+    let options = ConsumerOptions { concurrency: 5, ..quick() };
+    let (under_way, done, crowded) = (Arc::new(AtomicUsize::new(0)), Seen::new(), Seen::new());
+    let handler = |starts: &Seen<String>| {
+        let (under_way, starts) = (Arc::clone(&under_way), starts.clone());
+        let (done, crowded) = (done.clone(), crowded.clone());
+        Each(move |delivery: Delivery| {
+            let (under_way, done, crowded) =
+                (Arc::clone(&under_way), done.clone(), crowded.clone());
+            starts.push(delivery.key.clone());
+            async move {
+                let mut most = under_way.fetch_add(1, Ordering::SeqCst) + 1;
+                let is_new = delivery.deliveries == 1 && keys.contains(&delivery.key.as_str());
+                if is_new || delivery.key == "killer" {
+                    std::future::pending::<()>().await;
+                }
+                for _ in 0..20 {
+                    tokio::task::yield_now().await;
+                    most = most.max(under_way.load(Ordering::SeqCst));
+                }
+                if delivery.deliveries > 1 && most > 1 {
+                    crowded.push(delivery.key.clone());
+                }
+                under_way.fetch_sub(1, Ordering::SeqCst);
+                done.push(delivery.key);
+                Settlement::done()
+            }
+        })
+    };
+    for crash in 1..=3 {
+        let starts = Seen::new();
+        let running = Running::start(&queue, options.clone(), handler(&starts));
+        let others = if crash == 1 { 4 } else { 0 };
+        eventually("the killer is in hand", async || {
+            let starts = starts.all();
+            starts.len() > others && starts.contains(&"killer".to_owned())
+        })
+        .await;
+        running.crash().await;
+        under_way.store(0, Ordering::SeqCst);
+        let more = (0..50).map(|n| Entry::new(format!("{crash}-{n}"), ""));
+        let more = more.map(|entry| if crash == 2 { entry.bulk() } else { entry });
+        queue.enqueue_batch(more.collect()).await.unwrap();
+    }
+    let running = Running::start(&queue, options, handler(&Seen::new()));
+    eventually("the killer is dead", async || queue.stats().await.unwrap().dead == 1).await;
+    eventually("all others are done", async || done.len() == 154).await;
+    running.stop().await;
+    let letters = queue.dead_letters(None, 9).await.unwrap();
+    let buried: Vec<_> = letters.iter().map(|l| (l.key.as_str(), l.reason.as_str())).collect();
+    assert_eq!(buried, [("killer", "poison")]);
+    assert_eq!(crowded.all(), Vec::<String>::new(), "suspects are handled alone");
 }
 
 #[tokio::test]
