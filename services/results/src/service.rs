@@ -54,6 +54,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
         process.stop().clone(),
     );
     process.announce("results", server.url()?);
+    process.check("results").ready();
     let serving = server.run(warp::service(api::routes(state)), process.stop().clone());
     let projection = Projection::new(store.clone(), settings.clone())
         .redacting(domain::Redactor::new(&config.redact)?);
