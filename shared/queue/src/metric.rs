@@ -89,6 +89,7 @@ pub(crate) fn standing(queue: &str, stats: Option<&Stats>) {
     };
     plain("queue_oldest_waiting_seconds", seconds(|s| s.oldest_waiting_ms));
     plain("queue_oldest_in_flight_seconds", seconds(|s| s.oldest_in_flight_ms));
+    plain("queue_oldest_scheduled_seconds", seconds(|s| s.oldest_scheduled_ms));
     plain("queue_consumers", value(|s| s.consumers));
     plain("queue_max_deliveries", value(|s| s.max_deliveries));
     for kind in KINDS_OF_PAUSES.into_iter().chain([OTHER_PAUSES]) {

@@ -27,6 +27,9 @@ pub struct Stats {
     pub oldest_waiting_ms: Option<u64>,
     /// Age in milliseconds of the oldest entry in hand, by its first enqueue.
     pub oldest_in_flight_ms: Option<u64>,
+    /// Age in milliseconds, by its first enqueue, of the oldest entry that was in hand before and waits
+    /// for a time again: to be retried, or parked.
+    pub oldest_scheduled_ms: Option<u64>,
     /// The highest delivery count among the entries in hand.
     pub max_deliveries: u64,
     /// What is paused, by whom, until when.
@@ -69,7 +72,7 @@ pub(crate) async fn read(queue: &Queue) -> Result<Stats, QueueError> {
     let Some(Value::Array(pauses)) = answer.pop() else { return Err(unexpected()) };
     let numbers: Vec<i64> =
         answer.iter().filter_map(|value| redis::from_redis_value_ref(value).ok()).collect();
-    let Ok(numbers) = <[i64; 9]>::try_from(numbers) else { return Err(unexpected()) };
+    let Ok(numbers) = <[i64; 10]>::try_from(numbers) else { return Err(unexpected()) };
     let count = |n: usize| u64::try_from(numbers[n]).unwrap_or_default();
     Ok(Stats {
         waiting_live: count(0),
@@ -81,6 +84,7 @@ pub(crate) async fn read(queue: &Queue) -> Result<Stats, QueueError> {
         oldest_waiting_ms: u64::try_from(numbers[6]).ok(),
         oldest_in_flight_ms: u64::try_from(numbers[7]).ok(),
         max_deliveries: count(8),
+        oldest_scheduled_ms: u64::try_from(numbers[9]).ok(),
         pauses: pauses.into_iter().filter_map(pause::read).collect(),
     })
 }

@@ -82,6 +82,14 @@ local function leave(lane, ids)
   end
 end
 
+-- How old the oldest of those is that were in hand and wait for a time again is told by an index of
+-- its own: they are sorted by when they are due.
+local function schedule(lane, id, due, member)
+  due = string.format('%.0f', due)
+  redis.call('ZADD', KEYS[3], due, member)
+  redis.pcall('ZADD', KEYS[3] .. ':born', cjson.decode(member).born, due .. ':' .. lane .. ':' .. id)
+end
+
 local function pause(by, wait, reason)
   local record = KEYS[6] .. ':' .. by
   local ends = now + wait
@@ -109,10 +117,10 @@ for n = 1, tonumber(ARGV[3]) do
   local settles = mine and not obstacle
   if settles then
     if verdict == 'retry' then
-      redis.call('ZADD', KEYS[3], string.format('%.0f', now + ARGV[own]), ARGV[own + 1])
+      schedule(lane, id, now + ARGV[own], ARGV[own + 1])
     elseif verdict == 'park' then
       local ends = pause(ARGV[own], tonumber(ARGV[own + 1]), ARGV[own + 2])
-      redis.call('ZADD', KEYS[3], string.format('%.0f', ends), ARGV[own + 3])
+      schedule(lane, id, ends, ARGV[own + 3])
     elseif verdict == 'dead' then
       redis.call('XADD', KEYS[4], '*', unpack(ARGV, own + 1, own + ARGV[own]))
     end

@@ -2,7 +2,8 @@
 -- How the queue stands. Costs nothing that grows with the backlog.
 -- KEYS: live, bulk, retry, dead, born, pause. ARGV: silence in ms after which a consumer is gone.
 -- Returns { waiting live, waiting bulk, in flight, scheduled, dead, consumers, age of the oldest
---   waiting or -1, age of the oldest in flight or -1, highest delivery count, pauses }.
+--   waiting or -1, age of the oldest in flight or -1, highest delivery count, age of the oldest that
+--   was in hand and waits for a time again or -1, pauses }.
 local GROUP, BACK = 'workers', 'handed-back'
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -87,11 +88,16 @@ end
 oldest_waiting = older(oldest_waiting, found_waiting)
 oldest_held = older(oldest_held, found_held)
 
+local scheduled = redis.call('ZCARD', KEYS[3])
+local oldest_scheduled = scheduled > 0
+  and tonumber(redis.call('ZRANGE', KEYS[3] .. ':born', 0, 0, 'WITHSCORES')[2])
+
 local pauses = {}
 for _, by in ipairs(redis.call('SMEMBERS', KEYS[6])) do
   local record = redis.call('GET', KEYS[6] .. ':' .. by)
   if record then pauses[#pauses + 1] = record end
 end
 local function age(ms) return ms and math.max(0, now - ms) or -1 end
-return { waiting[1], waiting[2], in_flight, redis.call('ZCARD', KEYS[3]), redis.call('XLEN', KEYS[4]),
-  consumers, age(oldest_waiting), age(oldest_held), deliveries, pauses }
+return { waiting[1], waiting[2], in_flight, scheduled, redis.call('XLEN', KEYS[4]),
+  consumers, age(oldest_waiting), age(oldest_held), deliveries,
+  age(oldest_scheduled), pauses }

@@ -22,8 +22,10 @@ local function is_whole(entry)
       or (type(entry.born) == 'string' and string.match(entry.born, '^%-?%d+$') ~= nil))
 end
 
-local due = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now_text, 'LIMIT', 0, ARGV[2])
-for _, member in ipairs(due) do
+local due = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now_text, 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+local promoted = #due / 2
+for n = 1, #due, 2 do
+  local member = due[n]
   local readable, entry = pcall(cjson.decode, member)
   if readable and is_whole(entry) then
     local fields = {}
@@ -36,12 +38,22 @@ for _, member in ipairs(due) do
     local id = redis.call('XADD', streams[entry.lane], '*', unpack(fields))
     -- At once, so that no failure further on can promote it twice.
     redis.call('ZREM', KEYS[3], member)
+    if type(entry.id) == 'string' then
+      redis.call('ZREM', KEYS[3] .. ':born', due[n + 1] .. ':' .. entry.id)
+    end
     if entry.born then redis.call('ZADD', KEYS[4], entry.born, entry.lane .. ':' .. id) end
   else
     -- Not ours to understand: its reader finds it malformed and buries it with an event.
     redis.call('XADD', KEYS[1], '*', 'body', member)
     redis.call('ZREM', KEYS[3], member)
   end
+end
+
+-- What somebody else took from the scheduled ones would be the oldest of them for ever.
+while promoted < tonumber(ARGV[2]) do
+  local oldest = redis.call('ZRANGE', KEYS[3] .. ':born', 0, 0)[1]
+  if not oldest or tonumber(string.match(oldest, '^%d+') or 0) > now then break end
+  redis.call('ZREM', KEYS[3] .. ':born', oldest)
 end
 
 local next_due = -1
@@ -55,4 +67,4 @@ for _, stream in pairs(streams) do
   pending = redis.pcall('XPENDING', stream, GROUP, '-', '+', 1, 'handed-back')
   if not pending.err and pending[1] then handed_back = '1' end
 end
-return { #due, next_due, expired, handed_back, redis.call('GET', KEYS[5] .. ':operator') or '' }
+return { promoted, next_due, expired, handed_back, redis.call('GET', KEYS[5] .. ':operator') or '' }

@@ -50,6 +50,41 @@ async fn a_crashed_consumer_is_not_counted_although_nobody_is_left_to_sweep_it_u
 }
 
 #[tokio::test]
+async fn the_age_of_work_that_is_tried_again_counts_from_its_first_enqueue() {
+    let redis = Redis::start().await;
+    let queue = redis.queue("calls").await;
+    queue.enqueue(Entry::new("later", "").delayed(Duration::from_secs(3_600))).await.unwrap();
+    assert_eq!(queue.stats().await.unwrap().oldest_scheduled_ms, None, "that one is not late");
+    let now: i64 = redis.raw::<(i64, i64)>(&["TIME"]).await.0 * 1000;
+    for (key, minutes) in [("young", 60), ("old", 120)] {
+        let born = (now - minutes * 60_000).to_string();
+        redis
+            .raw::<()>(&["XADD", "{test}:calls", "*", "key", key, "body", "", "born", &born])
+            .await;
+    }
+    let handler = Each(|delivery: Delivery| async move {
+        let failure = Failure::new("engine_down", "500");
+        let hour = Duration::from_secs(3_600);
+        let after = if delivery.attempt == 1 { Duration::from_millis(1) } else { hour };
+        match delivery.key.as_str() {
+            "young" => Verdict::Park { by: "engine".into(), wait: hour, failure }.into(),
+            _ => Verdict::Retry { after: Some(after), failure, counts: true }.into(),
+        }
+    });
+    let running = Running::start(&queue, quick(), handler);
+    let age = async || queue.stats().await.unwrap().oldest_scheduled_ms.unwrap_or_default();
+    eventually("both wait", async || queue.stats().await.unwrap().scheduled == 3).await;
+    eventually("the old one waits", async || age().await >= 120 * 60_000).await;
+    queue.erase(|kept| kept.key == "old").await.unwrap();
+    let age = age().await;
+    assert!((60 * 60_000..120 * 60_000).contains(&age), "{age}");
+    queue.erase(|kept| kept.key == "young").await.unwrap();
+    running.stop().await;
+    assert_eq!(queue.stats().await.unwrap().oldest_scheduled_ms, None);
+    assert_eq!(redis.raw::<u64>(&["EXISTS", "{test}:calls:retry:born"]).await, 0);
+}
+
+#[tokio::test]
 async fn pauses_are_counted_by_kind_and_those_that_ended_are_not() {
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
     let metrics = recorder.handle();
@@ -143,6 +178,7 @@ async fn every_transition_is_counted_with_its_reason_and_durations_are_measured(
         r#"queue_entries{queue="calls",state="dead",lane=""}"#,
         r#"queue_oldest_waiting_seconds{queue="calls"}"#,
         r#"queue_oldest_in_flight_seconds{queue="calls"}"#,
+        r#"queue_oldest_scheduled_seconds{queue="calls"}"#,
         r#"queue_longest_handling_seconds{queue="calls"}"#,
         r#"queue_consumers{queue="calls"}"#,
         r#"queue_max_deliveries{queue="calls"}"#,
