@@ -160,7 +160,7 @@ impl Queue {
         call.count(letters.len());
         for letter in letters {
             let delivery = letter.redriven();
-            call.text(&letter.id).text(letter.lane.name()).number(letter.born_ms);
+            call.text(&letter.id).text(letter.lane.name());
             let mut fields = vec![
                 ("key", letter.key.clone()),
                 ("body", letter.body.clone()),

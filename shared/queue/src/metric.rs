@@ -87,7 +87,12 @@ pub(crate) fn standing(queue: &str, stats: Option<&Stats>) {
     let seconds = |age: fn(&Stats) -> Option<u64>| {
         stats.map_or(f64::NAN, |stats| age(stats).unwrap_or_default() as f64 / 1000.0)
     };
-    plain("queue_oldest_waiting_seconds", seconds(|s| s.oldest_waiting_ms));
+    let oldest_waiting = |lane: Lane, value: f64| {
+        gauge!("queue_oldest_waiting_seconds", "queue" => queue.to_owned(), "lane" => lane.name())
+            .set(value);
+    };
+    oldest_waiting(Lane::Live, seconds(|s| s.oldest_waiting_live_ms));
+    oldest_waiting(Lane::Bulk, seconds(|s| s.oldest_waiting_bulk_ms));
     plain("queue_oldest_in_flight_seconds", seconds(|s| s.oldest_in_flight_ms));
     plain("queue_oldest_scheduled_seconds", seconds(|s| s.oldest_scheduled_ms));
     plain("queue_consumers", value(|s| s.consumers));

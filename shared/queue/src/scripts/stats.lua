@@ -2,7 +2,7 @@
 -- How the queue stands. Costs nothing that grows with the backlog.
 -- KEYS: live, bulk, retry, dead, born, pause. ARGV: silence in ms after which a consumer is gone.
 -- Returns { waiting live, waiting bulk, in flight, scheduled, dead, consumers, age of the oldest
---   waiting or -1, age of the oldest in flight or -1, highest delivery count, age of the oldest that
+--   waiting or -1, live and bulk, age of the oldest in flight or -1, highest delivery count, age of the oldest that
 --   was in hand and waits for a time again or -1, pauses }.
 local GROUP, BACK = 'workers', 'handed-back'
 local time = redis.call('TIME')
@@ -19,9 +19,12 @@ local function after(a, b)
 end
 
 local waiting, in_flight, consumers, deliveries = {}, 0, 0, 0
-local oldest_waiting, oldest_held
+local oldest_waiting, oldest_held = {}, nil
 local last, back = {}, {}
-local function older(a, b) if not a or (b and b < a) then return b end return a end
+local function older(a, b)
+  if type(b) ~= 'number' or (a and a <= b) then return a end
+  return b
+end
 
 for l, lane in ipairs({ 'live', 'bulk' }) do
   local stream = KEYS[l]
@@ -44,7 +47,7 @@ for l, lane in ipairs({ 'live', 'bulk' }) do
             if p[2] == BACK then
               returned = returned + 1
               back[lane][p[1]] = true
-              oldest_waiting = older(oldest_waiting, born)
+              oldest_waiting[l] = older(oldest_waiting[l], born)
             else
               oldest_held = older(oldest_held, born)
               deliveries = math.max(deliveries, p[4])
@@ -66,18 +69,18 @@ for l, lane in ipairs({ 'live', 'bulk' }) do
     end
   end
   local first = redis.call('XRANGE', stream, '(' .. last[lane], '+', 'COUNT', 1)
-  if first[1] then oldest_waiting = older(oldest_waiting, (parts(first[1][1]))) end
+  if first[1] then oldest_waiting[l] = older(oldest_waiting[l], (parts(first[1][1]))) end
 end
 
 -- Entries that came back (retries, delays, redrives) have young ids: their birth is indexed.
-local found_waiting, found_held
+local found_waiting, found_held = { live = waiting[1] == 0, bulk = waiting[2] == 0 }, in_flight == 0
 local from = 0
-while not (found_waiting and found_held) and from <= in_flight + 1000 do
+while not (found_waiting.live and found_waiting.bulk and found_held) and from <= in_flight + 1000 do
   local page = redis.call('ZRANGE', KEYS[5], from, from + 99, 'WITHSCORES')
   for i = 1, #page, 2 do
     local lane, id = string.match(page[i], '^(%a+):(.+)$')
     if after(id, last[lane]) or back[lane][id] then
-      if not found_waiting then found_waiting = tonumber(page[i + 1]) end
+      if not found_waiting[lane] then found_waiting[lane] = tonumber(page[i + 1]) end
     elseif not found_held then
       found_held = tonumber(page[i + 1])
     end
@@ -85,7 +88,8 @@ while not (found_waiting and found_held) and from <= in_flight + 1000 do
   if #page < 200 then break end
   from = from + 100
 end
-oldest_waiting = older(oldest_waiting, found_waiting)
+oldest_waiting[1] = older(oldest_waiting[1], found_waiting.live)
+oldest_waiting[2] = older(oldest_waiting[2], found_waiting.bulk)
 oldest_held = older(oldest_held, found_held)
 
 local scheduled = redis.call('ZCARD', KEYS[3])
@@ -99,5 +103,5 @@ for _, by in ipairs(redis.call('SMEMBERS', KEYS[6])) do
 end
 local function age(ms) return ms and math.max(0, now - ms) or -1 end
 return { waiting[1], waiting[2], in_flight, scheduled, redis.call('XLEN', KEYS[4]),
-  consumers, age(oldest_waiting), age(oldest_held), deliveries,
+  consumers, age(oldest_waiting[1]), age(oldest_waiting[2]), age(oldest_held), deliveries,
   age(oldest_scheduled), pauses }

@@ -3,11 +3,11 @@
 use std::{collections::HashMap, time::Duration};
 
 use callscribe_queue::{
-    ConsumerOptions, Delivery, Entry, Failure, Queue, QueueOptions, Settlement, Verdict,
+    ConsumerOptions, Delivery, Entry, Failure, Queue, QueueOptions, Selection, Settlement, Verdict,
 };
 use futures_util::StreamExt;
 
-use crate::support::{Each, Redis, Running, eventually, quick};
+use crate::support::{Each, Redis, Running, Seen, eventually, quick};
 
 #[tokio::test]
 async fn an_idle_consumer_sends_no_more_than_two_commands_a_second() {
@@ -82,6 +82,32 @@ async fn the_age_of_work_that_is_tried_again_counts_from_its_first_enqueue() {
     running.stop().await;
     assert_eq!(queue.stats().await.unwrap().oldest_scheduled_ms, None);
     assert_eq!(redis.raw::<u64>(&["EXISTS", "{test}:calls:retry:born"]).await, 0);
+}
+
+#[tokio::test]
+async fn ages_are_told_by_lane_and_what_was_dead_waits_since_it_was_redriven() {
+    let redis = Redis::start().await;
+    let queue = redis.queue("calls").await;
+    let hour = 3_600_000;
+    let hour_ago = redis.raw::<(i64, i64)>(&["TIME"]).await.0 * 1000 - hour as i64;
+    let id = format!("{hour_ago}-0");
+    redis.raw::<()>(&["XADD", "{test}:calls:bulk", &id, "key", "back-fill", "body", ""]).await;
+    queue.enqueue(Entry::new("new", "")).await.unwrap();
+    let born = hour_ago.to_string();
+    let letter = ["key", "old", "body", "", "lane", "live", "reason", "permanent", "born", &born];
+    redis.raw::<()>(&[&["XADD", "{test}:calls:dead", "*"], &letter[..]].concat()).await;
+    assert_eq!(queue.redrive(&Selection::All).await.unwrap(), 1);
+
+    let stats = queue.stats().await.unwrap();
+    assert_eq!((stats.waiting_live, stats.waiting_bulk), (2, 1));
+    assert!(stats.oldest_waiting_live_ms.unwrap() < hour, "{stats:?}");
+    assert!(stats.oldest_waiting_bulk_ms.unwrap() >= hour, "{stats:?}");
+    assert_eq!(stats.oldest_waiting_ms, stats.oldest_waiting_bulk_ms);
+    let seen = Seen::new();
+    let running = Running::start(&queue, quick(), crate::handlers::done(&seen));
+    seen.reaches(3).await;
+    running.stop().await;
+    assert_eq!(redis.raw::<u64>(&["EXISTS", "{test}:calls:born"]).await, 0);
 }
 
 #[tokio::test]
@@ -176,7 +202,8 @@ async fn every_transition_is_counted_with_its_reason_and_durations_are_measured(
         r#"queue_entries{queue="calls",state="in_flight",lane=""}"#,
         r#"queue_entries{queue="calls",state="scheduled",lane=""}"#,
         r#"queue_entries{queue="calls",state="dead",lane=""}"#,
-        r#"queue_oldest_waiting_seconds{queue="calls"}"#,
+        r#"queue_oldest_waiting_seconds{queue="calls",lane="live"}"#,
+        r#"queue_oldest_waiting_seconds{queue="calls",lane="bulk"}"#,
         r#"queue_oldest_in_flight_seconds{queue="calls"}"#,
         r#"queue_oldest_scheduled_seconds{queue="calls"}"#,
         r#"queue_longest_handling_seconds{queue="calls"}"#,
