@@ -19,6 +19,19 @@ pub(crate) fn transition(queue: &str, transition: &'static str, reason: &str, co
     }
 }
 
+/// Entries that were deleted by somebody's hand while they were pending. What a worker has in hand is
+/// worked on all the same; the others are lost.
+pub(crate) fn vanished(queue: &str, ids: &[String]) {
+    transition(queue, "vanished", "payload_deleted", ids.len());
+    tracing::error!(
+        queue,
+        count = ids.len(),
+        ?ids,
+        "entries were deleted by somebody else while they were pending: those in nobody's hands are \
+         lost"
+    );
+}
+
 pub(crate) fn enqueued(queue: &str, results: &[Enqueued]) {
     let (mut added, mut scheduled, mut duplicates) = (0, 0, 0);
     for result in results {

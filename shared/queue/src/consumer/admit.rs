@@ -35,9 +35,7 @@ impl Reader {
         let Some((taken, vanished, suspects_left)) = parts(answer) else { return Ok(Vec::new()) };
         self.clearing = suspects_left;
         if !vanished.is_empty() {
-            metric::transition(work.queue.name(), "vanished", "payload_deleted", vanished.len());
-            tracing::error!(queue = work.queue.name(), count = vanished.len(), ids = ?vanished,
-                "entries were deleted by somebody else while they were pending: they are lost");
+            metric::vanished(work.queue.name(), &vanished);
         }
         // As much as there was room for: there may be more.
         if taken.len() >= room.free {
