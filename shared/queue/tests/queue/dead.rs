@@ -317,6 +317,30 @@ async fn dead_letters_are_redriven_one_by_reason_or_all_with_an_event_each() {
 }
 
 #[tokio::test]
+async fn what_could_not_be_read_is_redriven_as_it_was() {
+    let redis = Redis::start().await;
+    let queue = redis.reporting_queue("calls").await;
+    let fields = ["key", "k", "body", "b", "attempt", "many", "extra", "e"];
+    redis.raw::<()>(&[&["XADD", "{test}:calls", "*"], &fields[..]].concat()).await;
+    redis.raw::<()>(&["ZADD", "{test}:calls:retry", "1", "not json"]).await;
+    let bury = async || {
+        let running = Running::start(&queue, quick(), Each(|_| async { Settlement::done() }));
+        eventually("both are dead", async || queue.stats().await.unwrap().dead == 2).await;
+        running.stop().await;
+        let letters = queue.dead_letters(None, 9).await.unwrap();
+        letters.into_iter().map(|letter| letter.fields).collect::<BTreeSet<_>>()
+    };
+    let original = bury().await;
+    assert_eq!(queue.redrive(&Selection::All).await.unwrap(), 2);
+    assert_eq!(bury().await, original);
+    assert_eq!(redis.raw::<u64>(&["EXISTS", "{test}:calls:born"]).await, 0);
+
+    queue.redrive(&Selection::All).await.unwrap();
+    let waiting = redis.entries("{test}:calls").await;
+    assert!(waiting.iter().any(|entry| entry.get("extra").is_some_and(|extra| extra == "e")));
+}
+
+#[tokio::test]
 async fn dead_letters_are_discarded_one_by_reason_or_all() {
     let redis = Redis::start().await;
     let queue = graveyard(&redis).await;
