@@ -26,8 +26,11 @@ impl Reader {
         let mut call = Call::new(&link.scripts().reclaim, &keys);
         call.text(&work.name).count(room.free).count(room.bulk_most).count(room.free);
         let flag = |set: bool| if set { "1" } else { "" };
-        call.number(millis(work.options.lease)).text(flag(work.may_reclaim()));
-        call.text(flag(room.idle)).number(work.options.max_deliveries.into());
+        call.number(millis(work.options.lease));
+        call.text(&work.reclaims_at().map_or_else(String::new, |at| at.to_string()));
+        call.number(work.steady.tolerance_ms())
+            .text(flag(room.idle))
+            .number(work.options.max_deliveries.into());
         for Place { lane, id, .. } in work.hand.places() {
             call.text(&format!("{}:{id}", lane.name()));
         }
@@ -73,10 +76,12 @@ impl Reader {
         let work = &self.work;
         let flaw = entry.flaw().map(|flaw| (flaw, entry.fields_json()));
         let history = entry.history();
+        // What cannot be read does not tell; an index that misses it is not harmed.
+        let came_back = entry.came_back() || flaw.is_some();
         let delivery = entry.into_delivery(deliveries);
         work.hand.take(&delivery, work.queue.link().incarnation());
         let waited = pause::now_ms().saturating_sub(id_ms(&delivery.id)).max(0);
-        let item = Item { delivery, history };
+        let item = Item { delivery, history, came_back };
         if let Some((flaw, fields)) = flaw {
             work.decide(item, Ruling::Malformed { flaw, fields }).await;
             return None;

@@ -17,8 +17,7 @@ use super::{
     work::Work,
 };
 use crate::{
-    Decision, Delivery, Failure, Outgoing, QueueError, Settlement, Transition, Verdict, metric,
-    pause,
+    Decision, Failure, Outgoing, QueueError, Settlement, Transition, Verdict, metric, pause,
     script::Call,
     wire::{self, PastFailure, history_json, millis, push_emissions},
 };
@@ -71,10 +70,7 @@ impl Transit {
         let Outcome { item, ruling } = outcome;
         let place = Place::from(&item.delivery);
         let born_ms = item.delivery.born_ms;
-        let Delivery { attempt, redrive, .. } = item.delivery;
-        let came_back = attempt > 1 || redrive > 0 || wire::id_ms(&item.delivery.id) != born_ms;
-        // What cannot be read does not tell whether it came back.
-        let indexed = came_back || matches!(ruling, Ruling::Malformed { .. });
+        let indexed = item.came_back;
         let (change, emit, reason) = rule(work, item, ruling);
         Self { place, indexed, born_ms, change, emit, reason }
     }

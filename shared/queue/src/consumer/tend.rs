@@ -83,7 +83,7 @@ async fn tend(work: &Work, pause_known: bool) -> Result<Duration, QueueError> {
     call.text(&work.name).number(PROMOTE).number(millis(work.options.lease));
     let disturbances = link.health().disturbances();
     let answer = link.call(&call).await?;
-    work.steady.wrote(Instant::now(), disturbances);
+    let answered = Instant::now();
     let round = ROUND.min(work.options.lease / 4);
     let Value::Array(mut answer) = answer else { return Ok(round) };
     let paused = answer.pop().and_then(pause::read);
@@ -92,10 +92,11 @@ async fn tend(work: &Work, pause_known: bool) -> Result<Duration, QueueError> {
     let expired = flag(answer.pop());
     let numbers: Vec<i64> =
         answer.iter().filter_map(|n| redis::from_redis_value_ref(n).ok()).collect();
-    let (promoted, next_due) = match numbers[..] {
-        [promoted, next_due] => (promoted, next_due),
+    let (server_ms, promoted, next_due) = match numbers[..] {
+        [server_ms, promoted, next_due] => (server_ms, promoted, next_due),
         _ => return Ok(round),
     };
+    work.steady.wrote(answered, server_ms, disturbances);
     metric::transition(work.queue.name(), "promoted", "", promoted as usize);
 
     if work.paused.swap(paused.is_some(), Ordering::AcqRel) != paused.is_some() {

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- What a queue needs every second: due entries come to wait, and somebody looks after lost leases.
 -- KEYS: live, bulk, retry, born, pause. ARGV: consumer, most entries to promote, lease in ms.
--- Returns { promoted, ms until the next is due or -1, '1' if something can be reclaimed,
+-- Returns { time in ms, promoted, ms until the next is due or -1, '1' if something can be reclaimed,
 --   '1' if something was handed back, operator's pause or '' }.
 local GROUP = 'workers'
 local time = redis.call('TIME')
@@ -67,4 +67,4 @@ for _, stream in pairs(streams) do
   pending = redis.pcall('XPENDING', stream, GROUP, '-', '+', 1, 'handed-back')
   if not pending.err and pending[1] then handed_back = '1' end
 end
-return { promoted, next_due, expired, handed_back, redis.call('GET', KEYS[5] .. ':operator') or '' }
+return { now, promoted, next_due, expired, handed_back, redis.call('GET', KEYS[5] .. ':operator') or '' }
