@@ -25,12 +25,12 @@ impl Reader {
         let keys = [keys.live.as_str(), &keys.bulk, &keys.born];
         let mut call = Call::new(&link.scripts().reclaim, &keys);
         call.text(&work.name).count(room.free).count(room.bulk_most).count(room.free);
-        let flag = |set: bool| if set { "1" } else { "" };
+        let most_deliveries = if work.options.suspects() { work.options.max_deliveries } else { 0 };
         call.number(millis(work.options.lease));
         call.text(&work.reclaims_at().map_or_else(String::new, |at| at.to_string()));
         call.number(work.steady.tolerance_ms())
-            .text(flag(room.idle))
-            .number(work.options.max_deliveries.into());
+            .text(if room.idle { "1" } else { "" })
+            .number(most_deliveries.into());
         for Place { lane, id, .. } in work.hand.places() {
             call.text(&format!("{}:{id}", lane.name()));
         }
@@ -91,7 +91,7 @@ impl Reader {
             return None;
         }
         work.durations.wait.record(waited as f64 / 1000.0);
-        if deliveries == 1 {
+        if deliveries == 1 || !work.options.suspects() {
             let slot = work.slots.take(item.delivery.lane);
             return Some((item, slot));
         }

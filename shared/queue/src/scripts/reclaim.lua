@@ -5,7 +5,7 @@
 -- KEYS: live, bulk, born. ARGV: consumer, most entries to take from live, from bulk and together,
 --   lease in ms, the time this clock should show for expired leases to be taken ('' where they must
 --   not) and by how many ms it may be off, '1' if this consumer does nothing now, the deliveries
---   beyond which an entry is only buried, then what this consumer has in hand ("lane:id").
+--   beyond which an entry is only buried (0: none is suspect), then what this consumer has in hand ("lane:id").
 -- Returns { taken, vanished, '1' if suspects may be left }; taken holds { lane, why, deliveries,
 -- entry }, vanished "lane:id" of entries whose payload was deleted while they were pending: data loss
 -- by somebody's hand.
