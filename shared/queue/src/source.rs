@@ -8,8 +8,8 @@ use std::{path::Path, time::Duration};
 
 use deadpool_redis::{PoolError, cluster, sentinel};
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisError,
-    TlsCertificates, aio::MultiplexedConnection,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
+    ProtocolVersion, RedisError, TlsCertificates, aio::MultiplexedConnection,
 };
 use secrecy::{ExposeSecret, SecretString};
 
