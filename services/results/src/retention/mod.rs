@@ -66,8 +66,8 @@ impl Retention {
     /// Looks every hour, until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
         while self.settings.retention.is_on() && !stop.is_cancelled() {
-            let mut done = Vec::new();
-            if let Err(error) = self.sweep_into(&mut done, Utc::now(), &stop).await {
+            let (done, failed) = self.every_kind(Utc::now(), &stop).await;
+            for error in failed {
                 tracing::warn!(%error, "retention goes on at its next round");
             }
             done.iter().for_each(|due| self.log(due));
@@ -81,47 +81,40 @@ impl Retention {
     /// Takes away what is old enough at `now`; with `dry_run` set, only says what it would be.
     ///
     /// # Errors
-    /// When the database, Redis or Twilio is away.
+    /// When the database, Redis or Twilio is away: the first of them, after everything was tried.
     pub async fn sweep(
         &self,
         now: DateTime<Utc>,
         stop: &CancellationToken,
     ) -> Result<Vec<Due>, RetentionError> {
-        let mut done = Vec::new();
-        self.sweep_into(&mut done, now, stop).await?;
-        Ok(done)
+        let (done, failed) = self.every_kind(now, stop).await;
+        failed.into_iter().next().map_or(Ok(done), Err)
     }
 
-    /// Twilio being away, or refusing one account, keeps nothing from going here: its error comes
-    /// last.
-    async fn sweep_into(
+    /// One kind that fails, or one account that Twilio refuses, keeps nothing else from going.
+    async fn every_kind(
         &self,
-        done: &mut Vec<Due>,
         now: DateTime<Utc>,
         stop: &CancellationToken,
-    ) -> Result<(), RetentionError> {
-        let due = due::find(&self.store, &self.settings.retention, now).await?;
+    ) -> (Vec<Due>, Vec<RetentionError>) {
+        let found = match due::find(&self.store, &self.settings.retention, now).await {
+            Ok(found) => found,
+            Err(error) => return (Vec::new(), vec![error.into()]),
+        };
         if self.settings.retention.dry_run {
-            done.extend(due);
-            return Ok(());
+            return (found, Vec::new());
         }
-        let mut refused = None;
-        for due in due {
-            let count = match due.kind {
-                Kind::Recordings => {
-                    let mut count = 0;
-                    let outcome = self.delete_recordings(&due, now, stop, &mut count).await;
-                    match outcome {
-                        Err(error @ RetentionError::Twilio(_)) => refused = Some(error),
-                        other => other?,
-                    }
-                    count
-                }
-                _ => self.erase(&due, now, stop).await?,
+        let (mut done, mut failed) = (Vec::new(), Vec::new());
+        for due in found {
+            let mut count = 0;
+            let outcome = match due.kind {
+                Kind::Recordings => self.delete_recordings(&due, now, stop, &mut count).await,
+                _ => self.erase(&due, now, stop, &mut count).await,
             };
+            failed.extend(outcome.err());
             done.push(Due { count, ..due });
         }
-        refused.map_or(Ok(()), Err)
+        (done, failed)
     }
 
     async fn erase(
@@ -129,16 +122,16 @@ impl Retention {
         due: &Due,
         now: DateTime<Utc>,
         stop: &CancellationToken,
-    ) -> Result<u64, RetentionError> {
-        let mut count = 0;
+        count: &mut u64,
+    ) -> Result<(), RetentionError> {
         while !stop.is_cancelled() {
             let webhooks = self.webhooks.as_ref();
             match erase::step(&self.store, webhooks, due, &self.settings, now).await? {
                 0 => break,
-                step => count += step,
+                step => *count += step,
             }
         }
-        Ok(count)
+        Ok(())
     }
 
     /// Oldest first. One that Twilio refuses for itself is stepped over, and tried again at the next

@@ -296,6 +296,22 @@ on_both! {
     }
 }
 
+#[tokio::test]
+async fn a_kind_that_fails_keeps_no_other_from_going() {
+    let db = Db::sqlite().await;
+    two_calls(&db).await;
+    let refuse = "SELECT RAISE(ABORT, 'refused')";
+    db.execute(&format!("CREATE TRIGGER t BEFORE DELETE ON call_logs BEGIN {refuse}; END")).await;
+    let ages = Ages { calls_days: Some(5), transcripts_days: Some(5), ..Ages::default() };
+    let retention = after_5_days(ages);
+    let settings = Arc::new(ResultsSettings { retention, ..ResultsSettings::default() });
+    let retention = Retention::new(db.store.clone(), None, settings);
+    let error = retention.sweep(now(), &CancellationToken::new()).await.unwrap_err();
+    assert!(matches!(error, RetentionError::Store(_)), "{error}");
+    let rows = db.rows().await;
+    assert_eq!((rows.calls.len(), &rows.calls[0].final_transcript), (2, &None));
+}
+
 on_both! {
     async fn a_call_stays_until_its_recording_is_deleted_at_twilio(db: Db) {
         chassis::install_tls();
