@@ -127,12 +127,15 @@ fn announce(
         .map(|change| change.row.call_sid.as_str());
     let call_sid =
         of_batch.or_else(|| changes.iter().find_map(|change| change.call_sid.as_deref()));
+    // A call that the lead has lost may be erased, and what tells of an erased call is not told.
+    let has_left = |sid: &str| calls.iter().any(|change| change.row.call_sid == sid);
+    let told_of = of_batch.or(call_sid.filter(|sid| !has_left(sid)));
     let effect = Effect::LeadUpdated {
         call_sid: call_sid.unwrap_or_default().to_owned(),
         lead_id: lead.id,
         fields: changes.iter().map(|change| change.field).collect(),
     };
-    (effect, event_out::of_lead(lead, call_sid, now))
+    (effect, event_out::of_lead(lead, told_of, now))
 }
 
 /// Account and number of the external party, unless the call has its lead already.

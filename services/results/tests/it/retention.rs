@@ -157,6 +157,20 @@ on_both! {
 }
 
 on_both! {
+    async fn a_lead_that_loses_a_value_with_an_old_call_is_told_of_although_the_call_is_gone(db: Db) {
+        db.persist(&usual(1, T, CALLER, "Austin")).await.unwrap();
+        let new = (now() - TimeDelta::days(1)).timestamp_millis();
+        db.persist(&[of_call(2, new, observed(CALLER, OTHER, "inbound"))]).await.unwrap();
+        let ages = Ages { calls_days: Some(5), ..Ages::default() };
+        assert_eq!(sweep(&db, after_5_days(ages), None).await, [(Kind::Calls, 1)]);
+        assert_eq!(db.rows().await.leads[0].city, None);
+        let told = db.outbox().await.pop().unwrap();
+        assert_eq!((&told.event_type[..], &told.payload["data"]["lead"]["city"]), ("lead.updated", &json!(null)));
+        assert_eq!(told.call_sid, None, "what tells of an erased call is not delivered");
+    }
+}
+
+on_both! {
     async fn an_account_can_have_ages_of_its_own(db: Db) {
         two_calls(&db).await;
         let own = Ages { calls_days: Some(30), ..Ages::default() };
