@@ -23,6 +23,10 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(250);
 /// still remembers what it has (the `once` keys live three days). Of older work nothing but a look
 /// into the queue tells.
 const REMEMBERED_MS: i64 = 2 * 24 * 3600 * 1000;
+/// How long a recording is waited for that Twilio does not finish. A call lasts a day at most; one
+/// that is stuck would keep the mark where it is, and every comparison would list more days.
+/// Source: Twilio, "Programmable Voice: limits", maximum call duration.
+const WAITED_FOR_MS: i64 = 3 * 24 * 3600 * 1000;
 /// How long work that was lost, and is enqueued past what the queue remembers of it, is remembered in
 /// turn: another replica, or a back-fill, may be at the same recordings.
 const REMEMBERED_AGAIN: Duration = Duration::from_secs(600);
@@ -64,6 +68,8 @@ enum Need {
     Nothing(fn(&mut Summary) -> &mut u64),
     /// Twilio has not finished it, or only just.
     Time,
+    /// Twilio has not finished it for so long that nobody waits for it.
+    Nobody,
     /// It is lacking, in this generation.
     Work { generation: u32, remembered: bool },
 }
@@ -104,6 +110,13 @@ impl Walk<'_> {
                 Need::Time => {
                     self.found.summary.pending += 1;
                     self.hold_back(recording);
+                }
+                Need::Nobody => {
+                    self.found.summary.pending += 1;
+                    tracing::warn!(recording_sid = %recording.sid, call_sid = %recording.call_sid,
+                        status = ?recording.status, "Twilio has not finished a recording for days: it \
+                        is not waited for any more; should it be finished one day, \
+                        callscribe backfill brings it");
                 }
                 Need::Work { generation, remembered } => {
                     if !remembered && self.is_held(recording, generation) {
@@ -194,7 +207,7 @@ impl Walk<'_> {
                     lost.push(recording);
                 }
                 Need::Nothing(count) => *count(&mut self.found.summary) += 1,
-                Need::Work { .. } | Need::Time => self.is_under_way(recording),
+                Need::Work { .. } | Need::Time | Need::Nobody => self.is_under_way(recording),
             }
         }
         let (mut added, mut elsewhere) = (0, Vec::new());
@@ -345,6 +358,10 @@ fn need(recording: &Recording, seen: &Seen, floor_ms: i64, now_ms: i64) -> Need 
         return Need::Nothing(|summary| &mut summary.known);
     }
     let on_its_way = row.is_none() && ended_ms(recording) > Some(now_ms - ON_ITS_WAY_MS);
+    let is_stuck = created.is_some_and(|created| created < now_ms - WAITED_FOR_MS);
+    if recording.status.is_pending() && is_stuck {
+        return Need::Nobody;
+    }
     if recording.status.is_pending() || on_its_way {
         return Need::Time;
     }

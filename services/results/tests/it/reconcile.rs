@@ -177,6 +177,19 @@ on_both! {
     }
 }
 
+#[tokio::test]
+async fn a_recording_that_twilio_never_finishes_is_not_waited_for_beyond_days() {
+    let world = World::new(Db::sqlite().await).await;
+    let made_ms = queues::now_ms() - 4 * DAY_MS;
+    world.add_at(1, made_ms, RecordingStatus::Paused);
+    let settings = ReconcileSettings { first_hours: 24 * 7, ..Default::default() };
+    let reconciler = world.with(world.twilio.settings(), settings, CancellationToken::new());
+    let before_ms = queues::now_ms();
+    let expected = Summary { listed: 1, pending: 1, ..Default::default() };
+    assert_eq!(pass(&reconciler).await, expected);
+    assert!(mark_ms(&world.db.store).await >= before_ms);
+}
+
 on_both! {
     async fn one_replica_at_a_time(db: Db) {
         let world = World::new(db).await;
