@@ -6,7 +6,7 @@ mod due;
 mod erase;
 mod settings;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use domain::{AccountSid, RecordingSid};
@@ -124,14 +124,28 @@ impl Retention {
         stop: &CancellationToken,
         count: &mut u64,
     ) -> Result<(), RetentionError> {
-        while !stop.is_cancelled() {
-            let webhooks = self.webhooks.as_ref();
-            match erase::step(&self.store, webhooks, due, &self.settings, now).await? {
-                0 => break,
-                step => *count += step,
-            }
+        // Before the rows: what cannot be erased now is found again by its row at the next round.
+        if let Some(webhooks) = &self.webhooks {
+            let calls = erase::calls_of(&self.store, due, &self.settings).await?;
+            erase::erase_copies(webhooks, &calls).await?;
         }
-        Ok(())
+        let mut gone = HashSet::new();
+        let outcome = loop {
+            if stop.is_cancelled() {
+                break Ok(());
+            }
+            match erase::step(&self.store, due, &self.settings, now).await {
+                Ok(step) if step.is_empty() => break Ok(()),
+                Ok(step) => gone.extend(step),
+                Err(error) => break Err(error),
+            }
+        };
+        *count = gone.len() as u64;
+        // Once more: of what the relay handed on in between.
+        if let Some(webhooks) = &self.webhooks {
+            erase::erase_copies(webhooks, &gone).await?;
+        }
+        Ok(outcome?)
     }
 
     /// Oldest first. One that Twilio refuses for itself is stepped over, and tried again at the next

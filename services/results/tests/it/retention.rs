@@ -171,6 +171,33 @@ on_both! {
 }
 
 on_both! {
+    async fn ages_count_from_the_call_not_from_when_a_back_fill_heard_of_it(db: Db) {
+        let late = now() - TimeDelta::days(1);
+        let mut events = usual(1, late.timestamp_millis(), CALLER, "Austin");
+        for event in &mut events {
+            if let EventKind::Transcribed(told) = &mut event.kind {
+                told.recording.started_at_ms = Some(T);
+            }
+        }
+        db.persist(&events).await.unwrap();
+        db.persist(&usual(2, late.timestamp_millis(), OTHER, "Dallas")).await.unwrap();
+        chassis::install_tls();
+        let twilio = Double::start(account().parse().unwrap(), "token").await.unwrap();
+        let client = Client::new(&twilio.settings()).unwrap();
+        let ages = Ages {
+            recordings_days: Some(5),
+            transcripts_days: Some(5),
+            numbers_days: Some(5),
+            ..Ages::default()
+        };
+        let done = sweep(&db, after_5_days(ages), Some(client)).await;
+        let gone = [(Kind::Recordings, 1), (Kind::Transcripts, 1), (Kind::Numbers, 1)];
+        assert_eq!(done, gone);
+        assert_eq!(db.rows().await.calls[0].from_number, None);
+    }
+}
+
+on_both! {
     async fn an_account_can_have_ages_of_its_own(db: Db) {
         two_calls(&db).await;
         let own = Ages { calls_days: Some(30), ..Ages::default() };

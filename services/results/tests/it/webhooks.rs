@@ -8,7 +8,7 @@ use std::{
 use callscribe_results::{
     erasure,
     outbound::{self, EndpointSettings, Secret, WebhookSettings, sign},
-    store::entities::tombstones,
+    store::{deliveries::DeliveryQuery, entities::tombstones},
 };
 use chassis::serve::{HttpSettings, Server};
 use queue::Entry;
@@ -212,6 +212,35 @@ async fn what_was_in_the_outbox_when_the_service_died_goes_out_at_its_next_start
     let service = service(db, receiver.settings(&["call.completed"])).await;
     receiver.reaches(1).await;
     service.stop().await;
+}
+
+on_both! {
+    async fn what_was_told_long_ago_is_tidied_up_and_nothing_else(db: Db) {
+        db.persist(&usual(1, T, CALLER, "Austin")).await.unwrap();
+        let old = "'2020-01-02T10:00:00+00:00'";
+        db.execute(&format!("UPDATE outbox SET created_at = {old}, relayed_at = {old}")).await;
+        db.persist(&usual(2, T, "+15125550124", "Dallas")).await.unwrap();
+        let numbers = "WITH RECURSIVE numbers (n) AS \
+                       (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1200)";
+        db.execute(&format!(
+            "INSERT INTO deliveries (event_id, endpoint, attempt, took_ms, attempted_at) {numbers} \
+             SELECT 'msg_' || n, 'crm', 1, 1, {old} FROM numbers"
+        )).await;
+        db.execute(
+            "INSERT INTO deliveries (event_id, endpoint, attempt, took_ms, attempted_at) \
+             VALUES ('msg_new', 'crm', 1, 1, '2999-01-02T10:00:00+00:00')",
+        ).await;
+        let store = db.store.clone();
+        let service = service(db, WebhookSettings::default()).await;
+        eventually("the old goes", || async {
+            let query = DeliveryQuery { limit: 1000, ..Default::default() };
+            let (deliveries, _) = store.deliveries(&query).await.unwrap();
+            deliveries.len() == 1 && deliveries[0].event_id == "msg_new"
+        }).await;
+        let told = store.changes_after(0, 100).await.unwrap();
+        assert!(!told.is_empty() && told.iter().all(|event| event.payload.to_string().contains("Dallas")));
+        service.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
