@@ -8,6 +8,7 @@
 mod deliver;
 mod relay;
 mod settings;
+mod share;
 mod sign;
 mod target;
 
@@ -43,9 +44,12 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let deliverer = deliver::Deliverer::new(store.clone(), queue.clone(), settings.clone())?;
     let options = ConsumerOptions {
-        concurrency: 8,
+        // Room for every endpoint's share, and to put off what is beyond it.
+        concurrency: share::DELIVERIES * (settings.endpoints.len() + 1),
         // The day's limit is kept by the deliverer: it goes by age, not by number.
         max_attempts: u32::MAX,
+        // A process that is killed thrice says nothing about the events it had in hand.
+        max_deliveries: u32::MAX,
         backoff: settings.first_retry(),
         max_backoff: settings.longest_retry(),
         ..ConsumerOptions::default()

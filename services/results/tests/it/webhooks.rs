@@ -271,6 +271,39 @@ async fn an_event_of_a_call_that_was_erased_meanwhile_is_not_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_that_takes_its_time_holds_up_no_other() {
+    let receiver = Receiver::start(&[]).await;
+    // It takes connections and answers none of them.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut settings = receiver.settings(&["call.completed"]);
+    let url = format!("http://{}/hook", silent.local_addr().unwrap());
+    settings.endpoints.push(EndpointSettings {
+        name: "slow".into(),
+        url,
+        secret: SECRET.to_owned().into(),
+        events: vec!["call.failed".into()],
+    });
+    settings.timeout_seconds = 3600;
+    let service = service(Db::sqlite().await, settings).await;
+    let webhooks = outbound::queue(service.results.link().clone());
+    let told = |n: u32, endpoint: &str| {
+        let told = json!({
+            "endpoint": endpoint, "event_id": format!("msg_{n}"), "call_sid": call_sid(n),
+            "body": call_sid(n),
+        });
+        Entry::new(format!("msg_{n}"), told.to_string())
+    };
+    let slow: Vec<Entry> = (0..60).map(|n| told(n, "slow")).collect();
+    webhooks.enqueue_batch(slow).await.unwrap();
+    let (mut stuck, _) = silent.accept().await.unwrap();
+    webhooks.enqueue(told(100, "crm")).await.unwrap();
+    receiver.reaches(1).await;
+    tokio::io::AsyncWriteExt::shutdown(&mut stuck).await.unwrap();
+    drop(silent);
+    service.process.stop().cancel();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_that_leads_into_the_private_network_is_not_connected_to() {
     let inside = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     inside.set_nonblocking(true).unwrap();
