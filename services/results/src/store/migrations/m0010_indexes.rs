@@ -23,7 +23,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-const STATEMENTS: [&str; 11] = [
+const STATEMENTS: [&str; 12] = [
     "DROP INDEX recordings_with_media",
     "CREATE INDEX recordings_with_media ON recordings \
      (account_sid, COALESCE(started_at, created_at)) WHERE media_deleted_at IS NULL",
@@ -33,6 +33,8 @@ const STATEMENTS: [&str; 11] = [
     "CREATE INDEX call_logs_with_number ON call_logs \
      (account_sid, COALESCE(started_at, created_at)) \
      WHERE from_number IS NOT NULL OR to_number IS NOT NULL",
+    "CREATE INDEX call_logs_of_lead_by_age ON call_logs (lead_id, COALESCE(started_at, created_at)) \
+     WHERE extracted_service IS NOT NULL OR extracted_city IS NOT NULL",
     "CREATE INDEX leads_by_phone_e164 ON leads (phone_e164, id)",
     "CREATE INDEX leads_by_service_type ON leads (service_type, id)",
     "CREATE INDEX leads_by_service_id ON leads (service_id, id)",
