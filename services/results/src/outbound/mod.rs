@@ -11,6 +11,7 @@ mod settings;
 mod share;
 mod sign;
 mod target;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -54,8 +55,9 @@ pub async fn run(
         max_backoff: settings.longest_retry(),
         ..ConsumerOptions::default()
     };
+    let telling = waiting::tell(store.clone(), stop.clone());
     let relaying = relay::run(store, queue.clone(), settings, stop.clone());
     let delivering = queue::consume(queue, options, deliverer, stop);
-    let ((), delivered) = tokio::join!(relaying, delivering);
+    let ((), (), delivered) = tokio::join!(telling, relaying, delivering);
     Ok(delivered?)
 }

@@ -65,17 +65,28 @@ impl Retention {
 
     /// Looks every hour, until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
-        while self.settings.retention.is_on() && !stop.is_cancelled() {
-            let (done, failed) = self.every_kind(Utc::now(), &stop).await;
-            for error in failed {
-                tracing::warn!(%error, "retention goes on at its next round");
+        let last_success = metrics::gauge!("results_retention_last_success_timestamp_seconds");
+        last_success.set(0.0);
+        while !stop.is_cancelled() {
+            // Without any age there is nothing that could not go.
+            if !self.settings.retention.is_on() || self.round(&stop).await {
+                last_success.set(Utc::now().timestamp() as f64);
             }
-            done.iter().for_each(|due| self.log(due));
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
                 () = stop.cancelled() => {}
             }
         }
+    }
+
+    /// Whether everything went that had to.
+    async fn round(&self, stop: &CancellationToken) -> bool {
+        let (done, failed) = self.every_kind(Utc::now(), stop).await;
+        for error in &failed {
+            tracing::warn!(%error, "retention goes on at its next round");
+        }
+        done.iter().for_each(|due| self.log(due));
+        failed.is_empty() && !stop.is_cancelled()
     }
 
     /// Takes away what is old enough at `now`; with `dry_run` set, only says what it would be.
