@@ -2,6 +2,7 @@
 //! an age of its own, by account. Every step is written into the audit table in the transaction
 //! that does it.
 
+mod dead;
 mod due;
 mod erase;
 mod settings;
@@ -46,6 +47,8 @@ pub struct Retention {
     twilio: Option<twilio::Client>,
     settings: Arc<ResultsSettings>,
     webhooks: Option<Queue>,
+    /// Jobs and events.
+    work: Option<[Queue; 2]>,
 }
 
 impl Retention {
@@ -55,12 +58,17 @@ impl Retention {
         twilio: Option<twilio::Client>,
         settings: Arc<ResultsSettings>,
     ) -> Self {
-        Self { store, twilio, settings, webhooks: None }
+        Self { store, twilio, settings, webhooks: None, work: None }
     }
 
     /// Takes what is on its way out away as well: the queue of [`crate::outbound`].
     pub fn with_webhooks(self, webhooks: Queue) -> Self {
         Self { webhooks: Some(webhooks), ..self }
+    }
+
+    /// Takes old dead letters away as well: of the queue of jobs, and of the queue of events.
+    pub fn with_dead_letters(self, jobs: Queue, events: Queue) -> Self {
+        Self { work: Some([jobs, events]), ..self }
     }
 
     /// Looks every hour, until `stop` is cancelled.
@@ -125,7 +133,19 @@ impl Retention {
             failed.extend(outcome.err());
             done.push(Due { count, ..due });
         }
+        failed.extend(self.discard_dead(now).await.err());
         (done, failed)
+    }
+
+    async fn discard_dead(&self, now: DateTime<Utc>) -> Result<(), RetentionError> {
+        let Some([jobs, events]) = &self.work else { return Ok(()) };
+        let ages = &self.settings.retention;
+        let mut count = dead::discard(jobs, ages, dead::days_of_jobs, now).await?;
+        count += dead::discard(events, ages, dead::days_of_events, now).await?;
+        if count > 0 {
+            tracing::info!(count, "retention: dead letters");
+        }
+        Ok(())
     }
 
     async fn erase(
