@@ -2,36 +2,45 @@
 //! and words it is about. An event that the database never took has no row to be found by.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::JobSubject;
+use domain::AccountSid;
 use queue::{DeadLetter, Queue, QueueError, Selection};
+use serde::Deserialize;
 
 use super::{Ages, RetentionSettings};
 
 /// Letters read at once.
 const PAGE: usize = 100;
 
-/// Dead jobs hold who was called when.
-pub fn days_of_jobs(ages: Ages) -> Option<u32> {
-    ages.calls_days
+/// What of a job or an event tells whose it is, and what it holds.
+#[derive(Deserialize)]
+struct About {
+    account_sid: AccountSid,
+    /// The name of an event; a job has none.
+    event: Option<String>,
 }
 
-/// Dead events hold everything.
-pub fn days_of_events(ages: Ages) -> Option<u32> {
-    [ages.transcripts_days, ages.numbers_days, ages.calls_days].into_iter().flatten().min()
+/// The least age of what a letter holds. What cannot be read may hold anything, of anybody.
+fn days(body: &str, settings: &RetentionSettings) -> Option<u32> {
+    let about: Option<About> = serde_json::from_str(body).ok();
+    let account = about.as_ref().map_or("", |about| about.account_sid.as_str());
+    let Ages { transcripts_days, numbers_days, calls_days, .. } = settings.ages(account);
+    let held = match about.map(|about| about.event) {
+        None => [calls_days, transcripts_days, numbers_days],
+        Some(Some(event)) if event == "transcribed" => [calls_days, transcripts_days, None],
+        Some(Some(event)) if event == "observed" => [calls_days, numbers_days, None],
+        Some(_) => [calls_days, None, None],
+    };
+    held.into_iter().flatten().min()
 }
 
-/// Throws those away that are older than their account's age; returns how many.
+/// Throws those away that are too old; returns how many.
 pub async fn discard(
     queue: &Queue,
     settings: &RetentionSettings,
-    days: fn(Ages) -> Option<u32>,
     now: DateTime<Utc>,
 ) -> Result<u64, QueueError> {
     let is_old = |letter: &DeadLetter| {
-        // What cannot be read is nobody's in particular.
-        let subject = serde_json::from_str::<JobSubject>(&letter.body);
-        let account = subject.map_or_else(|_| String::new(), |s| s.account_sid.to_string());
-        days(settings.ages(&account)).is_some_and(|days| {
+        days(&letter.body, settings).is_some_and(|days| {
             letter.born_ms < (now - TimeDelta::days(days.into())).timestamp_millis()
         })
     };

@@ -140,8 +140,8 @@ impl Retention {
     async fn discard_dead(&self, now: DateTime<Utc>) -> Result<(), RetentionError> {
         let Some([jobs, events]) = &self.work else { return Ok(()) };
         let ages = &self.settings.retention;
-        let mut count = dead::discard(jobs, ages, dead::days_of_jobs, now).await?;
-        count += dead::discard(events, ages, dead::days_of_events, now).await?;
+        let count =
+            dead::discard(jobs, ages, now).await? + dead::discard(events, ages, now).await?;
         if count > 0 {
             tracing::info!(count, "retention: dead letters");
         }
