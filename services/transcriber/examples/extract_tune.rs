@@ -20,9 +20,13 @@ fn main() -> anyhow::Result<()> {
     let cues = std::fs::read_to_string(data.join("cues.toml"))?;
     let weights = std::fs::read_to_string(data.join("weights.toml"))?;
     let ranking = std::fs::read_to_string(data.join("ranking.toml"))?;
+    let city_ranking = std::fs::read_to_string(data.join("ranking-cities.toml"))?;
+    let said = std::fs::read_to_string(data.join("phrases/calls.tsv"))?;
     let lexicon = Lexicon::with_cues(Arc::new(catalogue), &cues)?
         .with_weights(&weights)?
-        .with_ranking(&ranking)?;
+        .with_ranking(&ranking)?
+        .with_city_ranking(&city_ranking)?
+        .with_calls(&said);
     let misses = std::env::args().any(|a| a == "--misses");
     let mut calls = Vec::new();
     for file in std::env::args().skip(1).filter(|a| !a.starts_with("--")) {

@@ -5,7 +5,7 @@ mod render;
 mod report;
 mod wilson;
 
-pub use labelled::{Labelled, LabelledError, read};
+pub use labelled::{Labelled, LabelledError, Spoken, read};
 pub use render::render;
 pub use report::{Bin, Miss, Report, Score, evaluate};
 pub use wilson::{Interval, wilson};

@@ -1,8 +1,10 @@
 //! How much each mention of a city says about where the work is.
 
+mod clues;
 mod denial;
 mod names;
 mod others;
+mod ranking;
 mod subject;
 mod turns;
 
@@ -26,6 +28,8 @@ const CLOSE: usize = 4;
 /// Cues of a clause reach this many words.
 const CLAUSE: usize = 8;
 
+pub use clues::Clues;
+pub use ranking::{ABSENCES, CIRCUMSTANCES, CityRanking};
 use subject::Subject;
 pub use turns::{hear_turns, repeats_guess};
 

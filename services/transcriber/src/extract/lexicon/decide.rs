@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use domain::Speaker;
 
 use super::{
-    Heard, city,
+    Heard,
+    city::{self, CityRanking},
     confidence::{FLOOR, calibrated, posterior},
     cue::Cue,
     ranking::{Ranking, Standings},
@@ -37,7 +38,7 @@ pub struct Choice {
 const CORRECTED: f32 = -6.0;
 /// Words between a correction and the name it brings.
 const CORRECTION: usize = 12;
-/// Only hints: worth showing to a person, not worth acting on.
+/// Only hints, or against the rules: worth showing to a person, not worth acting on.
 const HINTED: f32 = 0.75;
 
 /// What speaks for an entry.
@@ -45,6 +46,8 @@ const HINTED: f32 = 0.75;
 pub enum Basis {
     /// The mention that says it best, by its number in the scene.
     Mention(usize),
+    /// A mention that the rules do not believe, by its number.
+    Doubted(usize),
     /// What the call sounds like.
     Sound,
 }
@@ -60,14 +63,21 @@ pub struct Candidate {
     pub basis: Basis,
 }
 
+/// What values are judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct Judges<'l> {
+    /// Of the rules.
+    pub weights: &'l Weights,
+    /// Of what speaks for services.
+    pub services: &'l Ranking,
+    /// Of what speaks for cities.
+    pub cities: &'l CityRanking,
+}
+
 /// The value of a field, if the evidence is good enough for one.
-pub fn choose(
-    heard: &Heard<'_>,
-    weights: &Weights,
-    ranking: &Ranking,
-    kind: Kind,
-) -> Option<Choice> {
-    let ranked = candidates(heard, weights, ranking, kind);
+pub fn choose(heard: &Heard<'_>, judges: Judges<'_>, kind: Kind) -> Option<Choice> {
+    let weights = judges.weights;
+    let ranked = candidates(heard, judges, kind);
     let best = ranked.first()?;
     let scores: Vec<f32> = ranked.iter().map(|candidate| candidate.score).collect();
     let posterior = posterior(&scores, weights.confidence.sharpness);
@@ -77,7 +87,7 @@ pub fn choose(
             let mention = &heard.scene.mentions[number];
             heard.scene.phrase(mention).strength >= Strength::Sign
         }
-        Basis::Sound => false,
+        Basis::Doubted(_) | Basis::Sound => false,
     };
     if !firm {
         confidence = confidence.min(HINTED);
@@ -87,31 +97,38 @@ pub fn choose(
 }
 
 /// All entries that have evidence, best first.
-pub fn candidates(
-    heard: &Heard<'_>,
-    weights: &Weights,
-    ranking: &Ranking,
-    kind: Kind,
-) -> Vec<Candidate> {
-    let (stances, mut ranked) = by_rule(heard, weights, kind);
-    if kind == Kind::Service {
-        return ranking.rank(heard, &stances, &ranked);
+pub fn candidates(heard: &Heard<'_>, judges: Judges<'_>, kind: Kind) -> Vec<Candidate> {
+    let (stances, ranked) = by_rule(heard, judges.weights, kind);
+    match kind {
+        Kind::Service => judges.services.rank(heard, &stances, &ranked),
+        Kind::City | Kind::Region => judges.cities.rank(heard, &stances, &ranked),
     }
-    // A wrong number, an advertisement, a cancellation, someone who looks for a job.
-    let decide = &weights.decide;
-    let sounds = (heard.unwanted + decide.unwanted_from).max(0.0);
-    let told = if is_unwanted(&heard.scene) { decide.told } else { 0.0 };
-    let reluctance = decide.unwanted * sounds + told;
-    for candidate in &mut ranked {
-        candidate.score -= reluctance;
-    }
-    ranked
 }
 
 /// What services are ranked by, for learning the weights.
 pub fn study(heard: &Heard<'_>, weights: &Weights, ranking: &Ranking) -> (Vec<Clue>, Standings) {
     let (stances, ranked) = by_rule(heard, weights, Kind::Service);
     (clues(heard, &stances), ranking.standings(heard, &stances, &ranked))
+}
+
+/// A mention of a city: its entry, and what stands around it, by name, with how much there is of it.
+pub type CityClue = (usize, Vec<(String, f32)>);
+
+/// The same for cities.
+pub fn study_cities(
+    heard: &Heard<'_>,
+    weights: &Weights,
+    ranking: &CityRanking,
+) -> (Vec<CityClue>, Standings) {
+    let (stances, ranked) = by_rule(heard, weights, Kind::City);
+    let clues = city::Clues::new(heard, &stances);
+    let told = |(number, stance): (usize, &Stance)| {
+        let mut around = Vec::new();
+        clues.each(number, &mut |name, much| around.push((name.to_owned(), much)));
+        (stance.of(&heard.scene).entry, around)
+    };
+    let told = stances.iter().enumerate().map(told).collect();
+    (told, ranking.standings(heard, &stances, &ranked))
 }
 
 /// What the rules make of all mentions, and of the entries, best first.
@@ -151,14 +168,6 @@ pub fn reluctant(scene: &Scene<'_>) -> [u8; 3] {
         }
     }
     seen
-}
-
-/// Whether anybody says in so many words that no work is wanted.
-fn is_unwanted(scene: &Scene<'_>) -> bool {
-    scene.passages.iter().any(|passage| {
-        let agent = passage.speaker == Speaker::Agent;
-        passage.has(Cue::Wrong) || !agent && (passage.has(Cue::Idle) || passage.has(Cue::Applicant))
-    })
 }
 
 fn judge_all(scene: &Scene<'_>, weights: &Weights, kind: Kind) -> Vec<Stance> {

@@ -14,13 +14,14 @@ mod relevance;
 mod scene;
 mod service;
 mod stance;
-mod unwanted;
 mod weights;
 mod witness;
 
-/// What services are ranked by, for learning the weights.
+/// What values are ranked by, for learning the weights.
 pub mod learning {
     pub use super::{
+        city::{ABSENCES as CITY_ABSENCES, CIRCUMSTANCES as CITY_CIRCUMSTANCES},
+        decide::CityClue,
         ranking::{ABSENCES, CIRCUMSTANCES, Standing, Standings},
         relevance::{Clue, FEATURES, Source, name},
     };
@@ -33,15 +34,15 @@ use domain::{Extraction, Field, Transcript};
 pub use cue::CueError;
 
 use self::{
+    city::CityRanking,
     cue::add_cues,
-    decide::{Basis, Choice},
+    decide::{Basis, Choice, CityClue, Judges},
     evidence::{Quoted, quoted},
     part::Part,
     phrases::{Impression, Phrases},
     ranking::{Ranking, Standings},
     relevance::Clue,
     scene::{Scene, Target},
-    unwanted::Unwanted,
     weights::Weights,
 };
 use super::{
@@ -56,8 +57,8 @@ pub struct Lexicon {
     matcher: Arc<Matcher<Target>>,
     weights: Arc<Weights>,
     ranking: Arc<Ranking>,
+    cities: Arc<CityRanking>,
     phrases: Arc<Phrases>,
-    unwanted: Arc<Unwanted>,
 }
 
 /// What the rules found in a transcript.
@@ -79,17 +80,6 @@ pub struct Heard<'l> {
     scene: Scene<'l>,
     parts: Vec<Part>,
     impression: Impression<'l>,
-    /// Log-odds that nobody wants any work, from the words alone.
-    unwanted: f32,
-}
-
-impl Heard<'_> {
-    /// The words and pairs of words that were said, each after its side, to fit weights to.
-    pub fn said(&self) -> Vec<String> {
-        let mut said = Vec::new();
-        unwanted::each(&self.scene, &mut |words| said.push(words.to_owned()));
-        said
-    }
 }
 
 impl Lexicon {
@@ -133,10 +123,10 @@ impl Lexicon {
         }
         let weights = Arc::new(Weights::built_in()?);
         let ranking = Arc::new(Ranking::built_in()?);
-        let phrases = Arc::new(Phrases::count(&catalogue));
-        let unwanted = Arc::new(Unwanted::built_in());
+        let cities = Arc::new(CityRanking::built_in()?);
+        let phrases = Arc::new(Phrases::count(&catalogue, phrases::built_in_calls()));
         let matcher = Arc::new(builder.build());
-        Ok(Self { catalogue, matcher, weights, ranking, phrases, unwanted })
+        Ok(Self { catalogue, matcher, weights, ranking, cities, phrases })
     }
 
     /// The same rules with other weights (TOML as in `data/weights.toml`), while they are fitted.
@@ -147,7 +137,7 @@ impl Lexicon {
         Ok(Self { weights: Arc::new(Weights::parse(weights)?), ..self.clone() })
     }
 
-    /// The same rules with other learned weights, while those are learned.
+    /// The same rules with other learned weights for services, while those are learned.
     ///
     /// # Errors
     /// When the source is not such a file.
@@ -155,9 +145,28 @@ impl Lexicon {
         Ok(Self { ranking: Arc::new(Ranking::parse(ranking)?), ..self.clone() })
     }
 
+    /// The same rules with other learned weights for cities, while those are learned.
+    ///
+    /// # Errors
+    /// When the source is not such a file.
+    pub fn with_city_ranking(&self, ranking: &str) -> Result<Self, CueError> {
+        Ok(Self { cities: Arc::new(CityRanking::parse(ranking)?), ..self.clone() })
+    }
+
+    /// The same rules, of which the phrases were counted with other calls (lines as in
+    /// `data/phrases/calls.tsv`), while weights are learned.
+    pub fn with_calls(&self, calls: &str) -> Self {
+        Self { phrases: Arc::new(Phrases::count(&self.catalogue, calls)), ..self.clone() }
+    }
+
     /// What services are ranked by, for learning the weights.
     pub fn study(&self, heard: &Heard<'_>) -> (Vec<Clue>, Standings) {
         decide::study(heard, &self.weights, &self.ranking)
+    }
+
+    /// What cities are ranked by: for each mention its city and what stands around it, by name.
+    pub fn study_cities(&self, heard: &Heard<'_>) -> (Vec<CityClue>, Standings) {
+        decide::study_cities(heard, &self.weights, &self.cities)
     }
 
     /// Reads a transcript without judging it.
@@ -165,14 +174,13 @@ impl Lexicon {
         let scene = Scene::read(&self.catalogue, &self.matcher, transcript);
         let parts = Part::of(&scene);
         let impression = Impression::new(&self.phrases, &scene, &parts);
-        let unwanted = self.unwanted.hear(&scene);
-        Heard { scene, parts, impression, unwanted }
+        Heard { scene, parts, impression }
     }
 
     /// The entries that could fill a field, best first, each with its evidence in log-odds
     /// against no value.
     pub fn judge(&self, heard: &Heard<'_>, kind: Kind) -> Vec<(&Entry, f32)> {
-        let found = decide::candidates(heard, &self.weights, &self.ranking, kind);
+        let found = decide::candidates(heard, self.judges(), kind);
         found.iter().map(|c| (&self.catalogue.entries[c.entry], c.score)).collect()
     }
 
@@ -187,7 +195,7 @@ impl Lexicon {
         let heard = self.hear(transcript);
         let language = values.unwrap_or_else(|| evidence::language(transcript, &heard.scene));
         let pick = |kind| {
-            let choice = decide::choose(&heard, &self.weights, &self.ranking, kind)?;
+            let choice = decide::choose(&heard, self.judges(), kind)?;
             Some((self.field(&heard, transcript, &choice, language)?, choice.firm))
         };
         let (service, firm_service) = pick(Kind::Service).unzip();
@@ -211,7 +219,7 @@ impl Lexicon {
     ) -> Option<Field> {
         let scene = &heard.scene;
         let (segment, tokens) = match choice.basis {
-            Basis::Mention(number) => {
+            Basis::Mention(number) | Basis::Doubted(number) => {
                 let mention = scene.mentions.get(number)?;
                 (mention.segment, mention.tokens.clone())
             }
@@ -220,6 +228,10 @@ impl Lexicon {
         let entry = self.catalogue.entries.get(choice.entry)?;
         let place = Quoted { scene, transcript, segment, tokens };
         Some(quoted(place, &entry.id, entry.name(language), choice.confidence))
+    }
+
+    fn judges(&self) -> Judges<'_> {
+        Judges { weights: &self.weights, services: &self.ranking, cities: &self.cities }
     }
 
     /// The catalogue it was made of.

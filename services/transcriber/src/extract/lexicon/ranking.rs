@@ -1,6 +1,6 @@
 //! Which service the call is about: everything that speaks for each, put together.
 //!
-//! The weights are data: `examples/extract_learn.rs` learns them from labelled calls and writes
+//! The weights are data: `examples/extract_learn` learns them from labelled calls and writes
 //! them into `data/ranking.toml`.
 
 mod naming;
@@ -67,24 +67,39 @@ pub const ABSENCES: [&str; 11] = [
     "agent-sounds-idle-most",
 ];
 
-/// The evidence for one service.
+/// The evidence for one value.
 #[derive(Debug, Clone)]
 pub struct Standing {
     /// The entry's number in the catalogue.
     pub entry: usize,
-    /// How much there is of each of [`CIRCUMSTANCES`].
-    pub circumstances: [f32; CIRCUMSTANCES.len()],
+    /// How much there is of each circumstance that speaks for it.
+    pub circumstances: Vec<f32>,
     /// What says it best.
     pub basis: Basis,
 }
 
-/// All evidence of a call.
+/// All evidence of a call for a field.
 #[derive(Debug, Clone)]
 pub struct Standings {
-    /// For each service that anything speaks for.
-    pub services: Vec<Standing>,
-    /// For none: how much there is of each of [`ABSENCES`].
-    pub absences: [f32; ABSENCES.len()],
+    /// For each value that anything speaks for.
+    pub values: Vec<Standing>,
+    /// For none: how much there is of each circumstance that speaks for none.
+    pub absences: Vec<f32>,
+}
+
+impl Standings {
+    /// The values, best first, each with its evidence against none.
+    pub(super) fn rank(&self, circumstances: &[f32], absences: &[f32]) -> Vec<Candidate> {
+        let none = dot(&self.absences, absences);
+        let candidate = |standing: &Standing| Candidate {
+            entry: standing.entry,
+            score: dot(&standing.circumstances, circumstances) - none,
+            basis: standing.basis,
+        };
+        let mut ranked: Vec<Candidate> = self.values.iter().map(candidate).collect();
+        ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.entry.cmp(&b.entry)));
+        ranked
+    }
 }
 
 /// Learned weights.
@@ -131,16 +146,7 @@ impl Ranking {
         stances: &[Stance],
         rules: &[Candidate],
     ) -> Vec<Candidate> {
-        let Standings { services, absences } = self.standings(heard, stances, rules);
-        let none = dot(&absences, &self.absences);
-        let candidate = |standing: &Standing| Candidate {
-            entry: standing.entry,
-            score: dot(&standing.circumstances, &self.circumstances) - none,
-            basis: standing.basis,
-        };
-        let mut ranked: Vec<Candidate> = services.iter().map(candidate).collect();
-        ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.entry.cmp(&b.entry)));
-        ranked
+        self.standings(heard, stances, rules).rank(&self.circumstances, &self.absences)
     }
 
     /// All evidence. `rules` is what the rules make of the judged mentions.
@@ -151,13 +157,13 @@ impl Ranking {
         rules: &[Candidate],
     ) -> Standings {
         let scene = &heard.scene;
-        let mut absences = absences(heard);
+        let mut absences = absences(heard).to_vec();
         if rules.is_empty() {
             absences[2] = 1.0;
         }
         // The company alone asks for nothing.
         if !heard.parts.iter().any(|part| part.is_caller()) {
-            return Standings { services: Vec::new(), absences };
+            return Standings { values: Vec::new(), absences };
         }
         let mut all: BTreeMap<usize, Evidence<'_>> = BTreeMap::new();
         for clue in clues(heard, stances) {
@@ -177,9 +183,10 @@ impl Ranking {
         let services = all.into_iter().filter_map(|(entry, evidence)| {
             let mut circumstances = evidence.circumstances();
             naming.add(entry, &mut circumstances);
+            let circumstances = circumstances.to_vec();
             Some(Standing { entry, circumstances, basis: evidence.basis()? })
         });
-        Standings { services: services.collect(), absences }
+        Standings { values: services.collect(), absences }
     }
 
     fn relevance(&self, clue: &Clue) -> f32 {
@@ -191,7 +198,7 @@ impl Ranking {
     }
 }
 
-fn in_order(
+pub(super) fn in_order(
     names: &[impl AsRef<str>],
     mut weights: BTreeMap<String, f32>,
 ) -> Result<Vec<f32>, toml::de::Error> {
@@ -293,8 +300,8 @@ fn is_ruled_out(heard: &Heard<'_>, stances: &[Stance], entry: usize) -> bool {
         && windows.all(|window| told.iter().any(|(segment, _)| *segment == window.segment))
 }
 
-/// What speaks for no service, but for the rules' finding none.
-fn absences(heard: &Heard<'_>) -> [f32; ABSENCES.len()] {
+/// What speaks for no work, but for the rules' finding none.
+pub(super) fn absences(heard: &Heard<'_>) -> [f32; ABSENCES.len()] {
     let [wrong, idle, applicant] = decide::reluctant(&heard.scene);
     let again = wrong.saturating_add(idle).saturating_add(applicant).saturating_sub(1).min(3);
     let some = |seen: u8| f32::from(seen.min(1));

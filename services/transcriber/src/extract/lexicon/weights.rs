@@ -149,12 +149,6 @@ pub struct DecideWeights {
     /// Evidence a service or a city must outweigh to be given at all.
     pub no_service: f32,
     pub no_city: f32,
-    /// For each unit by which the words of the call sound more as if nobody wanted any work.
-    pub unwanted: f32,
-    /// Where it is said in so many words.
-    pub told: f32,
-    /// From how far below even odds on that counts.
-    pub unwanted_from: f32,
 }
 
 /// From evidence to a probability.

@@ -1,12 +1,16 @@
 //! What people say about each service: a small text classifier, counted at start from the example
-//! sentences in `data/phrases`.
+//! sentences and calls in `data/phrases`.
 //!
 //! It listens to the whole call; what each part of it sounds like weighs beside what the rules find
 //! (`ranking`). A service that no rule found is worth showing to a person, never worth acting on.
 
+mod count;
+mod examples;
+mod filler;
 mod model;
 mod opinion;
 mod stem;
 
+pub use examples::built_in_calls;
 pub use model::Phrases;
 pub use opinion::{Impression, Sound};
