@@ -228,6 +228,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
         (worker.runtime().clone(), http::endpoint(Arc::new(ingest)))
     });
     process.announce("ingest", url);
+    process.check("ingest").ready();
     server.run_on(places.collect(), process.stop().clone()).await;
     Ok(())
 }

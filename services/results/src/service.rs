@@ -54,6 +54,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
         process.stop().clone(),
     );
     process.announce("results", server.url()?);
+    process.check("results").ready();
     let serving = server.run(warp::service(api::routes(state)), process.stop().clone());
     let projection = Projection::new(store.clone(), settings.clone())
         .redacting(domain::Redactor::new(&config.redact)?);
@@ -61,7 +62,11 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
         consume(results, projection, settings.batch_events, health.clone(), process.stop());
     let watching = health.watch(store.clone(), LOOK, process.stop().clone());
     let retention = Retention::new(store.clone(), client, settings.clone())
-        .with_webhooks(outbound::queue(link.clone()));
+        .with_webhooks(outbound::queue(link.clone()))
+        .with_dead_letters(
+            chassis::queues::calls(link.clone()),
+            chassis::queues::results(link.clone()),
+        );
     let tidying = retention.run(process.stop().clone());
     let looking = chassis::queues::watch_redis(link, redis, LOOK, process.stop().clone());
     let lookouts = async {

@@ -78,6 +78,7 @@ pub async fn run_with(
     };
     let (check, stop) = (process.check("redis"), process.stop().clone());
     tokio::spawn(queues::watch_redis(link, check, LOOK, stop));
+    process.check("transcriber").ready();
     info!(slots = settings.slots, engines = %names, "worker loop started");
     queue::consume(calls, options(settings), worker, process.stop().clone()).await?;
     Ok(())

@@ -182,16 +182,19 @@ fn set_back(job: &CallJob, delivery: &Delivery, setback: Setback) -> Settlement 
     with_event(verdict.into(), job, delivery, kind)
 }
 
+/// Before everything else: what is read together with the outcome, and told with it, is the call's
+/// numbers as well.
 fn with_observed(
-    settlement: Settlement,
+    mut settlement: Settlement,
     job: &CallJob,
     delivery: &Delivery,
     observed: Option<CallMetadata>,
 ) -> Settlement {
-    match observed {
-        Some(metadata) => with_event(settlement, job, delivery, EventKind::Observed(metadata)),
-        None => settlement,
-    }
+    let Some(metadata) = observed else { return settlement };
+    let others = std::mem::take(&mut settlement.emit);
+    let mut settlement = with_event(settlement, job, delivery, EventKind::Observed(metadata));
+    settlement.emit.extend(others);
+    settlement
 }
 
 fn with_event(

@@ -8,6 +8,7 @@ mod tables;
 
 use std::{
     collections::HashMap,
+    ffi::OsString,
     path::{Path, PathBuf},
 };
 
@@ -55,7 +56,25 @@ pub fn load_with_given<T: DeserializeOwned>() -> Result<(T, Given), ConfigError>
         Some(named) => Some(PathBuf::from(named)),
         None => Some(PathBuf::from("callscribe.toml")).filter(|path| path.is_file()),
     };
-    merge(file.as_deref(), std::env::vars())
+    merge(file.as_deref(), readable(std::env::vars_os())?)
+}
+
+/// The variables that are ours, as text. What others keep in the environment need not be text.
+fn readable(
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Vec<(String, String)>, ConfigError> {
+    let ours = variables.into_iter().filter_map(|(name, value)| {
+        let name = name.to_string_lossy().into_owned();
+        let is_ours = name.to_ascii_uppercase().starts_with(&format!("{PREFIX}_"));
+        (is_ours && !NOT_SETTINGS.contains(&name.as_str())).then_some((name, value))
+    });
+    ours.map(|(name, value)| match value.into_string() {
+        Ok(value) => Ok((name, value)),
+        Err(_) => Err(ConfigError::Wrong(format!(
+            "wrong setting: the variable {name} is not UTF-8: write it as UTF-8 text"
+        ))),
+    })
+    .collect()
 }
 
 /// Reads the configuration from a file and from variables.
@@ -284,6 +303,19 @@ mod tests {
         let (_, given): (Sample, Given) = merge(None, variables).unwrap();
         assert!(given.has("server.port") && given.has("server"));
         assert!(!given.has("server.token"));
+    }
+
+    #[test]
+    fn a_variable_that_is_no_text_is_named_if_it_is_ours_and_none_of_our_business_if_not() {
+        use std::os::unix::ffi::OsStringExt;
+
+        let bad = || OsString::from_vec(vec![b'a', 0xff]);
+        let others = ["LESSOPEN", "CALLSCRIBE_DATA"].map(|name| (name.into(), bad()));
+        let ours = [(bad(), bad()), ("CALLSCRIBE_SERVER__PORT".into(), "1".into())];
+        let expected = [("CALLSCRIBE_SERVER__PORT".to_owned(), "1".to_owned())];
+        assert_eq!(readable(others.into_iter().chain(ours)).unwrap(), expected);
+        let error = readable([("CALLSCRIBE_SERVER__TOKEN".into(), bad())]).unwrap_err().to_string();
+        assert!(error.contains("CALLSCRIBE_SERVER__TOKEN is not UTF-8"), "{error}");
     }
 
     #[test]

@@ -41,7 +41,8 @@ pub fn load_checked<C: ProcessConfig>() -> Result<C, String> {
     Ok(config)
 }
 
-/// The `main` of a service: configuration, telemetry, ops listener, then `run` until SIGTERM.
+/// The `main` of a service: configuration, telemetry, ops listener, then `run` until SIGTERM. `run`
+/// says of the check with the service's name when it serves.
 pub fn launch<C, F, R>(service: &'static str, run: F) -> ExitCode
 where
     C: ProcessConfig,
@@ -85,7 +86,7 @@ where
     };
     let outcome = on(runtime, async {
         let process = Process::until_signalled()?;
-        ops::start(config.ops(), &process, telemetry.metrics.clone()).await?;
+        ops::start(config.ops(), &process, telemetry.metrics.clone(), &[service]).await?;
         run(config, process).await
     });
     telemetry.finish();

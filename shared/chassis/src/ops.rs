@@ -29,7 +29,8 @@ impl Default for OpsSettings {
     }
 }
 
-/// Binds the listener and answers in the background until the process stops.
+/// Binds the listener and answers in the background until the process stops. The process counts as
+/// ready once each of these services has said of the check with its name that it serves.
 ///
 /// # Errors
 /// When the port is taken.
@@ -37,7 +38,11 @@ pub async fn start(
     settings: &OpsSettings,
     process: &Process,
     metrics: PrometheusHandle,
+    services: &[&str],
 ) -> anyhow::Result<()> {
+    for service in services {
+        process.check(*service);
+    }
     let server = Server::bind(&HttpSettings::at(settings.listen)).await?;
     process.announce("ops", server.url()?);
     tokio::spawn(upkeep(metrics.clone(), process.stop().clone()));

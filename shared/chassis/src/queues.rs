@@ -24,7 +24,7 @@ const ONCE_WINDOW: Duration = Duration::from_secs(3 * 24 * 3600);
 
 /// The queue of jobs. Whatever it decides on its own becomes an event in `results`.
 pub fn calls(link: Link) -> Queue {
-    let options = QueueOptions { on_decision: Some(Arc::new(decided)) };
+    let options = QueueOptions { on_decision: Some(Arc::new(decided)), ..QueueOptions::default() };
     Queue::new(link, CALLS, options)
 }
 

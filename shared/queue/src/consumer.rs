@@ -50,7 +50,9 @@ pub struct ConsumerOptions {
     pub timeout: Duration,
     /// Counted attempts before `exhausted`. Default 8.
     pub max_attempts: u32,
-    /// Deliveries without an outcome before `poison`. Default 3.
+    /// Deliveries without an outcome before `poison`. From the second on, the entry is handled alone:
+    /// nothing else of the same consumer is begun or under way. With `u32::MAX` crashes bury nothing,
+    /// and nothing is handled alone. Default 3.
     pub max_deliveries: u32,
     /// First backoff; doubles with each attempt, full jitter. Default 2 s.
     pub backoff: Duration,
@@ -76,6 +78,11 @@ impl Default for ConsumerOptions {
 }
 
 impl ConsumerOptions {
+    /// Whether what crashed its worker is suspect, and so handled alone.
+    pub(crate) fn suspects(&self) -> bool {
+        self.max_deliveries < u32::MAX
+    }
+
     fn check(&self) -> Result<(), QueueError> {
         let wrong = |what: &str| Err(QueueError::Settings(what.to_owned()));
         if self.concurrency == 0 {

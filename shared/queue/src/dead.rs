@@ -3,7 +3,7 @@
 //! They are the entries of the stream `{P}:Q:dead`, oldest first; the milliseconds of an id tell
 //! when its entry died.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use redis::Value;
 use serde::Serialize;
@@ -95,7 +95,8 @@ impl Queue {
         Ok(self.range(id, id, 1).await?.pop())
     }
 
-    /// Puts dead letters back to work: their attempts begin anew, their birth and history stay.
+    /// Puts dead letters back to work: their attempts begin anew, their birth and history stay. One that
+    /// could not be read waits again with the fields it had, for a consumer that can read them.
     /// What [`crate::QueueOptions::on_decision`] builds goes out in the same script. Returns how
     /// many.
     ///
@@ -160,19 +161,11 @@ impl Queue {
         call.count(letters.len());
         for letter in letters {
             let delivery = letter.redriven();
-            call.text(&letter.id).text(letter.lane.name()).number(letter.born_ms);
-            let mut fields = vec![
-                ("key", letter.key.clone()),
-                ("body", letter.body.clone()),
-                ("attempt", "1".to_owned()),
-                ("redrive", delivery.redrive.to_string()),
-                ("born", letter.born_ms.to_string()),
-                ("history", history_json(&letter.history)),
-            ];
-            fields.extend(letter.traceparent.clone().map(|trace| ("traceparent", trace)));
+            call.text(&letter.id).text(letter.lane.name());
+            let fields = letter.fields_to_redrive();
             call.count(fields.len() * 2);
             for (name, value) in fields {
-                call.text(name).text(&value);
+                call.text(&name).text(&value);
             }
             let failure = Some(letter.failure.clone());
             let decision = Decision { transition: Transition::Redriven, delivery, failure };
@@ -247,6 +240,25 @@ impl DeadLetter {
             history,
             id,
         }
+    }
+
+    /// What the entry will hold when it waits again: as it was if it could not be read.
+    fn fields_to_redrive(&self) -> Vec<(String, String)> {
+        let original: Option<BTreeMap<String, String>> =
+            self.fields.as_ref().and_then(|fields| serde_json::from_str(fields).ok());
+        if let Some(original) = original.filter(|fields| !fields.is_empty()) {
+            return original.into_iter().collect();
+        }
+        let mut fields = vec![
+            ("key", self.key.clone()),
+            ("body", self.body.clone()),
+            ("attempt", "1".to_owned()),
+            ("redrive", (self.redrive + 1).to_string()),
+            ("born", self.born_ms.to_string()),
+            ("history", history_json(&self.history)),
+        ];
+        fields.extend(self.traceparent.clone().map(|trace| ("traceparent", trace)));
+        fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// The delivery that will come of it next.

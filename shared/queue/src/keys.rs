@@ -5,6 +5,7 @@
 //! | `{P}:Q` | stream, group `workers` | live lane |
 //! | `{P}:Q:bulk` | stream, group `workers` | bulk lane |
 //! | `{P}:Q:retry` | sorted set, score = due in ms | scheduled entries, each a JSON object |
+//! | `{P}:Q:retry:born` | sorted set, score = first enqueue in ms | `due:lane:id` of those that were in hand |
 //! | `{P}:Q:dead` | stream | dead letters |
 //! | `{P}:Q:born` | sorted set, score = first enqueue in ms | `lane:id` of entries that came back |
 //! | `{P}:Q:once:<key>` | string with expiry | de-duplication |

@@ -19,6 +19,19 @@ pub(crate) fn transition(queue: &str, transition: &'static str, reason: &str, co
     }
 }
 
+/// Entries that were deleted by somebody's hand while they were pending. What a worker has in hand is
+/// worked on all the same; the others are lost.
+pub(crate) fn vanished(queue: &str, ids: &[String]) {
+    transition(queue, "vanished", "payload_deleted", ids.len());
+    tracing::error!(
+        queue,
+        count = ids.len(),
+        ?ids,
+        "entries were deleted by somebody else while they were pending: those in nobody's hands are \
+         lost"
+    );
+}
+
 pub(crate) fn enqueued(queue: &str, results: &[Enqueued]) {
     let (mut added, mut scheduled, mut duplicates) = (0, 0, 0);
     for result in results {
@@ -87,8 +100,14 @@ pub(crate) fn standing(queue: &str, stats: Option<&Stats>) {
     let seconds = |age: fn(&Stats) -> Option<u64>| {
         stats.map_or(f64::NAN, |stats| age(stats).unwrap_or_default() as f64 / 1000.0)
     };
-    plain("queue_oldest_waiting_seconds", seconds(|s| s.oldest_waiting_ms));
+    let oldest_waiting = |lane: Lane, value: f64| {
+        gauge!("queue_oldest_waiting_seconds", "queue" => queue.to_owned(), "lane" => lane.name())
+            .set(value);
+    };
+    oldest_waiting(Lane::Live, seconds(|s| s.oldest_waiting_live_ms));
+    oldest_waiting(Lane::Bulk, seconds(|s| s.oldest_waiting_bulk_ms));
     plain("queue_oldest_in_flight_seconds", seconds(|s| s.oldest_in_flight_ms));
+    plain("queue_oldest_scheduled_seconds", seconds(|s| s.oldest_scheduled_ms));
     plain("queue_consumers", value(|s| s.consumers));
     plain("queue_max_deliveries", value(|s| s.max_deliveries));
     for kind in KINDS_OF_PAUSES.into_iter().chain([OTHER_PAUSES]) {

@@ -28,12 +28,21 @@ struct Inner {
 }
 
 /// How a queue behaves, the same for all its users.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct QueueOptions {
     /// Builds what a transition the queue decides on its own emits to other queues, so that no
     /// entry ends in `dead`, or leaves it, without an event that says so. When work is exhausted,
     /// this goes out beside what the handler emitted with its last failure.
     pub on_decision: Option<OnDecision>,
+    /// How long a consumer may be silent before the statistics no longer count it. Each of them says
+    /// every second that it is there. Default 30 s.
+    pub silence: Duration,
+}
+
+impl Default for QueueOptions {
+    fn default() -> Self {
+        Self { on_decision: None, silence: Duration::from_secs(30) }
+    }
 }
 
 /// Builds what a decision of the queue emits.
@@ -100,6 +109,10 @@ impl Queue {
 
     pub(crate) fn keys(&self) -> &Keys {
         &self.inner.keys
+    }
+
+    pub(crate) fn silence(&self) -> Duration {
+        self.inner.options.silence
     }
 
     /// What a decision of the queue emits. A builder that panics costs its event, not the queue.

@@ -35,7 +35,8 @@ pub struct RedisSettings {
     pub database: i64,
     /// Whether the data nodes behind the sentinels speak TLS. Default `false`.
     pub tls: bool,
-    /// PEM file of the authority that signed the server's certificate. Default: the system's.
+    /// PEM file of the authority that signed the server's certificate; refused for a master behind
+    /// sentinels, where the system's (or those in `SSL_CERT_FILE`) count. Default: the system's.
     pub ca_file: Option<PathBuf>,
     /// Prefix of all keys, used as their hash tag: `{callscribe}:calls`. Default `callscribe`.
     pub prefix: String,

@@ -8,8 +8,8 @@ use std::{path::Path, time::Duration};
 
 use deadpool_redis::{PoolError, cluster, sentinel};
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisError,
-    TlsCertificates, aio::MultiplexedConnection,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
+    ProtocolVersion, RedisError, TlsCertificates, aio::MultiplexedConnection,
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -40,6 +40,14 @@ impl Source {
             return Ok(Self::Cluster { pool, tag: format!("{{{}}}", settings.prefix), like });
         }
         if !settings.sentinels.is_empty() {
+            if settings.tls && settings.ca_file.is_some() {
+                return Err(QueueError::Settings(
+                    "ca_file: is not used for a master behind sentinels (tls = true): add the \
+                     authority to the system's certificates, or name its file in SSL_CERT_FILE, \
+                     and leave ca_file out"
+                        .to_owned(),
+                ));
+            }
             let nodes = endpoints("sentinels", &settings.sentinels, settings, Login::Own)?;
             let tls_mode = settings.tls.then_some(sentinel::TlsMode::Secure);
             let login = deadpool_redis::RedisConnectionInfo {
@@ -131,10 +139,11 @@ fn endpoint(
     {
         info = trusting(info, ca_file)?;
     }
+    // A URL may ask for RESP3, whose answers have other forms than those which are read here.
+    let mut access = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP2);
     if login == Login::Own {
-        return Ok(info);
+        return Ok(info.set_redis_settings(access));
     }
-    let mut access = info.redis_settings().clone();
     if let Some(username) = &settings.username {
         access = access.set_username(username);
     }

@@ -146,6 +146,11 @@ impl StreamEntry {
         self.field("history").and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
     }
 
+    /// Whether it came back from the scheduled ones or the dead: its birth is written, and indexed.
+    pub fn came_back(&self) -> bool {
+        self.field("born").is_some()
+    }
+
     /// What is wrong with the entry, if it cannot be worked on.
     pub fn flaw(&self) -> Option<String> {
         for name in ["key", "body"] {

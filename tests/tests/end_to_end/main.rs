@@ -5,6 +5,7 @@
 mod backfill;
 mod crash;
 mod doctor;
+mod queues;
 mod samples;
 mod separate_services;
 

@@ -106,6 +106,9 @@ fn the_dashboard_shows_what_an_operator_asks_first() {
         "Oldest waiting",
         "Oldest in flight",
         "Arrivals against completions",
+        "Paused",
+        "Longest handling",
+        "Redis keeps what it acknowledges",
     ] {
         assert!(titles.contains(&asked), "{asked}");
     }
@@ -127,12 +130,24 @@ fn panels_read_the_provisioned_data_source() {
 }
 
 #[test]
+fn somebody_is_told_when_any_of_the_services_is_gone() {
+    let queries = queries();
+    for service in ["ingest", "transcriber", "results"] {
+        let absence = format!("absent(callscribe_build_info{{service=\"{service}\"}})");
+        assert!(queries.iter().any(|query| query.promql.contains(&absence)), "{service}");
+    }
+}
+
+#[test]
 fn every_alert_says_what_happened_and_what_to_do() {
     let rules = yaml(ALERTS);
+    let explained = read("deploy/README.md");
     for alert in list(&rules["groups"]).flat_map(|group| list(&group["rules"])) {
         for text in ["summary", "action"] {
             assert!(alert["annotations"][text].is_string(), "{}: {text}", alert["alert"]);
         }
         assert!(alert["labels"]["severity"].is_string(), "{}", alert["alert"]);
+        let name = alert["alert"].as_str().unwrap();
+        assert!(explained.contains(&format!("| {name} |")), "{name} is not in deploy/README.md");
     }
 }

@@ -59,6 +59,16 @@ fn every_package_that_the_image_builds_is_in_the_workspace() {
     }
 }
 
+/// What `kubectl exec deploy/results -- callscribe …` needs; whisper.cpp is C++.
+#[test]
+fn the_image_of_results_has_the_operators_command_line() {
+    let stages = stages();
+    let (_, results) = stages.iter().find(|(name, _)| name == "results").unwrap();
+    for needed in ["/out/callscribe ", "libstdc++6"] {
+        assert!(results.iter().any(|line| line.contains(needed)), "{needed}");
+    }
+}
+
 #[test]
 fn no_image_runs_as_root() {
     let stages = stages();

@@ -1,11 +1,10 @@
 //! `callscribe queue …`: how far behind, and why; pause and resume.
 
-use std::{fmt::Write, time::Duration};
+use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
 use chassis::queues;
 use clap::{Args, Subcommand};
-use queue::{Link, RedisSettings, Stats};
-use serde_json::json;
+use queue::{Link, Queue, RedisSettings, Stats};
 
 use super::{
     Outcome, Output,
@@ -29,7 +28,7 @@ pub enum QueueVerb {
         /// Which queue: `calls`, `results` or `webhooks`.
         #[arg(long, default_value = queues::CALLS)]
         queue: String,
-        /// Whose pause to end.
+        /// Whose pause to end; `status` names them.
         #[arg(long, default_value = OPERATOR)]
         by: String,
         #[command(flatten)]
@@ -46,8 +45,8 @@ pub struct PauseArgs {
     /// Why; the others will see it.
     #[arg(long, default_value = "paused by an operator")]
     reason: String,
-    /// For how many minutes. Default: until `resume`.
-    #[arg(long)]
+    /// For how many minutes, 30 days at most. Default: until `resume`.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=43_200))]
     minutes: Option<u64>,
     #[command(flatten)]
     data: DataArg,
@@ -72,35 +71,57 @@ pub fn run(verb: &QueueVerb) -> Outcome<String> {
             Ok(chassis::on_runtime(async {
                 let queue = queue_named(&config, &args.queue).await?;
                 queue.pause(OPERATOR, wait, &args.reason).await?;
-                Ok(format!("{} is paused; `callscribe queue resume` ends it", args.queue))
+                let which = match args.queue.as_str() {
+                    queues::CALLS => String::new(),
+                    other => format!(" --queue {other}"),
+                };
+                Ok(format!("{} is paused; `callscribe queue resume{which}` ends it", args.queue))
             })?)
         }
         QueueVerb::Resume { queue, by, data } => {
             let config = data.load()?;
             Ok(chassis::on_runtime(async {
-                let was_paused = queue_named(&config, queue).await?.resume(by).await?;
-                let what = if was_paused { "goes on" } else { "was not paused" };
-                Ok(format!("{queue} {what}"))
+                resume(&queue_named(&config, queue).await?, by).await
             })?)
         }
     }
 }
 
-/// Reads both queues and renders them for a person, or as JSON.
+/// Ends a pause, and says what is left that holds the queue up.
+async fn resume(queue: &Queue, by: &str) -> anyhow::Result<String> {
+    let was_paused = queue.resume(by).await?;
+    let mut text = match (was_paused, by) {
+        (true, OPERATOR) => format!("{} goes on", queue.name()),
+        (true, _) => format!("{}: the pause by {by} is ended", queue.name()),
+        (false, _) => format!("{} was not paused by {by}", queue.name()),
+    };
+    let mut left: Vec<_> = queue.pauses().await?.into_values().collect();
+    left.sort_by(|a, b| a.by.cmp(&b.by));
+    for pause in left {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n  paused     by {}: {}", pause.by, pause.reason);
+    }
+    Ok(text)
+}
+
+/// Reads all queues and renders them for a person, or as JSON.
 ///
 /// # Errors
 /// When Redis cannot be reached.
 async fn report(redis: &RedisSettings, as_json: bool) -> anyhow::Result<String> {
     let link = Link::open(redis).await?;
-    let calls = queues::calls(link.clone()).stats().await?;
-    let results = queues::results(link).stats().await?;
+    let mut all = Vec::new();
+    for open in [queues::calls, queues::results, results::outbound::queue] {
+        let queue = open(link.clone());
+        all.push((queue.name().to_owned(), queue.stats().await?));
+    }
     if as_json {
-        let both = json!({ queues::CALLS: calls, queues::RESULTS: results });
-        return Ok(serde_json::to_string_pretty(&both)?);
+        let all: BTreeMap<_, _> = all.into_iter().collect();
+        return Ok(serde_json::to_string_pretty(&all)?);
     }
     let mut text = String::new();
-    for (name, stats) in [(queues::CALLS, calls), (queues::RESULTS, results)] {
-        describe(&mut text, name, &stats);
+    for (name, stats) in &all {
+        describe(&mut text, name, stats);
     }
     Ok(text)
 }

@@ -83,7 +83,8 @@ fn start(mut config: Config, given: &Given, data: &Path, once: bool) -> anyhow::
             Some(tokio::spawn(redis.supervise(redis_stop.clone())))
         };
         let samples = if plays_samples { Some(Samples::prepare(&mut config).await?) } else { None };
-        ops::start(&config.ops, &process, metrics).await?;
+        let services = ["ingest", "transcriber", "results"];
+        ops::start(&config.ops, &process, metrics, &services).await?;
         let served = serve(&config, &data, &process, samples, once).await;
         process.stop().cancel();
         redis_stop.cancel();

@@ -3,7 +3,7 @@
 
 use chassis::queues;
 use domain::{AccountSid, CallJob, CallSid, JobSource, RecordingSid};
-use queue::Enqueued;
+use queue::{Enqueued, Entry};
 use schemars::JsonSchema;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use serde::Serialize;
@@ -55,30 +55,13 @@ struct Given {
 
 async fn transcribe_again(api: &Api, request: &Request) -> Result<Response, Problem> {
     let sid: CallSid = request.params.parsed("sid")?.ok_or_else(unknown)?;
-    let mut enqueued = Vec::new();
-    for job in next_generation(api, &sid).await? {
-        let mut entry = queues::job_entry(&job, None).map_err(|error| {
-            tracing::error!(call_sid = %sid, %error, "a job cannot be written");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the job cannot be written")
-        })?;
-        if let CallJob::Resolve { .. } = job {
-            // A person asks for the search to be repeated: that it was done before is the reason.
-            entry.once = None;
-        }
-        if api.calls.enqueue(entry).await? != Enqueued::Duplicate {
-            tracing::info!(call_sid = %sid, "job enqueued");
-        }
-        enqueued.push(match job {
-            CallJob::Transcribe { recording_sid, generation, .. } => {
-                Given { recording_sid: Some(recording_sid.into()), generation }
-            }
-            CallJob::Resolve { .. } => Given { recording_sid: None, generation: 0 },
-        });
-    }
+    let enqueued = next_generation(api, &sid).await?;
     json_with(StatusCode::ACCEPTED, &Again { call_sid: sid.into(), enqueued })
 }
 
-async fn next_generation(api: &Api, sid: &CallSid) -> Result<Vec<CallJob>, Problem> {
+/// Enqueues the work, then raises the generations, in one transaction: the person may go, or this
+/// process end, in between. Work that was enqueued raises its generation by its own events as well.
+async fn next_generation(api: &Api, sid: &CallSid) -> Result<Vec<Given>, Problem> {
     let transaction = api.store.begin().await?;
     let of_call = call_logs::Column::CallSid.eq(sid.as_str());
     let call = call_logs::Entity::find().filter(of_call).one(&transaction).await?;
@@ -91,34 +74,55 @@ async fn next_generation(api: &Api, sid: &CallSid) -> Result<Vec<CallJob>, Probl
     if rows.is_empty() {
         transaction.rollback().await?;
         let source = JobSource::Manual;
-        return Ok(vec![CallJob::Resolve { account_sid, call_sid: sid.clone(), source }]);
+        let job = CallJob::Resolve { account_sid, call_sid: sid.clone(), source };
+        // A person asks for the search to be repeated: that it was done before is the reason.
+        api.calls.enqueue(Entry { once: None, ..entry(&job)? }).await?;
+        tracing::info!(call_sid = %sid, "job enqueued");
+        return Ok(vec![Given { recording_sid: None, generation: 0 }]);
     }
     // What is deleted cannot be fetched: the try would put "no recording" over a transcript.
-    let mut jobs = Vec::new();
+    let mut given = Vec::new();
     for row in rows.into_iter().filter(|row| row.media_deleted_at.is_none()) {
         let recording_sid: RecordingSid = stored(row.recording_sid.parse())?;
-        let generation = row.generation + 1;
+        let mut generation = u32::try_from(row.generation).unwrap_or(u32::MAX);
+        loop {
+            generation = generation.saturating_add(1);
+            let job = CallJob::Transcribe {
+                account_sid: account_sid.clone(),
+                call_sid: sid.clone(),
+                recording_sid: recording_sid.clone(),
+                generation,
+                source: JobSource::Manual,
+            };
+            // One that the queue remembers was given out before the database was restored, or by a
+            // request that ended early: the next one is nobody's.
+            if api.calls.enqueue(entry(&job)?).await? != Enqueued::Duplicate {
+                tracing::info!(call_sid = %sid, "job enqueued");
+                break;
+            }
+        }
         let raised = recordings::ActiveModel {
             id: Set(row.id),
-            generation: Set(generation),
+            generation: Set(generation.into()),
             ..Default::default()
         };
         raised.update(&transaction).await?;
-        jobs.push(CallJob::Transcribe {
-            account_sid: account_sid.clone(),
-            call_sid: sid.clone(),
-            recording_sid,
-            generation: u32::try_from(generation).unwrap_or(u32::MAX),
-            source: JobSource::Manual,
-        });
+        given.push(Given { recording_sid: Some(recording_sid.into()), generation });
     }
-    if jobs.is_empty() {
+    if given.is_empty() {
         transaction.rollback().await?;
         let gone = "every recording of the call was deleted at Twilio";
         return Err(Problem::new(StatusCode::GONE, gone));
     }
     transaction.commit().await?;
-    Ok(jobs)
+    Ok(given)
+}
+
+fn entry(job: &CallJob) -> Result<Entry, Problem> {
+    queues::job_entry(job, None).map_err(|error| {
+        tracing::error!(call_sid = %job.call_sid(), %error, "a job cannot be written");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the job cannot be written")
+    })
 }
 
 /// A SID that came out of the database.

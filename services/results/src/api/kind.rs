@@ -57,7 +57,7 @@ impl Kind {
             Self::CallCursor => value.split_once('-').is_some_and(|(time, sid)| {
                 time.len() == 16 && is_digits(time, 16) && is_sid(sid, "CA")
             }),
-            Self::RowCursor => is_digits(value, 15),
+            Self::RowCursor => is_digits(value, 19) && value.parse::<i64>().is_ok(),
             Self::StreamId => value
                 .split_once('-')
                 .is_some_and(|(ms, place)| is_digits(ms, 15) && is_digits(place, 15)),
@@ -106,7 +106,7 @@ impl Kind {
                 "^[0-9]{16}-CA[0-9a-fA-F]{32}$",
                 "1790000000000000-CA00000000000000000000000000000001",
             ),
-            Self::RowCursor => text("^[0-9]{1,15}$", "100"),
+            Self::RowCursor => text("^([0-9]{1,18}|[0-8][0-9]{18})$", "100"),
             Self::StreamId => text("^[0-9]{1,15}-[0-9]{1,15}$", "1790000000000-0"),
         }
     }
@@ -146,7 +146,7 @@ mod tests {
             ),
             (Kind::Phone, vec!["+15125550123"], vec!["12", "5125550123", "+0512", "anonymous"]),
             (Kind::CallCursor, vec![cursor.as_str()], vec!["x", "1-CA1", "-"]),
-            (Kind::RowCursor, vec!["0", "999999999999999"], vec!["-1", "1000000000000000"]),
+            (Kind::RowCursor, vec!["0", "9223372036854775807"], vec!["-1", "9223372036854775808"]),
             (Kind::StreamId, vec!["0-0"], vec!["0", "-", "1-x"]),
         ] {
             for value in right {

@@ -32,8 +32,9 @@ pub const ROUTES: &[Route] = &[Route {
     description: "Server-sent events `call.completed`, `call.failed` and `lead.updated`; the data \
                   is the body of the webhook of the same name, with its `id`. Resume with the id \
                   of the last event received, in the header that browsers send on their own or in \
-                  `after`; changes are kept for `results.webhooks.keep_days`. A comment every 15 \
-                  seconds shows that the line stands.",
+                  `after`; changes are kept for `results.webhooks.keep_days`. An id beyond the \
+                  last change is one of a database that was lost or restored: everything that is \
+                  kept is sent. A comment every 15 seconds shows that the line stands.",
     query: &[Parameter::new(
         "after",
         Kind::RowCursor,
@@ -52,9 +53,12 @@ pub const ROUTES: &[Route] = &[Route {
 async fn listen(api: &Api, request: &Request) -> Result<Response, Problem> {
     let place = streaming::take(&api.places.listeners)?;
     let resumed: Option<i64> = request.params.parsed("last-event-id")?;
+    let last = api.store.last_change().await?;
     let after = match resumed.or(request.params.parsed("after")?) {
+        // An id of a database that was lost or restored: all that happened in this one is news.
+        Some(after) if after > last => 0,
         Some(after) => after,
-        None => api.store.last_change().await?,
+        None => last,
     };
     let listener = Listener {
         store: api.store.clone(),

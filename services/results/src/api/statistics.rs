@@ -20,7 +20,7 @@ const DAYS: u64 = 30;
 pub const ROUTES: &[Route] = &[Route {
     summary: "Figures by day (UTC)",
     description: "Calls, where they stand, why they failed, how long a transcript took and what \
-                  it cost. A call counts for the day it was first heard of.",
+                  the present ones cost. A call counts for the day it was first heard of.",
     query: &[
         Parameter::new("from", Kind::Day, "First day; 29 days before `to` unless given."),
         Parameter::new("to", Kind::Day, "Last day; today unless given."),

@@ -40,7 +40,9 @@ pub(super) const COLUMNS: [&str; 16] = [
 
 const ACCOUNT: &str = "AC and 32 hexadecimal digits";
 const PHONE: &str = "a number such as +972541234567";
-const ID: &str = "a number from 1 on";
+const ID: &str = "a number from 1 to 9007199254740991";
+/// What JSON's readers tell apart; and behind the highest id a new lead needs one of its own.
+const HIGHEST_ID: i64 = (1 << 53) - 1;
 
 /// A lead as the export has it.
 struct Told {
@@ -189,7 +191,7 @@ fn read(line: &Line, plan: &ImportPlan) -> Result<Told, Problem> {
         None => line.required("phone_e164", PHONE)?,
     };
     let id: Option<i64> = line.parsed("id", ID)?;
-    if id.is_some_and(|id| id < 1) {
+    if id.is_some_and(|id| !(1..=HIGHEST_ID).contains(&id)) {
         return Err(Problem::new(line.number, "id", ID));
     }
     let created_at = line.time("created_at")?;

@@ -13,7 +13,9 @@ use reqwest::{Client, StatusCode, header::RETRY_AFTER, redirect::Policy};
 use sea_orm::{ActiveValue::NotSet, EntityTrait, IntoActiveModel};
 use secrecy::ExposeSecret;
 
-use super::{EndpointSettings, WebhookSettings, relay::Outgoing, sign, target::PublicOnly};
+use super::{
+    EndpointSettings, WebhookSettings, relay::Outgoing, share::Share, sign, target::PublicOnly,
+};
 use crate::{
     erasure,
     store::{Store, StoreError, entities::deliveries},
@@ -21,6 +23,9 @@ use crate::{
 
 /// The longest an endpoint may put us off with `Retry-After`.
 const LONGEST_PUT_OFF: Duration = Duration::from_secs(3600);
+
+/// About how long an event waits elsewhere whose endpoint is slow.
+const PUT_OFF: Duration = Duration::from_secs(10);
 
 /// How soon the database is asked again whether an event may be told.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
@@ -33,6 +38,8 @@ pub struct Deliverer {
     client: Client,
     /// Failures in a row, by endpoint.
     failures: Mutex<HashMap<String, u32>>,
+    /// The endpoints' shares, by name.
+    shares: HashMap<String, Share>,
 }
 
 /// What an endpoint answered, or why it did not.
@@ -56,7 +63,10 @@ impl Deliverer {
         } else {
             client.https_only(true).dns_resolver(Arc::new(PublicOnly))
         };
-        Ok(Self { store, queue, settings, client: client.build()?, failures: Mutex::default() })
+        let names = settings.endpoints.iter().map(|endpoint| endpoint.name.clone());
+        let shares = names.map(|name| (name, Share::new())).collect();
+        let failures = Mutex::default();
+        Ok(Self { store, queue, settings, client: client.build()?, failures, shares })
     }
 
     async fn deliver(&self, delivery: &Delivery, outgoing: &Outgoing) -> Settlement {
@@ -70,6 +80,20 @@ impl Deliverer {
             let failure = Failure::new("endpoint_left_alone", "the endpoint failed too often");
             return Verdict::Retry { after: Some(wait), failure, counts: false }.into();
         }
+        let _turn = match self.shares.get(&endpoint.name) {
+            None => None,
+            Some(share) => match share.turn().await {
+                Some(turn) => Some(turn),
+                None if self.is_too_old(delivery) => {
+                    return dead("given_up", format!("{}: slow for too long", endpoint.name));
+                }
+                None => {
+                    let failure = Failure::new("endpoint_slow", "earlier events take their time");
+                    let after = Some(PUT_OFF.mul_f64(0.5 + fastrand::f64()));
+                    return Verdict::Retry { after, failure, counts: false }.into();
+                }
+            },
+        };
         let told_of = [Some(&outgoing.event_id), outgoing.call_sid.as_ref()];
         let told_of = told_of.into_iter().flatten().map(String::as_str);
         match erasure::buried(self.store.reader(), told_of).await {

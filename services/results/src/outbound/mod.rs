@@ -8,8 +8,10 @@
 mod deliver;
 mod relay;
 mod settings;
+mod share;
 mod sign;
 mod target;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -43,15 +45,19 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let deliverer = deliver::Deliverer::new(store.clone(), queue.clone(), settings.clone())?;
     let options = ConsumerOptions {
-        concurrency: 8,
+        // Room for every endpoint's share, and to put off what is beyond it.
+        concurrency: share::DELIVERIES * (settings.endpoints.len() + 1),
         // The day's limit is kept by the deliverer: it goes by age, not by number.
         max_attempts: u32::MAX,
+        // A process that is killed thrice says nothing about the events it had in hand.
+        max_deliveries: u32::MAX,
         backoff: settings.first_retry(),
         max_backoff: settings.longest_retry(),
         ..ConsumerOptions::default()
     };
+    let telling = waiting::tell(store.clone(), stop.clone());
     let relaying = relay::run(store, queue.clone(), settings, stop.clone());
     let delivering = queue::consume(queue, options, deliverer, stop);
-    let ((), delivered) = tokio::join!(relaying, delivering);
+    let ((), (), delivered) = tokio::join!(telling, relaying, delivering);
     Ok(delivered?)
 }

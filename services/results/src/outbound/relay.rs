@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use queue::{Entry, Queue, QueueError, Selection};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,8 @@ const LOOK: Duration = Duration::from_millis(500);
 const TIDY: Duration = Duration::from_secs(3600);
 /// Events handed on in one go.
 const EVENTS: u64 = 200;
+/// Rows removed in one transaction.
+const TIDIED: u64 = 500;
 /// How long the queue remembers what was handed on: far longer than a relay can die between
 /// handing on and marking.
 const ONCE_WINDOW: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -124,15 +126,66 @@ async fn discard_dead(queue: &Queue, before_ms: i64) -> Result<(), QueueError> {
 async fn tidy(store: &Store, queue: &Queue, keep_days: u32) -> anyhow::Result<()> {
     let before = Utc::now() - TimeDelta::days(keep_days.into());
     discard_dead(queue, before.timestamp_millis()).await?;
+    let mut after = Some(0);
+    while let Some(place) = after {
+        after = tidy_outbox(store, before, place).await?;
+    }
+    after = Some(0);
+    while let Some(place) = after {
+        after = tidy_deliveries(store, before, place).await?;
+    }
+    Ok(())
+}
+
+/// Takes a page away, oldest first, without holding other writers up for longer; returns where to go
+/// on. Numbers are given out in the order of time: behind a page without anything old, nothing is.
+async fn tidy_outbox(
+    store: &Store,
+    before: DateTime<Utc>,
+    after: i64,
+) -> anyhow::Result<Option<i64>> {
+    use outbox::Column;
+    type Row = (i64, DateTime<Utc>, Option<DateTime<Utc>>);
+    let page: Vec<Row> = outbox::Entity::find()
+        .select_only()
+        .columns([Column::Seq, Column::CreatedAt, Column::RelayedAt])
+        .filter(Column::Seq.gt(after))
+        .order_by_asc(Column::Seq)
+        .limit(TIDIED)
+        .into_tuple()
+        .all(store.reader())
+        .await?;
+    let old = page.iter().filter(|(_, created_at, _)| *created_at < before);
+    let Some((last, ..)) = old.clone().next_back() else { return Ok(None) };
+    let told: Vec<i64> =
+        old.filter(|(.., relayed)| relayed.is_some()).map(|(seq, ..)| *seq).collect();
     let transaction = store.begin().await?;
-    outbox::Entity::delete_many()
-        .filter(outbox::Column::RelayedAt.is_not_null())
-        .filter(outbox::Column::CreatedAt.lt(before))
-        .exec(&transaction)
+    outbox::Entity::delete_many().filter(Column::Seq.is_in(told)).exec(&transaction).await?;
+    transaction.commit().await?;
+    Ok(Some(*last))
+}
+
+/// The same of the log of deliveries.
+async fn tidy_deliveries(
+    store: &Store,
+    before: DateTime<Utc>,
+    after: i64,
+) -> anyhow::Result<Option<i64>> {
+    use deliveries::Column;
+    let page: Vec<(i64, DateTime<Utc>)> = deliveries::Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::AttemptedAt])
+        .filter(Column::Id.gt(after))
+        .order_by_asc(Column::Id)
+        .limit(TIDIED)
+        .into_tuple()
+        .all(store.reader())
         .await?;
-    deliveries::Entity::delete_many()
-        .filter(deliveries::Column::AttemptedAt.lt(before))
-        .exec(&transaction)
-        .await?;
-    Ok(transaction.commit().await?)
+    let old = page.iter().filter(|(_, at)| *at < before).map(|(id, _)| *id);
+    let old: Vec<i64> = old.collect();
+    let Some(last) = old.last().copied() else { return Ok(None) };
+    let transaction = store.begin().await?;
+    deliveries::Entity::delete_many().filter(Column::Id.is_in(old)).exec(&transaction).await?;
+    transaction.commit().await?;
+    Ok(Some(last))
 }

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveValue::NotSet, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel,
-    PaginatorTrait, QueryFilter, QuerySelect,
+    ActiveValue::NotSet,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    sea_query::{Expr, ExprTrait, Func},
 };
 
 use super::{
@@ -93,7 +95,7 @@ pub(crate) async fn update<C: ConnectionTrait>(
 ) -> Result<(Vec<Effect>, Vec<outbox::Model>), StoreError> {
     let Assigned { mut new, mut known, left } = assigned;
     known.extend(kept_of(db, &left, &known).await?);
-    let mut said = said_by_lead(db, &known).await?;
+    let mut said = standing_calls(db, &known, settings).await?;
     let mut updated = Vec::new();
     for mut row in known {
         let calls = said.remove(&row.id).unwrap_or_default();
@@ -127,12 +129,15 @@ fn announce(
         .map(|change| change.row.call_sid.as_str());
     let call_sid =
         of_batch.or_else(|| changes.iter().find_map(|change| change.call_sid.as_deref()));
+    // A call that the lead has lost may be erased, and what tells of an erased call is not told.
+    let has_left = |sid: &str| calls.iter().any(|change| change.row.call_sid == sid);
+    let told_of = of_batch.or(call_sid.filter(|sid| !has_left(sid)));
     let effect = Effect::LeadUpdated {
         call_sid: call_sid.unwrap_or_default().to_owned(),
         lead_id: lead.id,
         fields: changes.iter().map(|change| change.field).collect(),
     };
-    (effect, event_out::of_lead(lead, call_sid, now))
+    (effect, event_out::of_lead(lead, told_of, now))
 }
 
 /// Account and number of the external party, unless the call has its lead already.
@@ -234,19 +239,38 @@ async fn kept_of<C: ConnectionTrait>(
     Ok(kept)
 }
 
-/// What the calls of leads say, by lead.
-pub(crate) async fn said_by_lead<C: ConnectionTrait>(
+/// The calls whose service and whose city stand in leads, by lead: however many calls a lead has, no
+/// more than two of them are read.
+pub(crate) async fn standing_calls<C: ConnectionTrait>(
     db: &C,
     leads: &[leads::Model],
+    settings: &ResultsSettings,
 ) -> Result<BTreeMap<i64, Vec<Said>>, StoreError> {
     use call_logs::Column;
-    if leads.is_empty() {
-        return Ok(BTreeMap::new());
+    let mut of_account = BTreeMap::<&str, Vec<i64>>::new();
+    for lead in leads {
+        of_account.entry(&lead.account_sid).or_default().push(lead.id);
     }
-    let says_something = Condition::any()
-        .add(Column::ExtractedService.is_not_null())
-        .add(Column::ExtractedCity.is_not_null());
-    let rows: Vec<Said> = call_logs::Entity::find()
+    let mut standing = BTreeSet::new();
+    for (account, leads) in of_account {
+        let threshold = settings.threshold(account);
+        let service = surest(Column::ExtractedService, Column::ServiceConfidence, threshold);
+        let city = surest(Column::ExtractedCity, Column::CityConfidence, threshold);
+        let of_leads: Vec<(Option<i64>, Option<i64>)> = leads::Entity::find()
+            .select_only()
+            .expr_as(service, "service")
+            .expr_as(city, "city")
+            .filter(leads::Column::Id.is_in(leads))
+            .into_tuple()
+            .all(db)
+            .await?;
+        standing.extend(of_leads.into_iter().flat_map(|(service, city)| [service, city]).flatten());
+    }
+    let mut by_lead = BTreeMap::<i64, Vec<Said>>::new();
+    if standing.is_empty() {
+        return Ok(by_lead);
+    }
+    let said: Vec<Said> = call_logs::Entity::find()
         .select_only()
         .columns([
             Column::LeadId,
@@ -260,18 +284,41 @@ pub(crate) async fn said_by_lead<C: ConnectionTrait>(
             Column::CityId,
             Column::CityConfidence,
         ])
-        .filter(Column::LeadId.is_in(leads.iter().map(|lead| lead.id)))
-        .filter(says_something)
+        .filter(Column::Id.is_in(standing))
         .into_model()
         .all(db)
         .await?;
-    let mut by_lead = BTreeMap::<i64, Vec<Said>>::new();
-    for said in rows {
+    for said in said {
         if let Some(lead_id) = said.lead_id {
             by_lead.entry(lead_id).or_default().push(said);
         }
     }
     Ok(by_lead)
+}
+
+/// The number of the lead's call whose value stands, in the order of [`lead::recompute`].
+fn surest(value: call_logs::Column, confidence: call_logs::Column, threshold: f64) -> Expr {
+    use call_logs::Column;
+    let of_the_lead =
+        Expr::col((call_logs::Entity, Column::LeadId)).equals((leads::Entity, leads::Column::Id));
+    // In the words of the index.
+    let says_something = Condition::any()
+        .add(Column::ExtractedService.is_not_null())
+        .add(Column::ExtractedCity.is_not_null());
+    let at = [Column::StartedAt, Column::CreatedAt].map(|at| Expr::col((call_logs::Entity, at)));
+    let call = call_logs::Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(of_the_lead)
+        .filter(says_something)
+        .filter(value.is_not_null())
+        .filter(confidence.gte(threshold))
+        .order_by_desc(Expr::from(Func::coalesce(at)))
+        .order_by_desc(confidence)
+        .order_by_desc(Column::CallSid)
+        .limit(1)
+        .into_query();
+    Expr::SubQuery(None, Box::new(call.into()))
 }
 
 /// The history's row of a change that a call brought about.

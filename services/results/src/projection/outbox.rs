@@ -24,13 +24,15 @@ pub fn of_call(call: &call_logs::Model, outcome: &str, now: DateTime<Utc>) -> Mo
     }
 }
 
-/// A lead is new or has changed. Its version tells this change from an earlier or later one.
+/// A lead is new or has changed. Its version tells this change from an earlier or later one; the times
+/// tell it from one of a database that was lost, or restored, whose ids and versions are given out anew.
 pub fn of_lead(lead: &leads::Model, call_sid: Option<&str>, now: DateTime<Utc>) -> Model {
     let event_type = "lead.updated";
-    let fact = [event_type, &lead.id.to_string(), &lead.version.to_string()];
+    let times = [lead.created_at, lead.updated_at].map(|time| time.timestamp_micros());
+    let fact = format!("{}\n{}\n{}\n{}", lead.id, lead.version, times[0], times[1]);
     Model {
         seq: 0,
-        event_id: event_id(&fact),
+        event_id: event_id(&[event_type, &fact]),
         event_type: event_type.into(),
         account_sid: lead.account_sid.clone(),
         call_sid: call_sid.map(str::to_owned),

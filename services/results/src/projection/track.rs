@@ -146,9 +146,13 @@ impl Track {
         }
     }
 
-    /// Where the work stands.
+    /// Where the work stands. That there is nothing to transcribe any more takes no result away.
     pub fn status(&self) -> Status {
-        self.latest.as_ref().map_or(Status::Observed, |stamp| Status::of_rank(stamp.rank))
+        let Some(latest) = &self.latest else { return Status::Observed };
+        match (Status::of_rank(latest.rank), &self.result) {
+            (Status::NoRecording, Some(result)) => Status::of_rank(result.rank),
+            (status, _) => status,
+        }
     }
 
     /// The trouble that no later result has overcome.

@@ -48,7 +48,11 @@ pub(super) struct Row {
 
 impl Seen {
     /// Looks up all of them.
-    pub(super) async fn of(store: &Store, listed: &[Recording]) -> Result<Self, StoreError> {
+    pub(super) async fn of<'r>(
+        store: &Store,
+        listed: impl Iterator<Item = &'r Recording>,
+    ) -> Result<Self, StoreError> {
+        let listed: Vec<&Recording> = listed.collect();
         let mut seen = Self::default();
         for listed in listed.chunks(CHUNK) {
             let sids = listed.iter().map(|recording| recording.sid.as_str());

@@ -23,6 +23,13 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(250);
 /// still remembers what it has (the `once` keys live three days). Of older work nothing but a look
 /// into the queue tells.
 const REMEMBERED_MS: i64 = 2 * 24 * 3600 * 1000;
+/// How long a recording is waited for that Twilio does not finish. A call lasts a day at most; one
+/// that is stuck would keep the mark where it is, and every comparison would list more days.
+/// Source: Twilio, "Programmable Voice: limits", maximum call duration.
+const WAITED_FOR_MS: i64 = 3 * 24 * 3600 * 1000;
+/// How long work that was lost, and is enqueued past what the queue remembers of it, is remembered in
+/// turn: another replica, or a back-fill, may be at the same recordings.
+const REMEMBERED_AGAIN: Duration = Duration::from_secs(600);
 /// How long after its end a recording is left to its callback, which comes into the live lane.
 const ON_ITS_WAY_MS: i64 = 3 * 60 * 1000;
 
@@ -61,6 +68,8 @@ enum Need {
     Nothing(fn(&mut Summary) -> &mut u64),
     /// Twilio has not finished it, or only just.
     Time,
+    /// Twilio has not finished it for so long that nobody waits for it.
+    Nobody,
     /// It is lacking, in this generation.
     Work { generation: u32, remembered: bool },
 }
@@ -96,25 +105,30 @@ impl Walk<'_> {
         let mut lacking = Vec::new();
         for (recording, need) in page.iter().zip(needs) {
             self.found.summary.listed += 1;
-            let since_ms = created_ms(recording).unwrap_or(self.floor_ms);
             match need {
                 Need::Nothing(count) => *count(&mut self.found.summary) += 1,
                 Need::Time => {
                     self.found.summary.pending += 1;
-                    self.found.hold_back(since_ms);
+                    self.hold_back(recording);
+                }
+                Need::Nobody => {
+                    self.found.summary.pending += 1;
+                    tracing::warn!(recording_sid = %recording.sid, call_sid = %recording.call_sid,
+                        status = ?recording.status, "Twilio has not finished a recording for days: it \
+                        is not waited for any more; should it be finished one day, \
+                        callscribe backfill brings it");
                 }
                 Need::Work { generation, remembered } => {
-                    let job = self.sweep.job(recording, generation);
-                    let held = self.held.as_ref().filter(|_| !remembered);
-                    if held.is_some_and(|held| held.holds(&job)) {
+                    if !remembered && self.is_held(recording, generation) {
                         self.found.summary.under_way += 1;
                     } else {
-                        lacking.push((self.sweep.entry(&job)?, since_ms));
+                        lacking.push((recording, generation));
                     }
                 }
             }
         }
-        self.enqueue(lacking).await?;
+        let remembered = self.enqueue(&lacking).await?;
+        self.look_again(remembered).await?;
         Ok(true)
     }
 
@@ -122,7 +136,7 @@ impl Walk<'_> {
     /// that: what ends in between is seen as held there, or as finished here.
     async fn needs(&mut self, page: &[Recording]) -> Result<Vec<Need>, ReconcileError> {
         loop {
-            let seen = Seen::of(&self.sweep.store, page).await?;
+            let seen = Seen::of(&self.sweep.store, page.iter()).await?;
             let now_ms = queues::now_ms();
             let mut needs: Vec<Need> =
                 page.iter().map(|listed| need(listed, &seen, self.floor_ms, now_ms)).collect();
@@ -138,24 +152,89 @@ impl Walk<'_> {
         }
     }
 
-    async fn enqueue(&mut self, lacking: Vec<(Entry, i64)>) -> Result<(), ReconcileError> {
+    /// Offers what is lacking to the queue; returns what it remembers and did not take.
+    async fn enqueue<'r>(
+        &mut self,
+        lacking: &[(&'r Recording, u32)],
+    ) -> Result<Vec<(&'r Recording, u32)>, ReconcileError> {
         if self.sweep.dry_run {
             self.found.summary.enqueued += lacking.len() as u64;
+            return Ok(Vec::new());
+        }
+        let job =
+            |(recording, generation): &(&Recording, u32)| self.sweep.job(recording, *generation);
+        let entries: Result<Vec<Entry>, _> =
+            lacking.iter().map(|lacking| self.sweep.entry(&job(lacking))).collect();
+        let (mut added, mut remembered) = (0, Vec::new());
+        let tell = |place: usize, is_new: bool| match is_new {
+            true => added += 1,
+            false => remembered.push(lacking[place]),
+        };
+        let outcome = self.sweep.offer(&entries?, tell).await;
+        self.found.summary.enqueued += added;
+        outcome.map(|()| remembered)
+    }
+
+    /// What the queue remembers is under way, or is done and its outcome is under way, or was lost
+    /// behind the queue's back: with a database that was lost, or restored from a backup. The third
+    /// is what neither the queues hold nor the database knows as finished, asked in the order in
+    /// which work goes: jobs, events, rows. An event leaves its queue after its row is durable.
+    async fn look_again(
+        &mut self,
+        remembered: Vec<(&Recording, u32)>,
+    ) -> Result<(), ReconcileError> {
+        let mut unknown = Vec::new();
+        for (recording, generation) in remembered {
+            match self.is_held(recording, generation) {
+                true => self.is_under_way(recording),
+                false => unknown.push((recording, generation)),
+            }
+        }
+        if unknown.is_empty() {
             return Ok(());
         }
-        let (entries, since): (Vec<Entry>, Vec<i64>) = lacking.into_iter().unzip();
-        let found = &mut self.found;
-        let tell = |place: usize, added: bool| {
-            if added {
-                found.summary.enqueued += 1;
-            } else {
-                found.summary.under_way += 1;
-                // Work that is remembered but has no row may be done in a database that was lost:
-                // it is looked at again until it is here.
-                found.hold_back(since[place]);
+        self.held = Some(Held::of(&self.sweep.calls).await?);
+        let seen = Seen::of(&self.sweep.store, unknown.iter().map(|(listed, _)| *listed)).await?;
+        let now_ms = queues::now_ms();
+        let (mut lost, mut entries) = (Vec::new(), Vec::new());
+        for (recording, asked) in unknown {
+            match need(recording, &seen, self.floor_ms, now_ms) {
+                // Another generation was asked for in between, after the look.
+                Need::Work { generation, .. }
+                    if generation == asked && !self.is_held(recording, asked) =>
+                {
+                    entries.push(self.sweep.entry_of_lost(&self.sweep.job(recording, asked))?);
+                    lost.push(recording);
+                }
+                Need::Nothing(count) => *count(&mut self.found.summary) += 1,
+                Need::Work { .. } | Need::Time | Need::Nobody => self.is_under_way(recording),
             }
+        }
+        let (mut added, mut elsewhere) = (0, Vec::new());
+        let tell = |place: usize, is_new: bool| match is_new {
+            true => added += 1,
+            false => elsewhere.push(lost[place]),
         };
-        self.sweep.offer(&entries, tell).await
+        let outcome = self.sweep.offer(&entries, tell).await;
+        self.found.summary.enqueued += added;
+        elsewhere.into_iter().for_each(|recording| self.is_under_way(recording));
+        outcome
+    }
+
+    /// Whether the last look through the queues met the recording's work, or an event of its call.
+    fn is_held(&self, recording: &Recording, generation: u32) -> bool {
+        let job = self.sweep.job(recording, generation);
+        self.held.as_ref().is_some_and(|held| held.holds(&job))
+    }
+
+    /// It is looked at again until its outcome is here.
+    fn is_under_way(&mut self, recording: &Recording) {
+        self.found.summary.under_way += 1;
+        self.hold_back(recording);
+    }
+
+    fn hold_back(&mut self, recording: &Recording) {
+        self.found.hold_back(created_ms(recording).unwrap_or(self.floor_ms));
     }
 }
 
@@ -178,6 +257,11 @@ impl Sweep {
 
     pub(super) fn entry(&self, job: &CallJob) -> Result<Entry, ReconcileError> {
         Ok(queues::job_entry(job, None)?.bulk())
+    }
+
+    /// An entry past what the queue remembers of the job.
+    pub(super) fn entry_of_lost(&self, job: &CallJob) -> Result<Entry, ReconcileError> {
+        Ok(self.entry(job)?.once(format!("lost:{}", job.once_key()), REMEMBERED_AGAIN))
     }
 
     /// Enqueues at the rate that is allowed, where there is room; tells of each entry, by its place,
@@ -274,6 +358,10 @@ fn need(recording: &Recording, seen: &Seen, floor_ms: i64, now_ms: i64) -> Need 
         return Need::Nothing(|summary| &mut summary.known);
     }
     let on_its_way = row.is_none() && ended_ms(recording) > Some(now_ms - ON_ITS_WAY_MS);
+    let is_stuck = created.is_some_and(|created| created < now_ms - WAITED_FOR_MS);
+    if recording.status.is_pending() && is_stuck {
+        return Need::Nobody;
+    }
     if recording.status.is_pending() || on_its_way {
         return Need::Time;
     }

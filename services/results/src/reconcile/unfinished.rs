@@ -1,9 +1,13 @@
-//! What is unfinished here, and no queue knows of: work that Redis lost after its row was written.
+//! What is unfinished here, and no queue knows of: work that Redis lost after its row was written, and
+//! outcomes that were lost with a database that was restored from a backup.
 //!
 //! Twilio's list does not help there: it is looked at a day back, and work may wait for longer.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{AccountSid, CallJob, JobSource};
+use queue::{Queue, QueueError};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{ReconcileError, held::Held, sweep::Sweep};
@@ -32,9 +36,19 @@ impl Sweep {
         if self.has_none(before).await? {
             return Ok(0);
         }
-        // Before the rows: what ends in between is seen as held here, or as finished there.
-        let held = Held::of(&self.calls).await?;
-        Ok(self.recordings(&held, before).await? + self.calls(&held, before).await?)
+        let mut look = Look::of(&self.calls, None).await?;
+        let resumed = self.all(&mut look, before).await?;
+        if look.remembered.is_empty() {
+            return Ok(resumed);
+        }
+        // What the queue remembers may have ended since the look, and its outcome come in. What is
+        // still unfinished at another look was lost with a database that was restored.
+        let mut again = Look::of(&self.calls, Some(look.remembered)).await?;
+        Ok(resumed + self.all(&mut again, before).await?)
+    }
+
+    async fn all(&self, look: &mut Look, before: DateTime<Utc>) -> Result<u64, ReconcileError> {
+        Ok(self.recordings(look, before).await? + self.calls(look, before).await?)
     }
 
     /// Whether there is nothing to look through the queues for.
@@ -48,7 +62,11 @@ impl Sweep {
         Ok(recordings_after(&self.store, &self.account, before, 0, 1).await?.is_empty())
     }
 
-    async fn recordings(&self, held: &Held, before: DateTime<Utc>) -> Result<u64, ReconcileError> {
+    async fn recordings(
+        &self,
+        look: &mut Look,
+        before: DateTime<Utc>,
+    ) -> Result<u64, ReconcileError> {
         let (mut resumed, mut after) = (0, 0);
         loop {
             let rows = recordings_after(&self.store, &self.account, before, after, PAGE).await?;
@@ -63,12 +81,12 @@ impl Sweep {
                     source: JobSource::Reconcile,
                 })
             });
-            resumed += self.resume(held, jobs).await?;
+            resumed += self.resume(look, jobs).await?;
         }
     }
 
     /// Calls whose recordings were still being looked up.
-    async fn calls(&self, held: &Held, before: DateTime<Utc>) -> Result<u64, ReconcileError> {
+    async fn calls(&self, look: &mut Look, before: DateTime<Utc>) -> Result<u64, ReconcileError> {
         let mut resumed = 0;
         for status in CALL {
             let mut after = None;
@@ -86,7 +104,7 @@ impl Sweep {
                         source: JobSource::Reconcile,
                     })
                 });
-                resumed += self.resume(held, jobs).await?;
+                resumed += self.resume(look, jobs).await?;
             }
         }
         Ok(resumed)
@@ -94,16 +112,45 @@ impl Sweep {
 
     async fn resume(
         &self,
-        held: &Held,
+        look: &mut Look,
         jobs: impl Iterator<Item = CallJob>,
     ) -> Result<u64, ReconcileError> {
-        let mut lacking = Vec::new();
-        for job in jobs.filter(|job| !held.holds(job)) {
-            lacking.push(self.entry(&job)?);
+        let (mut keys, mut lacking) = (Vec::new(), Vec::new());
+        for job in jobs.filter(|job| look.lacks(job)) {
+            lacking.push(match look.only {
+                None => self.entry(&job)?,
+                Some(_) => self.entry_of_lost(&job)?,
+            });
+            keys.push(job.once_key());
         }
         let mut resumed = 0;
-        self.offer(&lacking, |_, added| resumed += u64::from(added)).await?;
+        let tell = |place: usize, is_new: bool| match is_new {
+            true => resumed += 1,
+            false => drop(look.remembered.insert(std::mem::take(&mut keys[place]))),
+        };
+        self.offer(&lacking, tell).await?;
         Ok(resumed)
+    }
+}
+
+/// One look at all that is unfinished. The queues are looked through before the rows are read: what
+/// ends in between is seen as held there, or as finished here.
+struct Look {
+    held: Held,
+    /// The jobs that are meant; `None` is all.
+    only: Option<HashSet<String>>,
+    /// What no queue holds and the queue remembers, by its key.
+    remembered: HashSet<String>,
+}
+
+impl Look {
+    async fn of(calls: &Queue, only: Option<HashSet<String>>) -> Result<Self, QueueError> {
+        Ok(Self { held: Held::of(calls).await?, only, remembered: HashSet::new() })
+    }
+
+    fn lacks(&self, job: &CallJob) -> bool {
+        let is_meant = self.only.as_ref().is_none_or(|only| only.contains(&job.once_key()));
+        is_meant && !self.held.holds(job)
     }
 }
 

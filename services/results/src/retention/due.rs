@@ -4,7 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait,
+    QueryTrait, Select,
+    sea_query::{Expr, ExprTrait, Func, IntoColumnRef},
 };
 use serde::Serialize;
 
@@ -119,7 +120,7 @@ pub async fn recordings(
         .select_only()
         .column(recordings::Column::RecordingSid)
         .filter(old_recordings(due))
-        .order_by_asc(recordings::Column::CreatedAt)
+        .order_by_asc(recorded_at())
         .order_by_asc(recordings::Column::Id)
         .offset(skipped)
         .limit(limit)
@@ -131,19 +132,46 @@ pub async fn recordings(
 fn old_recordings(due: &Due) -> Condition {
     Condition::all()
         .add(recordings::Column::AccountSid.eq(&due.account_sid))
-        .add(recordings::Column::CreatedAt.lt(due.before))
+        .add(recorded_at().lt(due.before))
         .add(recordings::Column::MediaDeletedAt.is_null())
         // Without the media, work that waits, however long, could never be done.
         .add(recordings::Column::Status.is_in(named(Status::is_terminal)))
 }
 
+/// Ages count from the recording's start; where that is not known, from when it was first heard of.
+fn recorded_at() -> Expr {
+    use recordings::Column::{CreatedAt, StartedAt};
+    coalesce((recordings::Entity, StartedAt), (recordings::Entity, CreatedAt))
+}
+
+/// The same of a call.
+fn called_at() -> Expr {
+    use call_logs::Column::{CreatedAt, StartedAt};
+    coalesce((call_logs::Entity, StartedAt), (call_logs::Entity, CreatedAt))
+}
+
+/// As the indexes have it.
+fn coalesce(first: impl IntoColumnRef, second: impl IntoColumnRef) -> Expr {
+    Func::coalesce([Expr::col(first), Expr::col(second)]).into()
+}
+
+/// The calls that go, oldest first.
+pub fn calls_due(due: &Due, settings: &RetentionSettings) -> Select<call_logs::Entity> {
+    let mut which = old_calls(due);
+    let ages = settings.ages(&due.account_sid);
+    if due.kind == Kind::Calls && ages.recordings_days.is_some() {
+        which = which.add(without_media());
+    }
+    call_logs::Entity::find().filter(which).order_by_asc(called_at())
+}
+
 /// Calls that are old enough and still have what is to go. Calls with work under way are left until
 /// it is done.
-pub fn old_calls(due: &Due) -> Condition {
+fn old_calls(due: &Due) -> Condition {
     use call_logs::Column;
     let old = Condition::all()
         .add(Column::AccountSid.eq(&due.account_sid))
-        .add(Column::CreatedAt.lt(due.before))
+        .add(called_at().lt(due.before))
         .add(Column::Status.is_in(named(|status| !status.is_under_way())));
     match due.kind {
         Kind::Transcripts => old.add(Column::FinalTranscript.is_not_null()),
@@ -157,13 +185,17 @@ pub fn old_calls(due: &Due) -> Condition {
 }
 
 /// Calls none of whose recordings is still to be deleted at Twilio: their rows say where it is.
-pub fn without_media() -> Condition {
+fn without_media() -> Condition {
+    // Asked of each call that is met: Postgres goes through all recordings for `NOT IN`.
+    let of_the_call = Expr::col((recordings::Entity, recordings::Column::CallSid))
+        .equals((call_logs::Entity, call_logs::Column::CallSid));
     let still_there = recordings::Entity::find()
         .select_only()
-        .column(recordings::Column::CallSid)
+        .column(recordings::Column::Id)
+        .filter(of_the_call)
         .filter(recordings::Column::MediaDeletedAt.is_null())
         .filter(recordings::Column::Status.ne(Status::NoRecording.as_str()));
-    Condition::all().add(call_logs::Column::CallSid.not_in_subquery(still_there.into_query()))
+    Condition::all().not().add(Expr::exists(still_there.into_query()))
 }
 
 fn named(which: impl Fn(Status) -> bool) -> Vec<&'static str> {

@@ -1,24 +1,24 @@
 //! Taking away, a few calls in a transaction.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use queue::{Kept, Queue, QueueError};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
     QuerySelect,
     sea_query::Expr,
 };
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    RetentionError, STEP,
-    due::{Due, Kind, old_calls, without_media},
+    STEP,
+    due::{Due, Kind, calls_due},
 };
 use crate::{
     erasure,
-    outbound::Outgoing,
     projection::{Change, call, leads_of_batch, recording, write},
     settings::ResultsSettings,
     store::{
@@ -29,34 +29,27 @@ use crate::{
 
 type Call = Change<call_logs::Model>;
 
-/// Takes the next calls' share away; returns how many calls.
+/// What of an [`Outgoing`](crate::outbound) tells whose it is.
+#[derive(Deserialize)]
+struct About {
+    call_sid: Option<String>,
+}
+
+/// Takes the next calls' share away; returns whose.
 pub async fn step(
     store: &Store,
-    webhooks: Option<&Queue>,
     due: &Due,
     settings: &ResultsSettings,
     now: DateTime<Utc>,
-) -> Result<u64, RetentionError> {
-    let mut which = old_calls(due);
-    let ages = settings.retention.ages(&due.account_sid);
-    if due.kind == Kind::Calls && ages.recordings_days.is_some() {
-        which = which.add(without_media());
-    }
+) -> Result<Vec<String>, StoreError> {
     let db = store.begin().await?;
-    let calls = call_logs::Entity::find()
-        .filter(which)
-        .order_by_asc(call_logs::Column::CreatedAt)
-        .limit(STEP)
-        .all(&db)
-        .await
-        .map_err(StoreError::from)?;
+    let calls = calls_due(due, &settings.retention).limit(STEP).all(&db).await?;
     if calls.is_empty() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
     let sids: Vec<String> = calls.iter().map(|call| call.call_sid.clone()).collect();
     let of_calls = recordings::Column::CallSid.is_in(&sids);
-    let recordings = recordings::Entity::find().filter(of_calls).all(&db).await;
-    let recordings = recordings.map_err(StoreError::from)?;
+    let recordings = recordings::Entity::find().filter(of_calls).all(&db).await?;
     let mut calls: Vec<Call> = calls.into_iter().map(Change::of).collect();
     match due.kind {
         Kind::Calls => erase_calls(&db, &mut calls, &recordings).await?,
@@ -72,20 +65,33 @@ pub async fn step(
     let (_, events) = leads_of_batch::update(&db, assigned, &calls, settings, now).await?;
     write::events_out(&db, events).await?;
     audited(&db, due, sids.len(), now).await?;
-    if let Some(webhooks) = webhooks {
-        // Before the commit: what cannot be erased now is found again by the row at the next round.
-        erase_copies(webhooks, &sids).await?;
-    }
-    db.commit().await.map_err(StoreError::from)?;
-    Ok(sids.len() as u64)
+    db.commit().await?;
+    Ok(sids)
+}
+
+/// The calls whose share is to go.
+pub async fn calls_of(
+    store: &Store,
+    due: &Due,
+    settings: &ResultsSettings,
+) -> Result<HashSet<String>, StoreError> {
+    let sids: Vec<String> = calls_due(due, &settings.retention)
+        .select_only()
+        .column(call_logs::Column::CallSid)
+        .into_tuple()
+        .all(store.reader())
+        .await?;
+    Ok(sids.into_iter().collect())
 }
 
 /// Events that were handed on hold the same words and numbers, waiting or dead.
-async fn erase_copies(webhooks: &Queue, calls: &[String]) -> Result<(), QueueError> {
-    let calls: BTreeSet<&str> = calls.iter().map(String::as_str).collect();
+pub async fn erase_copies(webhooks: &Queue, calls: &HashSet<String>) -> Result<(), QueueError> {
+    if calls.is_empty() {
+        return Ok(());
+    }
     let tells_of_them = |kept: &Kept| {
-        let told = serde_json::from_str::<Outgoing>(&kept.body).ok();
-        told.and_then(|told| told.call_sid).is_some_and(|sid| calls.contains(sid.as_str()))
+        let told = serde_json::from_str::<About>(&kept.body).ok();
+        told.and_then(|told| told.call_sid).is_some_and(|sid| calls.contains(&sid))
     };
     webhooks.erase(tells_of_them).await?;
     Ok(())

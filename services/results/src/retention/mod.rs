@@ -2,11 +2,12 @@
 //! an age of its own, by account. Every step is written into the audit table in the transaction
 //! that does it.
 
+mod dead;
 mod due;
 mod erase;
 mod settings;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use domain::{AccountSid, RecordingSid};
@@ -46,6 +47,8 @@ pub struct Retention {
     twilio: Option<twilio::Client>,
     settings: Arc<ResultsSettings>,
     webhooks: Option<Queue>,
+    /// Jobs and events.
+    work: Option<[Queue; 2]>,
 }
 
 impl Retention {
@@ -55,7 +58,7 @@ impl Retention {
         twilio: Option<twilio::Client>,
         settings: Arc<ResultsSettings>,
     ) -> Self {
-        Self { store, twilio, settings, webhooks: None }
+        Self { store, twilio, settings, webhooks: None, work: None }
     }
 
     /// Takes what is on its way out away as well: the queue of [`crate::outbound`].
@@ -63,14 +66,20 @@ impl Retention {
         Self { webhooks: Some(webhooks), ..self }
     }
 
+    /// Takes old dead letters away as well: of the queue of jobs, and of the queue of events.
+    pub fn with_dead_letters(self, jobs: Queue, events: Queue) -> Self {
+        Self { work: Some([jobs, events]), ..self }
+    }
+
     /// Looks every hour, until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
-        while self.settings.retention.is_on() && !stop.is_cancelled() {
-            let mut done = Vec::new();
-            if let Err(error) = self.sweep_into(&mut done, Utc::now(), &stop).await {
-                tracing::warn!(%error, "retention goes on at its next round");
+        let last_success = metrics::gauge!("results_retention_last_success_timestamp_seconds");
+        last_success.set(0.0);
+        while !stop.is_cancelled() {
+            // Without any age there is nothing that could not go.
+            if !self.settings.retention.is_on() || self.round(&stop).await {
+                last_success.set(Utc::now().timestamp() as f64);
             }
-            done.iter().for_each(|due| self.log(due));
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
                 () = stop.cancelled() => {}
@@ -78,50 +87,65 @@ impl Retention {
         }
     }
 
+    /// Whether everything went that had to.
+    async fn round(&self, stop: &CancellationToken) -> bool {
+        let (done, failed) = self.every_kind(Utc::now(), stop).await;
+        for error in &failed {
+            tracing::warn!(%error, "retention goes on at its next round");
+        }
+        done.iter().for_each(|due| self.log(due));
+        failed.is_empty() && !stop.is_cancelled()
+    }
+
     /// Takes away what is old enough at `now`; with `dry_run` set, only says what it would be.
     ///
     /// # Errors
-    /// When the database, Redis or Twilio is away.
+    /// When the database, Redis or Twilio is away: the first of them, after everything was tried.
     pub async fn sweep(
         &self,
         now: DateTime<Utc>,
         stop: &CancellationToken,
     ) -> Result<Vec<Due>, RetentionError> {
-        let mut done = Vec::new();
-        self.sweep_into(&mut done, now, stop).await?;
-        Ok(done)
+        let (done, failed) = self.every_kind(now, stop).await;
+        failed.into_iter().next().map_or(Ok(done), Err)
     }
 
-    /// Twilio being away, or refusing one account, keeps nothing from going here: its error comes
-    /// last.
-    async fn sweep_into(
+    /// One kind that fails, or one account that Twilio refuses, keeps nothing else from going.
+    async fn every_kind(
         &self,
-        done: &mut Vec<Due>,
         now: DateTime<Utc>,
         stop: &CancellationToken,
-    ) -> Result<(), RetentionError> {
-        let due = due::find(&self.store, &self.settings.retention, now).await?;
+    ) -> (Vec<Due>, Vec<RetentionError>) {
+        let found = match due::find(&self.store, &self.settings.retention, now).await {
+            Ok(found) => found,
+            Err(error) => return (Vec::new(), vec![error.into()]),
+        };
         if self.settings.retention.dry_run {
-            done.extend(due);
-            return Ok(());
+            return (found, Vec::new());
         }
-        let mut refused = None;
-        for due in due {
-            let count = match due.kind {
-                Kind::Recordings => {
-                    let mut count = 0;
-                    let outcome = self.delete_recordings(&due, now, stop, &mut count).await;
-                    match outcome {
-                        Err(error @ RetentionError::Twilio(_)) => refused = Some(error),
-                        other => other?,
-                    }
-                    count
-                }
-                _ => self.erase(&due, now, stop).await?,
+        let (mut done, mut failed) = (Vec::new(), Vec::new());
+        for due in found {
+            let mut count = 0;
+            let outcome = match due.kind {
+                Kind::Recordings => self.delete_recordings(&due, now, stop, &mut count).await,
+                _ => self.erase(&due, now, stop, &mut count).await,
             };
+            failed.extend(outcome.err());
             done.push(Due { count, ..due });
         }
-        refused.map_or(Ok(()), Err)
+        failed.extend(self.discard_dead(now).await.err());
+        (done, failed)
+    }
+
+    async fn discard_dead(&self, now: DateTime<Utc>) -> Result<(), RetentionError> {
+        let Some([jobs, events]) = &self.work else { return Ok(()) };
+        let ages = &self.settings.retention;
+        let count =
+            dead::discard(jobs, ages, now).await? + dead::discard(events, ages, now).await?;
+        if count > 0 {
+            tracing::info!(count, "retention: dead letters");
+        }
+        Ok(())
     }
 
     async fn erase(
@@ -129,16 +153,30 @@ impl Retention {
         due: &Due,
         now: DateTime<Utc>,
         stop: &CancellationToken,
-    ) -> Result<u64, RetentionError> {
-        let mut count = 0;
-        while !stop.is_cancelled() {
-            let webhooks = self.webhooks.as_ref();
-            match erase::step(&self.store, webhooks, due, &self.settings, now).await? {
-                0 => break,
-                step => count += step,
-            }
+        count: &mut u64,
+    ) -> Result<(), RetentionError> {
+        // Before the rows: what cannot be erased now is found again by its row at the next round.
+        if let Some(webhooks) = &self.webhooks {
+            let calls = erase::calls_of(&self.store, due, &self.settings).await?;
+            erase::erase_copies(webhooks, &calls).await?;
         }
-        Ok(count)
+        let mut gone = HashSet::new();
+        let outcome = loop {
+            if stop.is_cancelled() {
+                break Ok(());
+            }
+            match erase::step(&self.store, due, &self.settings, now).await {
+                Ok(step) if step.is_empty() => break Ok(()),
+                Ok(step) => gone.extend(step),
+                Err(error) => break Err(error),
+            }
+        };
+        *count = gone.len() as u64;
+        // Once more: of what the relay handed on in between.
+        if let Some(webhooks) = &self.webhooks {
+            erase::erase_copies(webhooks, &gone).await?;
+        }
+        Ok(outcome?)
     }
 
     /// Oldest first. One that Twilio refuses for itself is stepped over, and tried again at the next

@@ -165,7 +165,8 @@ impl Store {
         let mut row = before.clone();
         edit.apply(&mut row);
         let mut history = changes_by(&before, &row, edit.by(), now);
-        let said = leads_of_batch::said_by_lead(&transaction, std::slice::from_ref(&row)).await?;
+        let leads = std::slice::from_ref(&row);
+        let said = leads_of_batch::standing_calls(&transaction, leads, settings).await?;
         let said = said.get(&id).map(Vec::as_slice).unwrap_or_default();
         let threshold = settings.threshold(&before.account_sid);
         let (_, changes) = lead::recompute(&mut row, said, threshold);

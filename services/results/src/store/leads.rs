@@ -1,8 +1,8 @@
 //! Reading leads.
 
-use sea_orm::{
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::ExprTrait,
-};
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{
     Store, StoreError,
@@ -39,23 +39,27 @@ impl Store {
         query: &LeadQuery,
     ) -> Result<(Vec<leads::Model>, Option<i64>), StoreError> {
         let limit = query.limit.clamp(1, 1000);
-        let mut find = leads::Entity::find();
+        let mut of_all = Condition::all();
         if let Some(account_sid) = &query.account_sid {
-            find = find.filter(Column::AccountSid.eq(account_sid));
+            of_all = of_all.add(Column::AccountSid.eq(account_sid));
         }
         if let Some(phone) = &query.phone {
-            find = find.filter(Column::PhoneE164.eq(phone));
-        }
-        if let Some(service) = &query.service {
-            find = find.filter(Column::ServiceType.eq(service).or(Column::ServiceId.eq(service)));
-        }
-        if let Some(city) = &query.city {
-            find = find.filter(Column::City.eq(city).or(Column::CityId.eq(city)));
+            of_all = of_all.add(Column::PhoneE164.eq(phone));
         }
         if let Some(id) = query.before_id {
-            find = find.filter(Column::Id.lt(id));
+            of_all = of_all.add(Column::Id.lt(id));
         }
-        let mut rows = find.order_by_desc(Column::Id).limit(limit + 1).all(&self.reader).await?;
+        let mut rows = BTreeMap::new();
+        for reading in readings(query) {
+            let found = leads::Entity::find()
+                .filter(of_all.clone().add(reading))
+                .order_by_desc(Column::Id)
+                .limit(limit + 1)
+                .all(&self.reader)
+                .await?;
+            rows.extend(found.into_iter().map(|lead| (Reverse(lead.id), lead)));
+        }
+        let mut rows: Vec<_> = rows.into_values().collect();
         let more = rows.len() as u64 > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let next = rows.last().filter(|_| more).map(|last| last.id);
@@ -92,4 +96,18 @@ impl Store {
         let next = rows.last().filter(|_| more).map(|last| last.id);
         Ok((rows, next))
     }
+}
+
+/// A service and a city may each stand in either of two columns: each way to read the query is asked
+/// for on its own, by one index in the order of the list.
+fn readings(query: &LeadQuery) -> Vec<Condition> {
+    let in_either = |value: &Option<String>, columns: [Column; 2]| match value {
+        Some(value) => columns.map(|column| Condition::all().add(column.eq(value))).to_vec(),
+        None => vec![Condition::all()],
+    };
+    let services = in_either(&query.service, [Column::ServiceType, Column::ServiceId]);
+    let cities = in_either(&query.city, [Column::City, Column::CityId]);
+    let with_city =
+        |service: &Condition| cities.iter().map(|city| service.clone().add(city.clone())).collect();
+    services.iter().flat_map(|service| -> Vec<Condition> { with_city(service) }).collect()
 }

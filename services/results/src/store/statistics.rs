@@ -22,7 +22,8 @@ pub struct Day {
     pub failed_by_cause: BTreeMap<String, i64>,
     /// From the first enqueue to the transcript.
     pub time_to_transcript_ms: Percentiles,
-    /// What the engines charged, in micro-dollars.
+    /// What the engines charged for the outcomes that stand, in micro-dollars: what was transcribed
+    /// again counts once, as it was charged last.
     pub cost_microusd: i64,
 }
 

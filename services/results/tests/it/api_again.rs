@@ -1,6 +1,7 @@
 //! Transcribing a call again through the API.
 
-use domain::{AttemptOrder, CallJob, EventKind};
+use chassis::queues;
+use domain::{AttemptOrder, CallJob, EventKind, JobSource};
 use queue::{BatchHandler, ConsumerOptions, Delivery, Settlement};
 use reqwest::Method;
 use sea_orm::ConnectionTrait as _;
@@ -9,7 +10,10 @@ use tokio::sync::mpsc;
 
 use crate::support::{
     Db,
-    events::{call_sid, of_call, of_recording, recording_sid, transcribed, usual},
+    events::{
+        account, call_sid, no_recording, of_call, of_recording, queued, recording_sid, transcribed,
+        usual,
+    },
     on_both,
     service::{Service, problem},
 };
@@ -84,6 +88,55 @@ on_both! {
         let call = service.json(&format!("/v1/calls/{}", call_sid(1))).await;
         assert_eq!(call["recordings"][0]["generation"], 0);
         service.stop().await;
+    }
+}
+
+on_both! {
+    async fn a_generation_is_given_out_with_its_work_or_not_at_all(db: Db) {
+        db.persist(&usual(1, T, CALLER, "Austin")).await.unwrap();
+        let service = Service::start(db).await;
+        let path = format!("/v1/calls/{}/transcribe-again", call_sid(1));
+        let generation = async || {
+            let call = service.json(&format!("/v1/calls/{}", call_sid(1))).await;
+            call["recordings"][0]["generation"].clone()
+        };
+        let limit = async |bytes: &str| {
+            let mut limit = redis::cmd("CONFIG");
+            limit.arg(&["SET", "maxmemory", bytes]);
+            let _: () = service.calls.link().query(&limit).await.unwrap();
+        };
+        limit("1").await;
+        let response = service.request(Method::POST, &path).send().await.unwrap();
+        assert!(response.status().is_server_error(), "{}", response.status());
+        assert_eq!(generation().await, 0);
+        limit("0").await;
+        // The queue remembers one that this database does not know: it was restored.
+        let job = CallJob::Transcribe {
+            account_sid: account().parse().unwrap(),
+            call_sid: call_sid(1).parse().unwrap(),
+            recording_sid: recording_sid(1).parse().unwrap(),
+            generation: 1,
+            source: JobSource::Manual,
+        };
+        let remembered = queues::job_entry(&job, None).unwrap();
+        service.calls.enqueue(queue::Entry { emit: vec![], ..remembered }).await.unwrap();
+        let response = service.request(Method::POST, &path).send().await.unwrap();
+        assert_eq!((response.status().as_u16(), generation().await), (202, json!(2)));
+        service.stop().await;
+    }
+}
+
+on_both! {
+    async fn media_that_is_gone_at_twilio_takes_no_transcript_away(db: Db) {
+        db.persist(&usual(1, T, CALLER, "Austin")).await.unwrap();
+        db.persist(&[of_recording(1, 1, (1, 0, 0), T + 50, queued())]).await.unwrap();
+        assert_eq!(db.rows().await.calls[0].status, "queued");
+        db.persist(&[of_recording(1, 1, (1, 0, 1), T + 60, no_recording())]).await.unwrap();
+        let rows = db.rows().await;
+        let (call, recording) = (&rows.calls[0], &rows.recordings[0]);
+        assert_eq!((&call.status[..], &recording.status[..]), ("completed", "completed"));
+        assert_eq!((recording.generation, recording.last_error_code.as_deref()), (1, Some("deleted")));
+        assert!(call.final_transcript.is_some());
     }
 }
 

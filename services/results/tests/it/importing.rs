@@ -167,6 +167,12 @@ on_both! {
         assert!(problems[0].to_string().starts_with("line 1: id: allowed is one that is free"));
         let (_, problems) = take(&db, Format::JsonLines, &lead(5, CALLER, None)).await;
         assert!(problems[0].to_string().starts_with("line 1: id: allowed is 17"), "{problems:?}");
+        // Behind the highest number there is no room for a lead.
+        let highest = lead((1 << 53) - 1, "+15125550777", None);
+        let beyond = lead(1 << 53, "+15125550778", None);
+        let (imported, problems) = take(&db, Format::JsonLines, &format!("{highest}\n{beyond}")).await;
+        assert_eq!((imported.imported, problems.len(), problems[0].line), (1, 1, 2));
+        db.persist(&usual(31, T, "+15125550779", "Austin")).await.unwrap();
     }
 }
 

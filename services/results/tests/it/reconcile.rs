@@ -98,6 +98,14 @@ impl World {
         self.calls = queues::calls(Link::open(&self.redis.settings()).await.unwrap());
     }
 
+    /// Ends all work, with its outcomes persisted into a database that is lost then.
+    async fn lose_database(&mut self) {
+        for queue in [&self.calls, &queues::results(self.calls.link().clone())] {
+            queue.erase(|_| true).await.unwrap();
+        }
+        self.db = Db::sqlite().await;
+    }
+
     /// The jobs that wait, as the queue's entries have them.
     async fn jobs(&self) -> Vec<CallJob> {
         let mut jobs = Vec::new();
@@ -169,6 +177,19 @@ on_both! {
     }
 }
 
+#[tokio::test]
+async fn a_recording_that_twilio_never_finishes_is_not_waited_for_beyond_days() {
+    let world = World::new(Db::sqlite().await).await;
+    let made_ms = queues::now_ms() - 4 * DAY_MS;
+    world.add_at(1, made_ms, RecordingStatus::Paused);
+    let settings = ReconcileSettings { first_hours: 24 * 7, ..Default::default() };
+    let reconciler = world.with(world.twilio.settings(), settings, CancellationToken::new());
+    let before_ms = queues::now_ms();
+    let expected = Summary { listed: 1, pending: 1, ..Default::default() };
+    assert_eq!(pass(&reconciler).await, expected);
+    assert!(mark_ms(&world.db.store).await >= before_ms);
+}
+
 on_both! {
     async fn one_replica_at_a_time(db: Db) {
         let world = World::new(db).await;
@@ -220,6 +241,63 @@ async fn work_that_redis_has_lost_is_enqueued_again() {
     reconcile_marks::Entity::delete_by_id(scope).exec(&transaction).await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(pass(&world.reconciler()).await.enqueued, 1);
+}
+
+#[tokio::test]
+async fn a_lost_database_is_filled_again_although_the_queue_remembers_the_work() {
+    let mut world = World::new(Db::sqlite().await).await;
+    for n in 1..=4 {
+        world.add(n, RecordingStatus::Completed);
+    }
+    assert_eq!(pass(&world.reconciler()).await.enqueued, 4);
+    world.lose_database().await;
+    // Of one the outcome is still on its way, of one the work.
+    let results = queues::results(world.calls.link().clone());
+    let outcome = of_recording(1, 1, (0, 0, 1), queues::now_ms(), no_recording());
+    results.enqueue(queues::event_entry(&outcome, None).unwrap()).await.unwrap();
+    let entry = queues::job_entry(&transcribe(2, 0), None).unwrap();
+    let held = queue::Entry { once: None, emit: vec![], ..entry };
+    world.calls.enqueue(held).await.unwrap();
+
+    let reconciler = world.reconciler();
+    let expected = Summary { listed: 4, enqueued: 2, under_way: 2, ..Default::default() };
+    assert_eq!(pass(&reconciler).await, expected);
+    let jobs = world.jobs().await;
+    assert_eq!(jobs.len(), 3, "{jobs:?}");
+    assert!(jobs.contains(&transcribe(3, 0)) && jobs.contains(&transcribe(4, 0)), "{jobs:?}");
+    assert!(mark_ms(&world.db.store).await < queues::now_ms() - HOUR_MS, "until all is here");
+    let again = Summary { enqueued: 0, under_way: 4, ..expected };
+    assert_eq!(pass(&reconciler).await, again);
+}
+
+on_both! {
+    async fn unfinished_work_of_a_restored_database_is_resumed_although_the_queue_remembers_it(
+        db: Db
+    ) {
+        let world = World::new(db).await;
+        let then_ms = queues::now_ms() - DAY_MS;
+        let events = [1, 2].map(|n| of_recording(n, n, (0, 0, 0), then_ms, queued()));
+        world.db.persist(&events).await.unwrap();
+        let resolving = of_call(3, then_ms, queued());
+        world.db.persist(&[resolving]).await.unwrap();
+        let resolve = CallJob::Resolve {
+            account_sid: account_sid(),
+            call_sid: call_sid(3).parse().unwrap(),
+            source: JobSource::Callback,
+        };
+        for job in [transcribe(1, 0), transcribe(2, 0), resolve] {
+            world.calls.enqueue(queues::job_entry(&job, None).unwrap()).await.unwrap();
+        }
+        // All was done after the backup; one outcome is on its way again.
+        world.calls.erase(|_| true).await.unwrap();
+        let results = queues::results(world.calls.link().clone());
+        results.erase(|_| true).await.unwrap();
+        let outcome = of_recording(1, 1, (0, 0, 1), queues::now_ms(), no_recording());
+        results.enqueue(queues::event_entry(&outcome, None).unwrap()).await.unwrap();
+        assert_eq!(pass(&world.reconciler()).await.resumed, 2);
+        let jobs = world.jobs().await;
+        assert!(jobs.len() == 2 && jobs.contains(&transcribe(2, 0)), "{jobs:?}");
+    }
 }
 
 fn transcribe(n: u32, generation: u32) -> CallJob {

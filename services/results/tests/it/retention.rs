@@ -7,9 +7,12 @@ use callscribe_results::{
     retention::{Ages, Kind, Retention, RetentionError, RetentionSettings},
     store::entities::audit,
 };
+use chassis::queues;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{EventKind, Field};
-use queue::{Entry, Link};
+use domain::{CallJob, EventKind, Field, JobSource};
+use queue::{
+    BatchHandler, ConsumerOptions, Delivery, Entry, Failure, Link, Queue, Settlement, Verdict,
+};
 use sea_orm::EntityTrait;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +21,7 @@ use twilio::{Client, double::Double};
 use crate::support::{
     Db,
     events::{account, call_sid, observed, of_call, recording_sid, usual},
-    on_both,
+    eventually, on_both,
     service::Redis,
 };
 
@@ -153,6 +156,47 @@ on_both! {
         assert_eq!(db.rows().await, rows, "it does not come back");
         let audit = audit::Entity::find().all(db.store.reader()).await.unwrap();
         assert_eq!((audit[0].action.as_str(), audit[0].count), ("retention_calls", 1));
+    }
+}
+
+on_both! {
+    async fn a_lead_that_loses_a_value_with_an_old_call_is_told_of_although_the_call_is_gone(db: Db) {
+        db.persist(&usual(1, T, CALLER, "Austin")).await.unwrap();
+        let new = (now() - TimeDelta::days(1)).timestamp_millis();
+        db.persist(&[of_call(2, new, observed(CALLER, OTHER, "inbound"))]).await.unwrap();
+        let ages = Ages { calls_days: Some(5), ..Ages::default() };
+        assert_eq!(sweep(&db, after_5_days(ages), None).await, [(Kind::Calls, 1)]);
+        assert_eq!(db.rows().await.leads[0].city, None);
+        let told = db.outbox().await.pop().unwrap();
+        assert_eq!((&told.event_type[..], &told.payload["data"]["lead"]["city"]), ("lead.updated", &json!(null)));
+        assert_eq!(told.call_sid, None, "what tells of an erased call is not delivered");
+    }
+}
+
+on_both! {
+    async fn ages_count_from_the_call_not_from_when_a_back_fill_heard_of_it(db: Db) {
+        let late = now() - TimeDelta::days(1);
+        let mut events = usual(1, late.timestamp_millis(), CALLER, "Austin");
+        for event in &mut events {
+            if let EventKind::Transcribed(told) = &mut event.kind {
+                told.recording.started_at_ms = Some(T);
+            }
+        }
+        db.persist(&events).await.unwrap();
+        db.persist(&usual(2, late.timestamp_millis(), OTHER, "Dallas")).await.unwrap();
+        chassis::install_tls();
+        let twilio = Double::start(account().parse().unwrap(), "token").await.unwrap();
+        let client = Client::new(&twilio.settings()).unwrap();
+        let ages = Ages {
+            recordings_days: Some(5),
+            transcripts_days: Some(5),
+            numbers_days: Some(5),
+            ..Ages::default()
+        };
+        let done = sweep(&db, after_5_days(ages), Some(client)).await;
+        let gone = [(Kind::Recordings, 1), (Kind::Transcripts, 1), (Kind::Numbers, 1)];
+        assert_eq!(done, gone);
+        assert_eq!(db.rows().await.calls[0].from_number, None);
     }
 }
 
@@ -296,6 +340,22 @@ on_both! {
     }
 }
 
+#[tokio::test]
+async fn a_kind_that_fails_keeps_no_other_from_going() {
+    let db = Db::sqlite().await;
+    two_calls(&db).await;
+    let refuse = "SELECT RAISE(ABORT, 'refused')";
+    db.execute(&format!("CREATE TRIGGER t BEFORE DELETE ON call_logs BEGIN {refuse}; END")).await;
+    let ages = Ages { calls_days: Some(5), transcripts_days: Some(5), ..Ages::default() };
+    let retention = after_5_days(ages);
+    let settings = Arc::new(ResultsSettings { retention, ..ResultsSettings::default() });
+    let retention = Retention::new(db.store.clone(), None, settings);
+    let error = retention.sweep(now(), &CancellationToken::new()).await.unwrap_err();
+    assert!(matches!(error, RetentionError::Store(_)), "{error}");
+    let rows = db.rows().await;
+    assert_eq!((rows.calls.len(), &rows.calls[0].final_transcript), (2, &None));
+}
+
 on_both! {
     async fn a_call_stays_until_its_recording_is_deleted_at_twilio(db: Db) {
         chassis::install_tls();
@@ -348,4 +408,66 @@ on_both! {
         webhooks.look_through(|kept| left.push(kept.key.clone())).await.unwrap();
         assert_eq!(left, ["msg_2"]);
     }
+}
+
+/// Puts entries among the dead letters.
+async fn kill(queue: &Queue, entries: Vec<Entry>) {
+    struct Refuse;
+    impl BatchHandler for Refuse {
+        async fn handle(&self, deliveries: Vec<Delivery>) -> Vec<Settlement> {
+            let refused = || Verdict::Dead { failure: Failure::new("refused", "refused") }.into();
+            deliveries.iter().map(|_| refused()).collect()
+        }
+    }
+    let count = entries.len() as u64;
+    queue.enqueue_batch(entries).await.unwrap();
+    let stop = CancellationToken::new();
+    let options = ConsumerOptions::default();
+    let refusing = queue::consume_batches(queue.clone(), options, Refuse, stop.clone());
+    let refusing = tokio::spawn(refusing);
+    eventually("all are dead", || async { queue.stats().await.unwrap().dead == count }).await;
+    stop.cancel();
+    refusing.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn dead_jobs_and_events_go_with_what_they_are_about() {
+    let db = Db::sqlite().await;
+    let redis = Redis::start().await;
+    let link = Link::open(&redis.settings()).await.unwrap();
+    let (jobs, events) = (queues::calls(link.clone()), queues::results(link));
+    let keeping = format!("AC{:032x}", 2);
+    let of = |account: &str, n: u32| {
+        let mut event = of_call(n, T, observed(CALLER, OTHER, "inbound"));
+        event.account_sid = account.parse().unwrap();
+        queues::event_entry(&event, None).unwrap()
+    };
+    let unreadable = Entry::new("x", "{");
+    kill(&events, vec![of(&account(), 1), of(&keeping, 2), unreadable]).await;
+    let job = |account: &str, n: u32| CallJob::Resolve {
+        account_sid: account.parse().unwrap(),
+        call_sid: call_sid(n).parse().unwrap(),
+        source: JobSource::Callback,
+    };
+    let entry = |job| Entry { emit: vec![], ..queues::job_entry(&job, None).unwrap() };
+    kill(&jobs, vec![entry(job(&account(), 1)), entry(job(&keeping, 2))]).await;
+
+    let sweep = async |ages: Ages, days: i64| {
+        let accounts = [(keeping.parse().unwrap(), Ages::default())].into();
+        let retention = RetentionSettings { accounts, ..after_5_days(ages) };
+        let settings = Arc::new(ResultsSettings { retention, ..ResultsSettings::default() });
+        let retention = Retention::new(db.store.clone(), None, settings);
+        let retention = retention.with_dead_letters(jobs.clone(), events.clone());
+        let now = Utc::now() + TimeDelta::days(days);
+        retention.sweep(now, &CancellationToken::new()).await.unwrap();
+        let dead = async |queue: &Queue| queue.stats().await.unwrap().dead;
+        (dead(&jobs).await, dead(&events).await)
+    };
+    let words = Ages { transcripts_days: Some(5), ..Ages::default() };
+    assert_eq!(sweep(words, 4).await, (2, 3));
+    assert_eq!(sweep(words, 6).await, (2, 2), "what cannot be read may hold words");
+    let numbers = Ages { numbers_days: Some(5), ..Ages::default() };
+    assert_eq!(sweep(numbers, 6).await, (2, 1));
+    let calls = Ages { calls_days: Some(5), ..Ages::default() };
+    assert_eq!(sweep(calls, 6).await, (1, 1));
 }

@@ -9,7 +9,11 @@ use callscribe_results::store::{
 use fastrand::Rng;
 use sea_orm::EntityTrait;
 
-use super::support::{Db, on_both};
+use super::support::{
+    Db,
+    events::{of_recording, transcribed},
+    on_both,
+};
 
 #[path = "../../examples/bench_queries/million.rs"]
 #[allow(dead_code, reason = "shared with the bench")]
@@ -136,4 +140,29 @@ fn reading_all(all: &[Model], query: &CallQuery, words: &[String]) -> Vec<String
         calls.reverse();
     }
     calls.into_iter().map(|call| call.call_sid.clone()).collect()
+}
+
+on_both! {
+    async fn a_word_ends_where_its_letters_end_and_accents_do_not_matter(db: Db) {
+        let text = "call 512-555-0123, a plumber/locksmith (example.com) at Caf\u{e9} Noir\u{2014}now, \
+                    \u{5e9}\u{5b8}\u{5dc}\u{5d5}\u{5b9}\u{5dd} \u{5d1}\u{5d9}\u{5ea}\u{5be}\u{5d7}\u{5d5}\u{5dc}\u{5d9}\u{5dd}";
+        let event = of_recording(1, 1, (0, 0, 1), 1_790_000_000_000, transcribed(text, None, None));
+        db.persist(&[event]).await.unwrap();
+        let query = CallQuery { limit: 10, ..Default::default() };
+        let finds = async |words: &str| {
+            let found = db.store.search(&words.parse().unwrap(), &query).await.unwrap().rows.len();
+            assert!(found <= 1);
+            found == 1
+        };
+        for words in [
+            "512-555-0123", "555", "0123", "plumber", "locksmith", "plumber/locksmith", "example",
+            "com", "example.com", "cafe", "CAF\u{c9}", "cafe\u{301}", "now", "noir",
+            "\u{5d7}\u{5d5}\u{5dc}\u{5d9}\u{5dd}",
+        ] {
+            assert!(finds(words).await, "{words}");
+        }
+        for words in ["51", "examplecom", "caf", "\u{5b8}"] {
+            assert!(!finds(words).await, "{words}");
+        }
+    }
 }

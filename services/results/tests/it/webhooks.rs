@@ -8,7 +8,7 @@ use std::{
 use callscribe_results::{
     erasure,
     outbound::{self, EndpointSettings, Secret, WebhookSettings, sign},
-    store::entities::tombstones,
+    store::{deliveries::DeliveryQuery, entities::tombstones},
 };
 use chassis::serve::{HttpSettings, Server};
 use queue::Entry;
@@ -214,6 +214,35 @@ async fn what_was_in_the_outbox_when_the_service_died_goes_out_at_its_next_start
     service.stop().await;
 }
 
+on_both! {
+    async fn what_was_told_long_ago_is_tidied_up_and_nothing_else(db: Db) {
+        db.persist(&usual(1, T, CALLER, "Austin")).await.unwrap();
+        let old = "'2020-01-02T10:00:00+00:00'";
+        db.execute(&format!("UPDATE outbox SET created_at = {old}, relayed_at = {old}")).await;
+        db.persist(&usual(2, T, "+15125550124", "Dallas")).await.unwrap();
+        let numbers = "WITH RECURSIVE numbers (n) AS \
+                       (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1200)";
+        db.execute(&format!(
+            "INSERT INTO deliveries (event_id, endpoint, attempt, took_ms, attempted_at) {numbers} \
+             SELECT 'msg_' || n, 'crm', 1, 1, {old} FROM numbers"
+        )).await;
+        db.execute(
+            "INSERT INTO deliveries (event_id, endpoint, attempt, took_ms, attempted_at) \
+             VALUES ('msg_new', 'crm', 1, 1, '2999-01-02T10:00:00+00:00')",
+        ).await;
+        let store = db.store.clone();
+        let service = service(db, WebhookSettings::default()).await;
+        eventually("the old goes", || async {
+            let query = DeliveryQuery { limit: 1000, ..Default::default() };
+            let (deliveries, _) = store.deliveries(&query).await.unwrap();
+            deliveries.len() == 1 && deliveries[0].event_id == "msg_new"
+        }).await;
+        let told = store.changes_after(0, 100).await.unwrap();
+        assert!(!told.is_empty() && told.iter().all(|event| event.payload.to_string().contains("Dallas")));
+        service.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_of_a_call_that_was_erased_meanwhile_is_not_told() {
     let receiver = Receiver::start(&[]).await;
@@ -239,6 +268,39 @@ async fn an_event_of_a_call_that_was_erased_meanwhile_is_not_told() {
         receiver.received.lock().unwrap().iter().map(|(_, body)| body.clone()).collect();
     assert_eq!(bodies, [call_sid(2)]);
     service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_that_takes_its_time_holds_up_no_other() {
+    let receiver = Receiver::start(&[]).await;
+    // It takes connections and answers none of them.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut settings = receiver.settings(&["call.completed"]);
+    let url = format!("http://{}/hook", silent.local_addr().unwrap());
+    settings.endpoints.push(EndpointSettings {
+        name: "slow".into(),
+        url,
+        secret: SECRET.to_owned().into(),
+        events: vec!["call.failed".into()],
+    });
+    settings.timeout_seconds = 3600;
+    let service = service(Db::sqlite().await, settings).await;
+    let webhooks = outbound::queue(service.results.link().clone());
+    let told = |n: u32, endpoint: &str| {
+        let told = json!({
+            "endpoint": endpoint, "event_id": format!("msg_{n}"), "call_sid": call_sid(n),
+            "body": call_sid(n),
+        });
+        Entry::new(format!("msg_{n}"), told.to_string())
+    };
+    let slow: Vec<Entry> = (0..60).map(|n| told(n, "slow")).collect();
+    webhooks.enqueue_batch(slow).await.unwrap();
+    let (mut stuck, _) = silent.accept().await.unwrap();
+    webhooks.enqueue(told(100, "crm")).await.unwrap();
+    receiver.reaches(1).await;
+    tokio::io::AsyncWriteExt::shutdown(&mut stuck).await.unwrap();
+    drop(silent);
+    service.process.stop().cancel();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

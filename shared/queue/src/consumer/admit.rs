@@ -1,6 +1,6 @@
 //! Taking entries into hand: what was read, and what others left behind.
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 
 use redis::Value;
 
@@ -20,21 +20,25 @@ use crate::{
 impl Reader {
     /// Takes over what is in nobody's hands.
     pub(super) async fn reclaim(&mut self, room: Room) -> Result<Vec<(Item, Slot)>, QueueError> {
-        let work = &self.work;
+        let work = Arc::clone(&self.work);
         let (link, keys) = (work.queue.link(), work.queue.keys());
         let keys = [keys.live.as_str(), &keys.bulk, &keys.born];
         let mut call = Call::new(&link.scripts().reclaim, &keys);
         call.text(&work.name).count(room.free).count(room.bulk_most).count(room.free);
-        call.number(millis(work.options.lease)).text(if work.may_reclaim() { "1" } else { "" });
+        let most_deliveries = if work.options.suspects() { work.options.max_deliveries } else { 0 };
+        call.number(millis(work.options.lease));
+        call.text(&work.reclaims_at().map_or_else(String::new, |at| at.to_string()));
+        call.number(work.steady.tolerance_ms())
+            .text(if room.idle { "1" } else { "" })
+            .number(most_deliveries.into());
         for Place { lane, id, .. } in work.hand.places() {
             call.text(&format!("{}:{id}", lane.name()));
         }
         let answer = link.call(&call).await?;
-        let Some((taken, vanished)) = pair(answer) else { return Ok(Vec::new()) };
+        let Some((taken, vanished, suspects_left)) = parts(answer) else { return Ok(Vec::new()) };
+        self.clearing = suspects_left;
         if !vanished.is_empty() {
-            metric::transition(work.queue.name(), "vanished", "payload_deleted", vanished.len());
-            tracing::error!(queue = work.queue.name(), count = vanished.len(), ids = ?vanished,
-                "entries were deleted by somebody else while they were pending: they are lost");
+            metric::vanished(work.queue.name(), &vanished);
         }
         // As much as there was room for: there may be more.
         if taken.len() >= room.free {
@@ -72,10 +76,12 @@ impl Reader {
         let work = &self.work;
         let flaw = entry.flaw().map(|flaw| (flaw, entry.fields_json()));
         let history = entry.history();
+        // What cannot be read does not tell; an index that misses it is not harmed.
+        let came_back = entry.came_back() || flaw.is_some();
         let delivery = entry.into_delivery(deliveries);
         work.hand.take(&delivery, work.queue.link().incarnation());
         let waited = pause::now_ms().saturating_sub(id_ms(&delivery.id)).max(0);
-        let item = Item { delivery, history };
+        let item = Item { delivery, history, came_back };
         if let Some((flaw, fields)) = flaw {
             work.decide(item, Ruling::Malformed { flaw, fields }).await;
             return None;
@@ -85,16 +91,23 @@ impl Reader {
             return None;
         }
         work.durations.wait.record(waited as f64 / 1000.0);
-        let slot = work.slots.take(item.delivery.lane);
+        if deliveries == 1 || !work.options.suspects() {
+            let slot = work.slots.take(item.delivery.lane);
+            return Some((item, slot));
+        }
+        tracing::info!(queue = work.queue.name(), key = %item.delivery.key, deliveries,
+            "its worker crashed with it in hand: it is handled alone");
+        let slot = work.slots.take_all(item.delivery.lane);
         Some((item, slot))
     }
 }
 
-fn pair(answer: Value) -> Option<(Vec<Value>, Vec<String>)> {
+fn parts(answer: Value) -> Option<(Vec<Value>, Vec<String>, bool)> {
     let Value::Array(mut answer) = answer else { return None };
+    let suspects_left: String = redis::from_redis_value(answer.pop()?).ok()?;
     let vanished = redis::from_redis_value(answer.pop()?).ok()?;
     let Value::Array(taken) = answer.pop()? else { return None };
-    Some((taken, vanished))
+    Some((taken, vanished, suspects_left == "1"))
 }
 
 fn reclaimed(value: Value) -> Option<(StreamEntry, String, u32)> {

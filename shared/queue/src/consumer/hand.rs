@@ -32,6 +32,9 @@ impl Place {
     }
 }
 
+/// The incarnation of no server: that of one which has what somebody deleted.
+const GONE: u64 = u64::MAX;
+
 struct Held {
     abandoned: CancellationToken,
     incarnation: u64,
@@ -60,6 +63,13 @@ impl Hand {
     /// The incarnation of the server that handed a delivery out, while it is in hand.
     pub fn incarnation(&self, place: &Place) -> Option<u64> {
         self.held().get(place).map(|held| held.incarnation)
+    }
+
+    /// The delivery's entry is gone from the server: the copy in hand is the only one.
+    pub fn orphan(&self, place: &Place) {
+        if let Some(held) = self.held().get_mut(place) {
+            held.incarnation = GONE;
+        }
     }
 
     pub fn len(&self) -> usize {

@@ -11,6 +11,8 @@ use crate::{Delivery, Failure, Settlement, Verdict, wire::PastFailure};
 pub(crate) struct Item {
     pub delivery: Delivery,
     pub history: Vec<PastFailure>,
+    /// Whether it came back to its stream, from the scheduled ones or the dead.
+    pub came_back: bool,
 }
 
 /// What was decided about an item.

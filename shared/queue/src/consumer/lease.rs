@@ -32,6 +32,11 @@ async fn beat(work: &Work) -> Result<(), QueueError> {
     }
     let answer = link.call(&call).await?;
     let Value::Array(mut answer) = answer else { return Ok(()) };
+    let vanished = answer.pop().map(positions).unwrap_or_default();
+    for place in vanished.into_iter().filter_map(|n| places.get(n - 1)) {
+        metric::vanished(work.queue.name(), &[format!("{}:{}", place.lane.name(), place.id)]);
+        work.hand.orphan(place);
+    }
     let orphaned = answer.pop().map(positions).unwrap_or_default();
     let mut lost = answer.pop().map(positions).unwrap_or_default();
     // The only copy of an entry that the server lost is the one in hand: it is worked on.

@@ -29,6 +29,8 @@ use crate::{
 const BLOCK: Duration = Duration::from_secs(2);
 /// How soon waking a blocked read is tried again, when it had not begun to block.
 const WAKE_AGAIN: Duration = Duration::from_millis(5);
+/// How soon it is looked whether somebody else took the suspect work that slots are cleared for.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The reader of one consumer.
 pub(crate) struct Reader {
@@ -37,6 +39,9 @@ pub(crate) struct Reader {
     blocked: Arc<Blocked>,
     /// Whether the last wait ended without an entry.
     idle: bool,
+    /// Whether there is work that crashed its worker: nothing else is begun until the slots are
+    /// clear for it, or somebody else took it.
+    pub(super) clearing: bool,
     /// What was last logged as going wrong, until something goes right.
     complaint: Option<String>,
 }
@@ -50,7 +55,14 @@ pub(crate) struct Blocked {
 
 impl Reader {
     pub fn new(work: Arc<Work>) -> Self {
-        Self { work, connection: None, blocked: Arc::default(), idle: false, complaint: None }
+        Self {
+            work,
+            connection: None,
+            blocked: Arc::default(),
+            idle: false,
+            clearing: false,
+            complaint: None,
+        }
     }
 
     pub fn blocked(&self) -> Arc<Blocked> {
@@ -92,13 +104,21 @@ impl Reader {
         stop: &CancellationToken,
     ) -> Result<Vec<(Item, Slot)>, QueueError> {
         self.connect().await?;
-        if self.work.reclaimable.swap(false, Ordering::AcqRel) {
+        if self.work.reclaimable.swap(false, Ordering::AcqRel) || self.clearing {
             let items = self.reclaim(room).await.inspect_err(|_| {
                 self.work.reclaimable.store(true, Ordering::Release);
             })?;
             if !items.is_empty() {
                 return Ok(items);
             }
+        }
+        if self.clearing {
+            tokio::select! {
+                () = self.work.slots.freed.notified() => {}
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                () = stop.cancelled() => {}
+            }
+            return Ok(Vec::new());
         }
         // After an idle wait there is nothing to poll for: the next wait sees what came meanwhile.
         let mut entries = if self.idle { Vec::new() } else { self.poll(room).await? };

@@ -1,6 +1,11 @@
 //! Settling: outcomes of jobs that finish together go out in one fenced script call.
 
-use std::{collections::HashSet, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use redis::Value;
 use tokio::sync::mpsc;
@@ -27,7 +32,7 @@ pub(crate) async fn run(work: Arc<Work>, mut outcomes: mpsc::Receiver<Outcome>) 
     let mut batch = Vec::with_capacity(TOGETHER);
     while outcomes.recv_many(&mut batch, TOGETHER).await > 0 {
         let transitions: Vec<_> = batch.drain(..).map(|o| Transit::of(&work, o)).collect();
-        settle(&work, transitions, false).await;
+        settle(&work, transitions, Standing::default()).await;
     }
 }
 
@@ -65,7 +70,7 @@ impl Transit {
         let Outcome { item, ruling } = outcome;
         let place = Place::from(&item.delivery);
         let born_ms = item.delivery.born_ms;
-        let indexed = wire::id_ms(&item.delivery.id) > born_ms;
+        let indexed = item.came_back;
         let (change, emit, reason) = rule(work, item, ruling);
         Self { place, indexed, born_ms, change, emit, reason }
     }
@@ -179,12 +184,23 @@ fn bury(work: &Work, item: &Item, reason: &str, failure: &Failure, raw: Option<S
     Change::Dead { fields }
 }
 
-/// Settles until it is done. A batch that Redis chokes on is taken apart, so that one settlement
-/// that cannot be written holds up no other. What is not settled when the consumer ends is done
+/// How some settlements stand that are tried together.
+#[derive(Clone, Copy, Default)]
+struct Standing {
+    /// Whether nothing else waits for this one.
+    alone: bool,
+    /// Whether an answer never came, so that an earlier try may have settled them.
+    in_doubt: bool,
+    /// Whether their server lost them, and the copies in hand are the only ones.
+    orphans: bool,
+}
+
+/// Settles until it is done. What cannot be written goes on by itself, so that it holds up no other;
+/// so does each of a call that Redis chokes on. What is not settled when the consumer ends is done
 /// again by another one.
-async fn settle(work: &Arc<Work>, mut transits: Vec<Transit>, mut in_doubt: bool) {
+async fn settle(work: &Arc<Work>, mut transits: Vec<Transit>, mut standing: Standing) {
     let mut backoff = Backoff::new();
-    let (mut orphans, mut complained) = (false, false);
+    let mut complained = false;
     loop {
         // What was never sent is not in doubt.
         if work.queue.link().verify().await.is_err() {
@@ -194,37 +210,46 @@ async fn settle(work: &Arc<Work>, mut transits: Vec<Transit>, mut in_doubt: bool
             }
             continue;
         }
-        match call(work, &transits, orphans).await {
-            Ok(lost) => {
+        match call(work, &transits, standing.orphans).await {
+            Ok(Answer { lost, stuck }) => {
                 let mut orphaned = Vec::new();
-                for (n, transit) in transits.into_iter().enumerate() {
-                    let lost = lost.contains(&(n + 1));
-                    if lost && !orphans && !in_doubt && outlived_its_server(work, &transit) {
+                let mut waiting = Vec::new();
+                for (n, transit) in (1..).zip(transits) {
+                    let lost = lost.contains(&n);
+                    if stuck.contains_key(&n) {
+                        waiting.push(transit);
+                    } else if lost
+                        && !standing.orphans
+                        && !standing.in_doubt
+                        && outlived_its_server(work, &transit)
+                    {
                         orphaned.push(transit);
                     } else {
-                        finish(work, &transit, lost, in_doubt);
+                        finish(work, &transit, lost, standing.in_doubt);
                     }
                 }
-                if orphaned.is_empty() {
-                    return;
+                if standing.alone && !waiting.is_empty() {
+                    if let Some(why) = stuck.values().next() {
+                        complain(&mut complained, &waiting[0], why);
+                    }
+                    transits = waiting;
+                    backoff.pause(&work.hard_stop).await;
+                } else {
+                    settle_each_alone(work, waiting, standing);
+                    if orphaned.is_empty() {
+                        return;
+                    }
+                    (transits, standing.orphans) = (orphaned, true);
                 }
-                (transits, orphans) = (orphaned, true);
             }
-            Err(QueueError::Redis(_)) if transits.len() > 1 => {
-                for transit in transits {
-                    settle_alone(Arc::clone(work), transit, in_doubt);
-                }
-                return;
+            Err(QueueError::Redis(_)) if !standing.alone => {
+                return settle_each_alone(work, transits, standing);
             }
             Err(error) => {
-                if let QueueError::Redis(message) = &error
-                    && !complained
-                {
-                    complained = true;
-                    tracing::error!(id = %transits[0].place.id, error = %message,
-                        "a settlement cannot be written; trying until it can");
+                if let QueueError::Redis(message) = &error {
+                    complain(&mut complained, &transits[0], message);
                 }
-                in_doubt |= matches!(error, QueueError::Unavailable(_));
+                standing.in_doubt |= matches!(error, QueueError::Unavailable(_));
                 backoff.pause(&work.hard_stop).await;
             }
         }
@@ -234,10 +259,22 @@ async fn settle(work: &Arc<Work>, mut transits: Vec<Transit>, mut in_doubt: bool
     }
 }
 
-fn settle_alone(work: Arc<Work>, transit: Transit, in_doubt: bool) {
-    let alone: Pin<Box<dyn Future<Output = ()> + Send>> =
-        Box::pin(async move { settle(&work, vec![transit], in_doubt).await });
-    tokio::spawn(alone);
+/// One log line for a settlement that cannot be written, however often it is tried.
+fn complain(complained: &mut bool, transit: &Transit, why: &str) {
+    if !std::mem::replace(complained, true) {
+        tracing::error!(id = %transit.place.id, error = %why,
+            "a settlement cannot be written; trying until it can");
+    }
+}
+
+fn settle_each_alone(work: &Arc<Work>, transits: Vec<Transit>, standing: Standing) {
+    for transit in transits {
+        let work = Arc::clone(work);
+        let standing = Standing { alone: true, ..standing };
+        let alone: Pin<Box<dyn Future<Output = ()> + Send>> =
+            Box::pin(async move { settle(&work, vec![transit], standing).await });
+        tokio::spawn(alone);
+    }
 }
 
 /// Whether the entry may be gone because the server that handed it out lost data.
@@ -246,11 +283,16 @@ fn outlived_its_server(work: &Work, transit: &Transit) -> bool {
     incarnation.is_some_and(|known| known != work.queue.link().incarnation())
 }
 
-async fn call(
-    work: &Work,
-    transits: &[Transit],
-    orphans: bool,
-) -> Result<HashSet<usize>, QueueError> {
+/// What became of the settlements of one call, by their positions from 1.
+#[derive(Default)]
+struct Answer {
+    /// Those that were not ours any more.
+    lost: HashSet<usize>,
+    /// Those that cannot be written now, with the reason.
+    stuck: HashMap<usize, String>,
+}
+
+async fn call(work: &Work, transits: &[Transit], orphans: bool) -> Result<Answer, QueueError> {
     let (link, keys) = (work.queue.link(), work.queue.keys());
     let keys = [&keys.live, &keys.bulk, &keys.retry, &keys.dead, &keys.born, &keys.pause];
     let mut call = Call::new(&link.scripts().settle, &keys.map(String::as_str));
@@ -268,7 +310,16 @@ async fn call(
     for transit in transits {
         transit.push(&mut call, link.prefix());
     }
-    Ok(positions(metric::without_emitted(link.prefix(), link.call(&call).await?)?))
+    Ok(Answer::read(metric::without_emitted(link.prefix(), link.call(&call).await?)?))
+}
+
+impl Answer {
+    fn read(value: Value) -> Self {
+        let Value::Array(mut parts) = value else { return Self::default() };
+        let stuck = parts.pop().and_then(|stuck| redis::from_redis_value(stuck).ok());
+        let lost = parts.pop().map(positions);
+        Self { lost: lost.unwrap_or_default(), stuck: stuck.unwrap_or_default() }
+    }
 }
 
 /// Positions a script complains about.

@@ -49,6 +49,8 @@ pub(crate) struct Room {
     pub free: usize,
     pub bulk_first: usize,
     pub bulk_most: usize,
+    /// Whether all slots are free.
+    pub idle: bool,
 }
 
 impl Slots {
@@ -78,23 +80,33 @@ impl Slots {
         };
         let kept = if self.together { 0 } else { kept_for_live(self.capacity) };
         let bulk_most = (self.capacity - kept).saturating_sub(counts.bulk).min(free);
-        Room { free, bulk_first: share.saturating_sub(counts.bulk).min(bulk_most), bulk_most }
+        let bulk_first = share.saturating_sub(counts.bulk).min(bulk_most);
+        Room { free, bulk_first, bulk_most, idle: taken == 0 }
     }
 
     /// Takes a slot until the guard is dropped.
     pub fn take(self: &Arc<Self>, lane: Lane) -> Slot {
+        self.take_several(lane, 1)
+    }
+
+    /// Takes all slots there are, for a job beside which nothing else may run.
+    pub fn take_all(self: &Arc<Self>, lane: Lane) -> Slot {
+        self.take_several(lane, self.capacity)
+    }
+
+    fn take_several(self: &Arc<Self>, lane: Lane, width: usize) -> Slot {
         let mut counts = self.counts();
         match lane {
             Lane::Live => {
-                counts.live += 1;
+                counts.live += width;
                 counts.live_since_bulk += 1;
             }
             Lane::Bulk => {
-                counts.bulk += 1;
+                counts.bulk += width;
                 counts.live_since_bulk = 0;
             }
         }
-        Slot { slots: Arc::clone(self), lane }
+        Slot { slots: Arc::clone(self), lane, width }
     }
 }
 
@@ -102,14 +114,16 @@ impl Slots {
 pub(crate) struct Slot {
     slots: Arc<Slots>,
     lane: Lane,
+    /// How many slots it is.
+    width: usize,
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut counts = self.slots.counts();
         match self.lane {
-            Lane::Live => counts.live -= 1,
-            Lane::Bulk => counts.bulk -= 1,
+            Lane::Live => counts.live -= self.width,
+            Lane::Bulk => counts.bulk -= self.width,
         }
         drop(counts);
         self.slots.freed.notify_one();

@@ -26,6 +26,7 @@ pub(crate) async fn run(work: Arc<Work>, mut scheduled: mpsc::UnboundedReceiver<
     let mut gauged: Option<Instant> = None;
     let mut pause_known = false;
     let mut backoff = Backoff::new();
+    let mut complaint = None;
     while !work.hard_stop.is_cancelled() {
         let mut next = Instant::now();
         match tend(&work, pause_known).await {
@@ -33,8 +34,12 @@ pub(crate) async fn run(work: Arc<Work>, mut scheduled: mpsc::UnboundedReceiver<
                 next += wait;
                 pause_known = true;
                 backoff = Backoff::new();
+                complaint = None;
             }
-            Err(_) => backoff.pause(&work.hard_stop).await,
+            Err(error) => {
+                note(&work, &mut complaint, &error);
+                backoff.pause(&work.hard_stop).await;
+            }
         }
         if gauged.is_none_or(|at| at.elapsed() >= GAUGES) {
             gauged = Some(Instant::now());
@@ -58,6 +63,18 @@ pub(crate) async fn run(work: Arc<Work>, mut scheduled: mpsc::UnboundedReceiver<
     }
 }
 
+/// One log line for a failure, however often it is met; what keeps all commands from working is
+/// logged by the link.
+fn note(work: &Work, complaint: &mut Option<String>, error: &QueueError) {
+    if let QueueError::Redis(message) = error
+        && complaint.as_ref() != Some(message)
+    {
+        tracing::error!(queue = work.queue.name(), error = %message,
+            "the queue cannot be tended: nothing scheduled comes due; trying until it works");
+        *complaint = Some(message.clone());
+    }
+}
+
 /// One round; returns how long the next may wait.
 async fn tend(work: &Work, pause_known: bool) -> Result<Duration, QueueError> {
     let (link, keys) = (work.queue.link(), work.queue.keys());
@@ -66,7 +83,7 @@ async fn tend(work: &Work, pause_known: bool) -> Result<Duration, QueueError> {
     call.text(&work.name).number(PROMOTE).number(millis(work.options.lease));
     let disturbances = link.health().disturbances();
     let answer = link.call(&call).await?;
-    work.steady.wrote(Instant::now(), disturbances);
+    let answered = Instant::now();
     let round = ROUND.min(work.options.lease / 4);
     let Value::Array(mut answer) = answer else { return Ok(round) };
     let paused = answer.pop().and_then(pause::read);
@@ -75,10 +92,11 @@ async fn tend(work: &Work, pause_known: bool) -> Result<Duration, QueueError> {
     let expired = flag(answer.pop());
     let numbers: Vec<i64> =
         answer.iter().filter_map(|n| redis::from_redis_value_ref(n).ok()).collect();
-    let (promoted, next_due) = match numbers[..] {
-        [promoted, next_due] => (promoted, next_due),
+    let (server_ms, promoted, next_due) = match numbers[..] {
+        [server_ms, promoted, next_due] => (server_ms, promoted, next_due),
         _ => return Ok(round),
     };
+    work.steady.wrote(answered, server_ms, disturbances);
     metric::transition(work.queue.name(), "promoted", "", promoted as usize);
 
     if work.paused.swap(paused.is_some(), Ordering::AcqRel) != paused.is_some() {

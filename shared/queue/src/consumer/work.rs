@@ -84,7 +84,14 @@ impl Work {
 
     /// Whether leases that look expired are.
     pub fn may_reclaim(&self) -> bool {
-        self.steady.may_reclaim(Instant::now(), self.queue.link().health().disturbances())
+        self.reclaims_at().is_some()
+    }
+
+    /// The time of the server's clock, in milliseconds, at which leases that look expired are; `None`
+    /// while they may only look so.
+    pub fn reclaims_at(&self) -> Option<i64> {
+        let disturbances = self.queue.link().health().disturbances();
+        self.steady.reclaims_at(Instant::now(), disturbances)
     }
 
     /// Makes the reader look around, whatever it waits for.

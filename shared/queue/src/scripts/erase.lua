@@ -9,6 +9,11 @@ local stream = ({ live = KEYS[1], bulk = KEYS[2] })[place]
 for n = 2, #ARGV do
   local id = ARGV[n]
   if place == 'retry' then
+    local due = redis.call('ZSCORE', KEYS[3], id)
+    local readable, entry = pcall(cjson.decode, id)
+    if due and readable and type(entry) == 'table' and type(entry.id) == 'string' then
+      redis.call('ZREM', KEYS[3] .. ':born', due .. ':' .. entry.id)
+    end
     gone = gone + redis.call('ZREM', KEYS[3], id)
   elseif place == 'dead' then
     gone = gone + redis.call('XDEL', KEYS[4], id)

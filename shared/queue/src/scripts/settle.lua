@@ -5,8 +5,9 @@
 --   indexed by birth, verdict and its arguments, number of emissions, emissions.
 -- Modes: 'each' and 'range' differ in how they look at what is pending; 'orphan' is for deliveries
 --   of a server that lost data: they are settled if their entry is gone and nobody settled it.
--- Returns { the positions (from 1) of those that were not ours any more, what was emitted (see
---   add.lua) }.
+-- Returns { { the positions (from 1) of those that were not ours any more, the stuck ones as position,
+--   why, position, why … }, what was emitted (see add.lua) }. Stuck is what cannot be written now: it
+--   is left as it was, whole, since what a script has written stays written when it fails.
 local GROUP = 'workers'
 local consumer = ARGV[1]
 local streams = { live = KEYS[1], bulk = KEYS[2] }
@@ -29,7 +30,7 @@ local function note(lane, id) return KEYS[1] .. ':settled:' .. lane .. ':' .. id
 local function ours(lane, id, deliveries)
   if ARGV[2] == 'orphan' then
     return #redis.call('XRANGE', streams[lane], id, id) == 0
-      and redis.call('SET', note(lane, id), '1', 'NX', 'PX', DAY) ~= false
+      and redis.call('EXISTS', note(lane, id)) == 0
   end
   if ARGV[2] == 'range' then
     if not held[lane] then load_lane(lane) end
@@ -37,6 +38,38 @@ local function ours(lane, id, deliveries)
   end
   local pending = redis.pcall('XPENDING', streams[lane], GROUP, id, id, 1, consumer)
   return not pending.err and pending[1] ~= nil and pending[1][4] == deliveries
+end
+
+-- Why this key cannot be written to, if it cannot.
+local obstacles = {}
+local function obstacle_at(key, wanted)
+  if obstacles[key] == nil then
+    local found = redis.call('TYPE', key).ok
+    obstacles[key] = found ~= 'none' and found ~= wanted
+      and ('WRONGTYPE ' .. key .. ' is a ' .. found .. ' and should be a ' .. wanted)
+  end
+  return obstacles[key]
+end
+
+local function obstacle_to_verdict(verdict)
+  if verdict == 'dead' then return obstacle_at(KEYS[4], 'stream') end
+  if verdict == 'retry' then return obstacle_at(KEYS[3], 'zset') end
+  if verdict == 'park' then return obstacle_at(KEYS[3], 'zset') or obstacle_at(KEYS[6], 'set') end
+end
+
+-- Takes the emissions' heads apart, which adding them takes from there.
+local function obstacle_to_emissions(i, emissions)
+  heads = {}
+  for _ = 1, emissions do i = add(i, false, true) end
+  for _, head in pairs(heads) do
+    local obstacle
+    if head.delayed then
+      obstacle = obstacle_at(head.base .. ':retry', 'zset')
+    else
+      obstacle = obstacle_at(head.stream, 'stream')
+    end
+    if obstacle then return obstacle end
+  end
 end
 
 local leaving = { live = {}, bulk = {} }
@@ -47,6 +80,14 @@ local function leave(lane, ids)
     redis.pcall('XACK', streams[lane], GROUP, unpack(ids, first, last))
     redis.call('XDEL', streams[lane], unpack(ids, first, last))
   end
+end
+
+-- How old the oldest of those is that were in hand and wait for a time again is told by an index of
+-- its own: they are sorted by when they are due.
+local function schedule(lane, id, due, member)
+  due = string.format('%.0f', due)
+  redis.call('ZADD', KEYS[3], due, member)
+  redis.pcall('ZADD', KEYS[3] .. ':born', cjson.decode(member).born, due .. ':' .. lane .. ':' .. id)
 end
 
 local function pause(by, wait, reason)
@@ -60,34 +101,40 @@ local function pause(by, wait, reason)
   return ends
 end
 
-local lost = {}
+local lost, stuck = {}, {}
+local ARGUMENTS = { done = 0, retry = 2, park = 4 }
 local i = 4
 for n = 1, tonumber(ARGV[3]) do
   local lane, id, deliveries, indexed, verdict =
     ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3], ARGV[i + 4]
-  i = i + 5
-  local mine = ours(lane, id, deliveries)
-  if verdict == 'retry' then
-    if mine then redis.call('ZADD', KEYS[3], string.format('%.0f', now + ARGV[i]), ARGV[i + 1]) end
-    i = i + 2
-  elseif verdict == 'park' then
-    if mine then
-      local ends = pause(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2])
-      redis.call('ZADD', KEYS[3], string.format('%.0f', ends), ARGV[i + 3])
-    end
-    i = i + 4
-  elseif verdict == 'dead' then
-    local fields = tonumber(ARGV[i])
-    if mine then redis.call('XADD', KEYS[4], '*', unpack(ARGV, i + 1, i + fields)) end
-    i = i + 1 + fields
-  end
+  local own = i + 5
+  i = own + (ARGUMENTS[verdict] or 1 + ARGV[own])
   local emissions = tonumber(ARGV[i])
   i = i + 1
-  for _ = 1, emissions do i = add(i, mine, true) end
-  if not mine then
+  local mine = ours(lane, id, deliveries)
+  local obstacle = mine
+    and (obstacle_to_verdict(verdict) or (emissions > 0 and obstacle_to_emissions(i, emissions)))
+  local settles = mine and not obstacle
+  if settles then
+    if verdict == 'retry' then
+      schedule(lane, id, now + ARGV[own], ARGV[own + 1])
+    elseif verdict == 'park' then
+      local ends = pause(ARGV[own], tonumber(ARGV[own + 1]), ARGV[own + 2])
+      schedule(lane, id, ends, ARGV[own + 3])
+    elseif verdict == 'dead' then
+      redis.call('XADD', KEYS[4], '*', unpack(ARGV, own + 1, own + ARGV[own]))
+    end
+  end
+  for _ = 1, emissions do i = add(i, settles, true) end
+  if obstacle then
+    stuck[#stuck + 1] = n
+    stuck[#stuck + 1] = obstacle
+  elseif not mine then
     lost[#lost + 1] = n
   else
-    if deliveries > 1 then redis.call('SET', note(lane, id), '1', 'PX', DAY) end
+    if deliveries > 1 or ARGV[2] == 'orphan' then
+      redis.call('SET', note(lane, id), '1', 'PX', DAY)
+    end
     if indexed == '1' then redis.call('ZREM', KEYS[5], lane .. ':' .. id) end
     if verdict == 'done' and emissions == 0 then
       table.insert(leaving[lane], id)
@@ -99,4 +146,4 @@ for n = 1, tonumber(ARGV[3]) do
 end
 leave('live', leaving.live)
 leave('bulk', leaving.bulk)
-return { lost, emitted }
+return { { lost, stuck }, emitted }

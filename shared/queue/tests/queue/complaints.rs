@@ -178,6 +178,32 @@ async fn deleted_entries_do_not_haunt_the_pending_list_and_are_counted_as_lost()
     assert!(metrics.render().contains(line), "{}", metrics.render());
 }
 
+/// redis#6199: the same where the worker lives on. What it has in hand is the only copy.
+#[tokio::test]
+async fn the_result_of_an_entry_that_was_deleted_under_its_worker_is_kept() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let metrics = recorder.handle();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let redis = Redis::start().await;
+    let queue = redis.queue("calls").await;
+    queue.enqueue(Entry::new("CA1", "")).await.unwrap();
+    let (starts, gate) = (Seen::new(), Arc::new(tokio::sync::Semaphore::new(0)));
+    let worker = Running::start(&queue, quick(), crate::handlers::gated(&starts, &gate));
+    starts.reaches(1).await;
+    let entries: Vec<(String, Vec<String>)> =
+        redis.raw(&["XRANGE", "{test}:calls", "-", "+"]).await;
+    redis.raw::<()>(&["XDEL", "{test}:calls", &entries[0].0]).await;
+    let line = r#"queue_transitions_total{queue="calls",transition="vanished",reason="payload_deleted"} 1"#;
+    eventually("it is counted", async || metrics.render().contains(line)).await;
+    // Some more beats, in which it must not be taken for lost.
+    let began = tokio::time::Instant::now();
+    eventually("a lease passes", async || began.elapsed() > quick().lease).await;
+    gate.add_permits(1);
+    eventually("its result is there", async || crate::handlers::results(&redis).await == 1).await;
+    worker.stop().await;
+    assert!(metrics.render().contains(line), "it is counted once");
+}
+
 /// redis#13602.
 #[tokio::test]
 async fn consumers_neither_pile_up_nor_go_with_what_they_hold() {

@@ -1,5 +1,13 @@
 //! Dead letters: how entries get there, and back.
 
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
 use callscribe_queue::{
     ConsumerOptions, Delivery, Entry, Failure, Queue, Selection, Settlement, Verdict,
 };
@@ -110,6 +118,66 @@ async fn an_entry_that_keeps_crashing_its_worker_is_poison() {
 }
 
 #[tokio::test]
+async fn a_crash_buries_the_one_that_caused_it_and_no_neighbour() {
+    let redis = Redis::start().await;
+    let queue = redis.queue("calls").await;
+    let keys = ["a", "b", "killer", "c", "d"];
+    queue.enqueue_batch(keys.map(|key| Entry::new(key, "")).to_vec()).await.unwrap();
+
+    let options = ConsumerOptions { concurrency: 5, ..quick() };
+    let (under_way, done, crowded) = (Arc::new(AtomicUsize::new(0)), Seen::new(), Seen::new());
+    let handler = |starts: &Seen<String>| {
+        let (under_way, starts) = (Arc::clone(&under_way), starts.clone());
+        let (done, crowded) = (done.clone(), crowded.clone());
+        Each(move |delivery: Delivery| {
+            let (under_way, done, crowded) =
+                (Arc::clone(&under_way), done.clone(), crowded.clone());
+            starts.push(delivery.key.clone());
+            async move {
+                let mut most = under_way.fetch_add(1, Ordering::SeqCst) + 1;
+                let is_new = delivery.deliveries == 1 && keys.contains(&delivery.key.as_str());
+                if is_new || delivery.key == "killer" {
+                    std::future::pending::<()>().await;
+                }
+                for _ in 0..20 {
+                    tokio::task::yield_now().await;
+                    most = most.max(under_way.load(Ordering::SeqCst));
+                }
+                if delivery.deliveries > 1 && most > 1 {
+                    crowded.push(delivery.key.clone());
+                }
+                under_way.fetch_sub(1, Ordering::SeqCst);
+                done.push(delivery.key);
+                Settlement::done()
+            }
+        })
+    };
+    for crash in 1..=3 {
+        let starts = Seen::new();
+        let running = Running::start(&queue, options.clone(), handler(&starts));
+        let others = if crash == 1 { 4 } else { 0 };
+        eventually("the killer is in hand", async || {
+            let starts = starts.all();
+            starts.len() > others && starts.contains(&"killer".to_owned())
+        })
+        .await;
+        running.crash().await;
+        under_way.store(0, Ordering::SeqCst);
+        let more = (0..50).map(|n| Entry::new(format!("{crash}-{n}"), ""));
+        let more = more.map(|entry| if crash == 2 { entry.bulk() } else { entry });
+        queue.enqueue_batch(more.collect()).await.unwrap();
+    }
+    let running = Running::start(&queue, options, handler(&Seen::new()));
+    eventually("the killer is dead", async || queue.stats().await.unwrap().dead == 1).await;
+    eventually("all others are done", async || done.len() == 154).await;
+    running.stop().await;
+    let letters = queue.dead_letters(None, 9).await.unwrap();
+    let buried: Vec<_> = letters.iter().map(|l| (l.key.as_str(), l.reason.as_str())).collect();
+    assert_eq!(buried, [("killer", "poison")]);
+    assert_eq!(crowded.all(), Vec::<String>::new(), "suspects are handled alone");
+}
+
+#[tokio::test]
 async fn a_malformed_entry_is_buried_and_holds_up_no_other() {
     let redis = Redis::start().await;
     let queue = redis.reporting_queue("calls").await;
@@ -130,6 +198,39 @@ async fn a_malformed_entry_is_buried_and_holds_up_no_other() {
     assert_eq!(dead[0]["fields"], r#"{"what":"ever"}"#);
     let reports = redis.entries("{test}:reports").await;
     assert!(reports.iter().all(|report| report["body"] == "Malformed") && reports.len() == 3);
+}
+
+#[tokio::test]
+async fn odd_scheduled_entries_are_buried_and_keep_no_other_from_coming_due() {
+    let redis = Redis::start().await;
+    let queue = redis.queue("calls").await;
+    let odd = [
+        r#"{"lane":"live"}"#,
+        r#"{"lane":"live","key":7,"body":"b"}"#,
+        r#"{"lane":"live","key":"k","body":"b","born":"nan"}"#,
+        r#"{"lane":"bulk","key":"k","body":"b","born":null}"#,
+        r#"{"lane":"bulk","key":"k","body":"b","born":"long ago"}"#,
+        r#"{"lane":["live"],"key":"k","body":"b"}"#,
+        "7",
+    ];
+    for member in odd {
+        redis.raw::<()>(&["ZADD", "{test}:calls:retry", "1", member]).await;
+    }
+    queue
+        .enqueue(Entry::new("CA1", "").delayed(std::time::Duration::from_millis(1)))
+        .await
+        .unwrap();
+
+    let seen = Seen::new();
+    let running = Running::start(&queue, quick(), crate::handlers::done(&seen));
+    assert_eq!(seen.reaches(1).await, ["CA1"]);
+    eventually("the odd are dead", async || queue.stats().await.unwrap().dead == odd.len() as u64)
+        .await;
+    running.stop().await;
+    let letters = queue.dead_letters(None, 99).await.unwrap();
+    assert!(letters.iter().all(|letter| letter.reason == "malformed"), "{letters:?}");
+    let buried: BTreeSet<_> = letters.iter().map(|letter| letter.body.as_str()).collect();
+    assert_eq!(buried, BTreeSet::from(odd));
 }
 
 /// A queue with 250 dead letters, every tenth of them in the bulk lane, every fifth exhausted.
@@ -213,6 +314,30 @@ async fn dead_letters_are_redriven_one_by_reason_or_all_with_an_event_each() {
     assert!(seen.reaches(250).await.iter().all(|seen| *seen == (1, 1, 1)));
     running.stop().await;
     assert_eq!(redis.raw::<u64>(&["EXISTS", "{test}:calls:born"]).await, 0);
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_is_redriven_as_it_was() {
+    let redis = Redis::start().await;
+    let queue = redis.reporting_queue("calls").await;
+    let fields = ["key", "k", "body", "b", "attempt", "many", "extra", "e"];
+    redis.raw::<()>(&[&["XADD", "{test}:calls", "*"], &fields[..]].concat()).await;
+    redis.raw::<()>(&["ZADD", "{test}:calls:retry", "1", "not json"]).await;
+    let bury = async || {
+        let running = Running::start(&queue, quick(), Each(|_| async { Settlement::done() }));
+        eventually("both are dead", async || queue.stats().await.unwrap().dead == 2).await;
+        running.stop().await;
+        let letters = queue.dead_letters(None, 9).await.unwrap();
+        letters.into_iter().map(|letter| letter.fields).collect::<BTreeSet<_>>()
+    };
+    let original = bury().await;
+    assert_eq!(queue.redrive(&Selection::All).await.unwrap(), 2);
+    assert_eq!(bury().await, original);
+    assert_eq!(redis.raw::<u64>(&["EXISTS", "{test}:calls:born"]).await, 0);
+
+    queue.redrive(&Selection::All).await.unwrap();
+    let waiting = redis.entries("{test}:calls").await;
+    assert!(waiting.iter().any(|entry| entry.get("extra").is_some_and(|extra| extra == "e")));
 }
 
 #[tokio::test]

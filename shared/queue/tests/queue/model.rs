@@ -370,8 +370,9 @@ impl World {
         assert_eq!(self.queue.stats().await.unwrap().dead, 0);
         let results = self.redis.entries("{test}:results").await.len();
         assert_eq!(results, self.entries.len() - self.discarded.len());
-        let index: u64 = self.redis.raw(&["EXISTS", "{test}:calls:born"]).await;
-        assert_eq!(index, 0, "nothing is left in the index of births");
+        let indexes = ["EXISTS", "{test}:calls:born", "{test}:calls:retry:born"];
+        let left: u64 = self.redis.raw(&indexes).await;
+        assert_eq!(left, 0, "nothing is left in the indexes of births");
     }
 }
 

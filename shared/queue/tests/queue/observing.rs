@@ -2,10 +2,12 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use callscribe_queue::{ConsumerOptions, Delivery, Entry, Failure, Settlement, Verdict};
+use callscribe_queue::{
+    ConsumerOptions, Delivery, Entry, Failure, Queue, QueueOptions, Selection, Settlement, Verdict,
+};
 use futures_util::StreamExt;
 
-use crate::support::{Each, Redis, Running, eventually, quick};
+use crate::support::{Each, Redis, Running, Seen, eventually, quick};
 
 #[tokio::test]
 async fn an_idle_consumer_sends_no_more_than_two_commands_a_second() {
@@ -30,6 +32,82 @@ async fn an_idle_consumer_sends_no_more_than_two_commands_a_second() {
     }
     assert!(!sent.is_empty() && sent.len() as u64 <= 2 * seconds, "{sent:#?}");
     running.stop().await;
+}
+
+#[tokio::test]
+async fn a_crashed_consumer_is_not_counted_although_nobody_is_left_to_sweep_it_up() {
+    let redis = Redis::start().await;
+    let options = QueueOptions { silence: Duration::from_secs(3), ..QueueOptions::default() };
+    let queue = Queue::new(redis.link().await, "calls", options);
+    let running = Running::start(&queue, quick(), Each(|_| async { Settlement::done() }));
+    let counted = async || queue.stats().await.unwrap().consumers;
+    eventually("it is counted", async || counted().await == 1).await;
+    running.crash().await;
+    eventually("it no longer is", async || counted().await == 0).await;
+    let known: Vec<redis::Value> =
+        redis.raw(&["XINFO", "CONSUMERS", "{test}:calls", "workers"]).await;
+    assert_eq!(known.len(), 1, "the group still knows it");
+}
+
+#[tokio::test]
+async fn the_age_of_work_that_is_tried_again_counts_from_its_first_enqueue() {
+    let redis = Redis::start().await;
+    let queue = redis.queue("calls").await;
+    queue.enqueue(Entry::new("later", "").delayed(Duration::from_secs(3_600))).await.unwrap();
+    assert_eq!(queue.stats().await.unwrap().oldest_scheduled_ms, None, "that one is not late");
+    let now: i64 = redis.raw::<(i64, i64)>(&["TIME"]).await.0 * 1000;
+    for (key, minutes) in [("young", 60), ("old", 120)] {
+        let born = (now - minutes * 60_000).to_string();
+        redis
+            .raw::<()>(&["XADD", "{test}:calls", "*", "key", key, "body", "", "born", &born])
+            .await;
+    }
+    let handler = Each(|delivery: Delivery| async move {
+        let failure = Failure::new("engine_down", "500");
+        let hour = Duration::from_secs(3_600);
+        let after = if delivery.attempt == 1 { Duration::from_millis(1) } else { hour };
+        match delivery.key.as_str() {
+            "young" => Verdict::Park { by: "engine".into(), wait: hour, failure }.into(),
+            _ => Verdict::Retry { after: Some(after), failure, counts: true }.into(),
+        }
+    });
+    let running = Running::start(&queue, quick(), handler);
+    let age = async || queue.stats().await.unwrap().oldest_scheduled_ms.unwrap_or_default();
+    eventually("both wait", async || queue.stats().await.unwrap().scheduled == 3).await;
+    eventually("the old one waits", async || age().await >= 120 * 60_000).await;
+    queue.erase(|kept| kept.key == "old").await.unwrap();
+    let age = age().await;
+    assert!((60 * 60_000..120 * 60_000).contains(&age), "{age}");
+    queue.erase(|kept| kept.key == "young").await.unwrap();
+    running.stop().await;
+    assert_eq!(queue.stats().await.unwrap().oldest_scheduled_ms, None);
+    assert_eq!(redis.raw::<u64>(&["EXISTS", "{test}:calls:retry:born"]).await, 0);
+}
+
+#[tokio::test]
+async fn ages_are_told_by_lane_and_what_was_dead_waits_since_it_was_redriven() {
+    let redis = Redis::start().await;
+    let queue = redis.queue("calls").await;
+    let hour = 3_600_000;
+    let hour_ago = redis.raw::<(i64, i64)>(&["TIME"]).await.0 * 1000 - hour as i64;
+    let id = format!("{hour_ago}-0");
+    redis.raw::<()>(&["XADD", "{test}:calls:bulk", &id, "key", "back-fill", "body", ""]).await;
+    queue.enqueue(Entry::new("new", "")).await.unwrap();
+    let born = hour_ago.to_string();
+    let letter = ["key", "old", "body", "", "lane", "live", "reason", "permanent", "born", &born];
+    redis.raw::<()>(&[&["XADD", "{test}:calls:dead", "*"], &letter[..]].concat()).await;
+    assert_eq!(queue.redrive(&Selection::All).await.unwrap(), 1);
+
+    let stats = queue.stats().await.unwrap();
+    assert_eq!((stats.waiting_live, stats.waiting_bulk), (2, 1));
+    assert!(stats.oldest_waiting_live_ms.unwrap() < hour, "{stats:?}");
+    assert!(stats.oldest_waiting_bulk_ms.unwrap() >= hour, "{stats:?}");
+    assert_eq!(stats.oldest_waiting_ms, stats.oldest_waiting_bulk_ms);
+    let seen = Seen::new();
+    let running = Running::start(&queue, quick(), crate::handlers::done(&seen));
+    seen.reaches(3).await;
+    running.stop().await;
+    assert_eq!(redis.raw::<u64>(&["EXISTS", "{test}:calls:born"]).await, 0);
 }
 
 #[tokio::test]
@@ -124,8 +202,10 @@ async fn every_transition_is_counted_with_its_reason_and_durations_are_measured(
         r#"queue_entries{queue="calls",state="in_flight",lane=""}"#,
         r#"queue_entries{queue="calls",state="scheduled",lane=""}"#,
         r#"queue_entries{queue="calls",state="dead",lane=""}"#,
-        r#"queue_oldest_waiting_seconds{queue="calls"}"#,
+        r#"queue_oldest_waiting_seconds{queue="calls",lane="live"}"#,
+        r#"queue_oldest_waiting_seconds{queue="calls",lane="bulk"}"#,
         r#"queue_oldest_in_flight_seconds{queue="calls"}"#,
+        r#"queue_oldest_scheduled_seconds{queue="calls"}"#,
         r#"queue_longest_handling_seconds{queue="calls"}"#,
         r#"queue_consumers{queue="calls"}"#,
         r#"queue_max_deliveries{queue="calls"}"#,

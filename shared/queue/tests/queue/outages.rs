@@ -254,3 +254,72 @@ async fn a_full_redis_drains_results_included() {
     let refused = queue.enqueue(Entry::new("more", "")).await;
     assert!(matches!(refused, Err(QueueError::Refused(_))));
 }
+
+#[tokio::test]
+async fn a_settlement_that_cannot_be_written_holds_up_no_other_and_leaves_nothing_behind() {
+    let redis = Redis::start().await;
+    let queue = redis.queue("calls").await;
+    redis.raw::<()>(&["SET", "{test}:blocked", "no stream"]).await;
+    let seen = Seen::new();
+    let sink = seen.clone();
+    let handler = Each(move |delivery: Delivery| {
+        sink.push(delivery.key.clone());
+        async move {
+            match delivery.key.as_str() {
+                "stuck" => {
+                    let failure = Failure::new("no_such_call", "404");
+                    Settlement::from(Verdict::Dead { failure })
+                        .emit("results", Entry::new("stuck", ""))
+                        .emit("blocked", Entry::new("stuck", ""))
+                }
+                key => Settlement::done().emit("results", Entry::new(key, "")),
+            }
+        }
+    });
+    let running = Running::start(&queue, quick(), handler);
+    queue.enqueue(Entry::new("stuck", "")).await.unwrap();
+    seen.reaches(1).await;
+    for n in 1..=5 {
+        queue.enqueue(Entry::new(n.to_string(), "")).await.unwrap();
+        eventually("the next is settled", async || results(&redis).await == n).await;
+    }
+    let stats = queue.stats().await.unwrap();
+    assert_eq!((stats.dead, stats.in_flight), (0, 1), "all of it is written, or nothing");
+
+    redis.raw::<()>(&["DEL", "{test}:blocked"]).await;
+    eventually("it is settled", async || queue.stats().await.unwrap().in_flight == 0).await;
+    running.stop().await;
+    let counts = [queue.stats().await.unwrap().dead, results(&redis).await - 5];
+    assert_eq!((counts, redis.raw::<u64>(&["XLEN", "{test}:blocked"]).await), ([1, 1], 1));
+    assert_eq!(seen.len(), 6, "nothing is done twice");
+}
+
+#[tokio::test]
+async fn a_retry_that_cannot_be_written_is_written_once_it_can() {
+    let redis = Redis::start().await;
+    let queue = redis.queue("calls").await;
+    let seen = Seen::new();
+    let sink = seen.clone();
+    let handler = Each(move |delivery: Delivery| {
+        sink.push((delivery.key.clone(), delivery.attempt));
+        async move {
+            if delivery.key == "next" || delivery.attempt > 1 {
+                return Settlement::done();
+            }
+            let failure = Failure::new("engine_down", "500");
+            Verdict::Retry { after: Some(Duration::ZERO), failure, counts: true }.into()
+        }
+    });
+    let running = Running::start(&queue, quick(), handler);
+    eventually("it works", async || queue.stats().await.unwrap().consumers == 1).await;
+    redis.raw::<()>(&["SET", "{test}:calls:retry", "no set"]).await;
+    queue.enqueue(Entry::new("CA1", "")).await.unwrap();
+    queue.enqueue(Entry::new("next", "")).await.unwrap();
+    let pending =
+        async || redis.raw::<Vec<redis::Value>>(&["XRANGE", "{test}:calls", "-", "+"]).await;
+    eventually("the next is done", async || seen.len() == 2 && pending().await.len() == 1).await;
+    redis.raw::<()>(&["DEL", "{test}:calls:retry"]).await;
+    eventually("all is done", async || pending().await.is_empty() && seen.len() == 3).await;
+    running.stop().await;
+    assert!(seen.all().contains(&("CA1".to_owned(), 2)));
+}

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use callscribe_queue::{
-    Delivery, Entry, Link, Queue, QueueError, QueueOptions, RedisSettings, Settlement,
+    ConsumerOptions, Delivery, Entry, Link, Queue, QueueError, QueueOptions, RedisSettings,
+    Settlement,
 };
 
 use crate::support::{
-    Each, Running, Seen, eventually,
+    Each, Redis, Running, Seen, eventually,
     nodes::{Certificates, Cluster, Node, tls_node},
     quick,
 };
@@ -70,6 +71,32 @@ async fn tls_with_a_private_authority_a_user_and_a_password() {
     let wrong = RedisSettings { password: Some("guess".to_owned().into()), ..right };
     let error = open(&wrong).await.link().ping().await.unwrap_err();
     assert!(!error.to_string().contains("guess"), "{error}");
+}
+
+#[tokio::test]
+async fn an_address_that_asks_for_another_protocol_is_read_all_the_same() {
+    let redis = Redis::start().await;
+    let url = format!("{}?protocol=resp3", redis.url());
+    let queue = open(&RedisSettings { url: url.into(), ..settings() }).await;
+    let seen = Seen::new();
+    // A lease that does not end: what was read and not understood would come back with it.
+    let options = ConsumerOptions { lease: HOUR, ..quick() };
+    let running = Running::start(&queue, options, crate::handlers::done(&seen));
+    queue.enqueue(Entry::new("CA1", "")).await.unwrap();
+    seen.reaches(1).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_authority_that_cannot_be_used_behind_sentinels_is_refused() {
+    let settings = RedisSettings {
+        sentinels: vec!["redis://127.0.0.1:1".into()],
+        tls: true,
+        ca_file: Some("ca.pem".into()),
+        ..settings()
+    };
+    let error = Link::open(&settings).await.unwrap_err();
+    assert!(matches!(&error, QueueError::Settings(why) if why.contains("ca_file")), "{error}");
 }
 
 #[tokio::test]

@@ -169,6 +169,7 @@ pub fn reporting() -> QueueOptions {
                 Entry::new(decision.delivery.key.clone(), format!("{:?}", decision.transition));
             vec![Outgoing { queue: "reports".into(), entry }]
         })),
+        ..QueueOptions::default()
     }
 }
 

@@ -65,7 +65,8 @@ pub struct Model {
     pub transcribe_ms: Option<i64>,
     /// Extraction, in milliseconds.
     pub extract_ms: Option<i64>,
-    /// What the engine charged, in micro-dollars.
+    /// What the engines charged for the present outcome, in micro-dollars; earlier generations are not
+    /// added up.
     pub cost_microusd: Option<i64>,
     /// The highest generation given out or seen: 0, and one more for each "transcribe again".
     pub generation: i64,

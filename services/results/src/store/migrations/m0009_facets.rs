@@ -109,9 +109,8 @@ fn sqlite() -> Vec<String> {
     ]
 }
 
-/// A blank stands in each facet: no word has one. A tsvector ends at a megabyte: a longer transcript
-/// is searched by its beginning.
-fn postgres() -> Vec<String> {
+/// A blank stands in each facet: no word has one.
+pub(super) fn facets_postgres() -> String {
     let texts = TEXTS.map(|(kind, column)| format!("'{kind} ' || left({column}, {VALUE})"));
     let lead = "'d ' || lead_id::text".to_owned();
     let times = TIMES.map(|(kind, power)| {
@@ -120,7 +119,12 @@ fn postgres() -> Vec<String> {
              floor(extract(epoch FROM created_at AT TIME ZONE 'UTC'))::bigint) >> {power})::text"
         )
     });
-    let facets = [texts.as_slice(), &[lead], &times].concat().join(", ");
+    [texts.as_slice(), &[lead], &times].concat().join(", ")
+}
+
+/// A tsvector ends at a megabyte: a longer transcript is searched by its beginning.
+fn postgres() -> Vec<String> {
+    let facets = facets_postgres();
     vec![
         "ALTER TABLE call_logs DROP COLUMN search".into(),
         format!(

@@ -10,6 +10,7 @@ mod m0005_retention;
 mod m0007_keeping;
 mod m0008_narrow;
 pub(super) mod m0009_facets;
+mod m0010_indexes;
 
 /// All migrations, in order.
 pub struct Migrator;
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_keeping::Migration),
             Box::new(m0008_narrow::Migration),
             Box::new(m0009_facets::Migration),
+            Box::new(m0010_indexes::Migration),
         ]
     }
 }

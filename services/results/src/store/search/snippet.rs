@@ -49,7 +49,12 @@ pub fn cut(transcript: &str, forms: &[String]) -> Vec<Part> {
 
 /// A word in lower case and without accents or vowel points.
 pub fn folded(word: &str) -> String {
-    word.nfd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect()
+    without_marks(word).chars().flat_map(char::to_lowercase).collect()
+}
+
+/// A word without accents or vowel points.
+pub fn without_marks(word: &str) -> String {
+    word.nfd().filter(|c| !is_combining_mark(*c)).collect()
 }
 
 /// Where the words start and end, in bytes.

@@ -37,25 +37,32 @@ impl FromStr for SearchText {
 impl SearchText {
     /// An expression for FTS5.
     pub(super) fn fts5(&self) -> String {
-        self.words(" OR ", |form| format!("\"{form}\"")).collect::<Vec<_>>().join(" AND ")
+        let word = |word: &String| {
+            let forms: Vec<String> = forms(word).iter().map(|form| format!("\"{form}\"")).collect();
+            format!("({})", forms.join(" OR "))
+        };
+        self.0.iter().map(word).collect::<Vec<_>>().join(" AND ")
     }
 
-    /// Expressions for `to_tsquery`, all of which must hold.
+    /// Expressions for `to_tsquery`, all of which must hold. The column holds words without marks, in
+    /// lower case as far as the database's locale knows it.
     pub(super) fn tsqueries(&self) -> impl Iterator<Item = String> {
-        self.words(" | ", |form| format!("'{form}'"))
+        self.0.iter().map(|word| {
+            let written = |form: String| if form.is_empty() { word.clone() } else { form };
+            let plain = written(snippet::without_marks(word));
+            let folded = written(snippet::folded(word));
+            let mut forms = forms(&plain);
+            if folded != plain {
+                forms.push(folded);
+            }
+            let forms: Vec<String> = forms.iter().map(|form| format!("'{form}'")).collect();
+            format!("({})", forms.join(" | "))
+        })
     }
 
     /// What a transcript's words are compared with ([`snippet::folded`]).
     pub(super) fn folded(&self) -> Vec<String> {
         self.0.iter().flat_map(|word| forms(&snippet::folded(word))).collect()
-    }
-
-    /// Each word, in all its forms.
-    fn words(&self, or: &str, quote: fn(&str) -> String) -> impl Iterator<Item = String> {
-        self.0.iter().map(move |word| {
-            let forms: Vec<String> = forms(word).iter().map(|form| quote(form)).collect();
-            format!("({})", forms.join(or))
-        })
     }
 }
 

@@ -134,3 +134,14 @@ async fn a_back_fill_until_today_goes_on_another_day_and_in_a_dry_run_asks_the_q
     let expected = Summary { listed: 10, enqueued: 6, under_way: 4, ..Default::default() };
     assert_eq!(summary, expected);
 }
+
+#[tokio::test]
+async fn a_back_fill_leaves_no_hole_where_a_database_was_lost() {
+    let mut world = World::new(Db::sqlite().await).await;
+    let plan = ten_days(&world);
+    assert_eq!(world.reconciler().backfill(&plan, |_| ()).await.unwrap().enqueued, 10);
+    world.lose_database().await;
+    let summary = world.reconciler().backfill(&plan, |_| ()).await.unwrap();
+    assert_eq!(summary, Summary { listed: 10, enqueued: 10, ..Default::default() });
+    assert_eq!(world.waiting_in_bulk().await, 10);
+}
