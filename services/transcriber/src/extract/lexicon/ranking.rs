@@ -20,7 +20,7 @@ use crate::extract::catalogue::Strength;
 use naming::Naming;
 
 /// What speaks for a service, in their order.
-pub const CIRCUMSTANCES: [&str; 29] = [
+pub const CIRCUMSTANCES: [&str; 32] = [
     "present",
     "excluded",
     "rules",
@@ -50,10 +50,13 @@ pub const CIRCUMSTANCES: [&str; 29] = [
     "times",
     "turns",
     "unnamed",
+    "first",
+    "whole",
+    "whole-much",
 ];
 
 /// What speaks for no service at all, in their order.
-pub const ABSENCES: [&str; 11] = [
+pub const ABSENCES: [&str; 13] = [
     "bias",
     "talk",
     "silent",
@@ -65,6 +68,8 @@ pub const ABSENCES: [&str; 11] = [
     "sounds-idle-most",
     "agent-sounds-idle",
     "agent-sounds-idle-most",
+    "first-sounds-idle",
+    "whole-sounds-idle",
 ];
 
 /// The evidence for one value.
@@ -266,6 +271,8 @@ impl Evidence<'_> {
         if self.mentions.count == 0 {
             found[28] = found[16];
         }
+        (found[29], found[30], found[31]) =
+            (likely(sound.opening), likely(sound.whole), sound.whole);
         found
     }
 
@@ -284,6 +291,8 @@ impl Evidence<'_> {
 const GRAIN: f32 = 0.4;
 /// The least posterior that is more than noise.
 const TRACE: f32 = 0.01;
+/// The same of many words together, which are surer of themselves.
+const LEAST: f32 = 1e-4;
 /// Whether the caller mentions a service and the rules believe no mention but hints ("behind the
 /// fridge", "I don't need a plumber"), and the call sounds like it only there.
 fn is_ruled_out(heard: &Heard<'_>, stances: &[Stance], entry: usize) -> bool {
@@ -305,7 +314,7 @@ pub(super) fn absences(heard: &Heard<'_>) -> [f32; ABSENCES.len()] {
     let [wrong, idle, applicant] = decide::reluctant(&heard.scene);
     let again = wrong.saturating_add(idle).saturating_add(applicant).saturating_sub(1).min(3);
     let some = |seen: u8| f32::from(seen.min(1));
-    let Sound { sums, most } = heard.impression.idle;
+    let Sound { sums, most, opening: first, whole } = heard.impression.idle;
     let [_, opening, caller, agent] = sums;
     [
         1.0,
@@ -319,7 +328,14 @@ pub(super) fn absences(heard: &Heard<'_>) -> [f32; ABSENCES.len()] {
         most[1].max(most[2]),
         (3.0 * agent).ln_1p(),
         most[3],
+        likely(first),
+        likely(whole),
     ]
+}
+
+/// How far a posterior is above next to nothing, as a logarithm.
+fn likely(posterior: f32) -> f32 {
+    (posterior / LEAST).ln_1p()
 }
 
 #[cfg(test)]

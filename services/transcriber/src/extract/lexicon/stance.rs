@@ -63,9 +63,9 @@ impl Stance {
     }
 
     /// Whether it tells nothing of where the work is: a person's name, a part of the city that the
-    /// caller agreed to.
+    /// caller agreed to, a place of the past or of somebody else that nothing speaks for.
     pub fn is_no_place(&self) -> bool {
-        self.excluded && self.person || self.aside
+        self.excluded && self.person || self.aside || self.beside && self.score < 0.0
     }
 
     /// Its mention.

@@ -104,6 +104,27 @@ impl Phrases {
         Looked { phrases: self, words: words.collect() }
     }
 
+    /// The posterior of every class for everything in these texts, as far as so many words, each
+    /// word and pair counted once; `None` where none of them says anything.
+    pub fn posterior<'l>(
+        &self,
+        texts: impl Iterator<Item = &'l Looked<'l>>,
+        mut words: usize,
+    ) -> Option<Vec<f32>> {
+        let mut seen: HashSet<u64, FixedState> = HashSet::default();
+        let mut tally = Tally::new(self);
+        for text in texts {
+            let count = text.words.len().min(words);
+            words -= count;
+            text.each(0..count, |key, pair, feature| {
+                if seen.insert(key) {
+                    tally.add(pair, feature);
+                }
+            });
+        }
+        tally.posterior()
+    }
+
     /// The number of classes.
     pub fn classes(&self) -> usize {
         self.classes.len()
@@ -132,33 +153,28 @@ impl Phrases {
 impl Looked<'_> {
     /// The posterior of every class for these words; `None` where none of them says anything.
     pub fn posterior(&self, words: Range<usize>) -> Option<Vec<f32>> {
+        // A window has few words.
         let mut seen: Vec<u64> = Vec::with_capacity(2 * words.len());
-        let (mut sum, mut square, mut telling) = (0.0, 0.0, false);
-        let mut scores = vec![0.0_f32; self.phrases.classes.len()];
-        for at in words.clone() {
-            for (pair, found) in (0..).zip(self.words[at]) {
-                let Some((key, feature)) = found else { continue };
-                let across = pair == 1 && at == words.start;
-                if across || seen.contains(&key) {
-                    continue;
-                }
+        let mut tally = Tally::new(self.phrases);
+        self.each(words, |key, pair, feature| {
+            if !seen.contains(&key) {
                 seen.push(key);
-                sum += feature.weight;
-                square += feature.weight * feature.weight;
-                telling |= pair == 0 && feature.telling;
-                for (class, gain) in self.phrases.gains(feature) {
-                    scores[usize::from(*class)] += feature.weight * gain;
+                tally.add(pair, feature);
+            }
+        });
+        tally.posterior()
+    }
+
+    /// Each known stem, and each known pair of neighbours, of these words.
+    fn each(&self, words: Range<usize>, mut take: impl FnMut(u64, bool, Feature)) {
+        for at in words.clone() {
+            for (pair, found) in [false, true].into_iter().zip(self.words[at]) {
+                let across = pair && at == words.start;
+                if let Some((key, feature)) = found.filter(|_| !across) {
+                    take(key, pair, feature);
                 }
             }
         }
-        if !telling {
-            return None;
-        }
-        let norm = square.sqrt().max(f32::MIN_POSITIVE);
-        for (score, class) in scores.iter_mut().zip(&self.phrases.classes) {
-            *score = (*score - sum * class.toll) / norm * SHARPNESS;
-        }
-        Some(softmax(scores))
     }
 
     /// How much one word of a text speaks for a class, with the word before it and alone. Words
@@ -174,6 +190,42 @@ impl Looked<'_> {
             gain.map_or(0.0, |(_, gain)| feature.weight * gain)
         };
         self.words[word].iter().flatten().copied().map(own).sum()
+    }
+}
+
+/// What several words together say.
+struct Tally<'p> {
+    phrases: &'p Phrases,
+    scores: Vec<f32>,
+    sum: f32,
+    square: f32,
+    telling: bool,
+}
+
+impl<'p> Tally<'p> {
+    fn new(phrases: &'p Phrases) -> Self {
+        let scores = vec![0.0; phrases.classes.len()];
+        Self { phrases, scores, sum: 0.0, square: 0.0, telling: false }
+    }
+
+    fn add(&mut self, pair: bool, feature: Feature) {
+        self.sum += feature.weight;
+        self.square += feature.weight * feature.weight;
+        self.telling |= !pair && feature.telling;
+        for (class, gain) in self.phrases.gains(feature) {
+            self.scores[usize::from(*class)] += feature.weight * gain;
+        }
+    }
+
+    fn posterior(mut self) -> Option<Vec<f32>> {
+        if !self.telling {
+            return None;
+        }
+        let norm = self.square.sqrt().max(f32::MIN_POSITIVE);
+        for (score, class) in self.scores.iter_mut().zip(&self.phrases.classes) {
+            *score = (*score - self.sum * class.toll) / norm * SHARPNESS;
+        }
+        Some(softmax(self.scores))
     }
 }
 

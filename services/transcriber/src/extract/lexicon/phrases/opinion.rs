@@ -17,6 +17,10 @@ use crate::extract::{
 const WINDOW: usize = 10;
 /// Windows that are listened to. A call of ten minutes has three hundred. Bounds the time.
 const MAX_WINDOWS: usize = 1_000;
+/// Words of the first thing of substance that a caller says, and of all that a caller says, which
+/// are judged as a whole; calls are counted so, too.
+const OPENING: usize = 40;
+const WHOLE: usize = 400;
 /// A window that sounds less like a service says nothing of it.
 const AUDIBLE: f32 = 0.12;
 
@@ -40,6 +44,10 @@ pub struct Sound {
     pub sums: [f32; 4],
     /// The highest posteriors, by part.
     pub most: [f32; 4],
+    /// The posterior of the first thing of substance that the caller says.
+    pub opening: f32,
+    /// The posterior of all that the caller says, taken together.
+    pub whole: f32,
 }
 
 /// How much all clauses sound like each class.
@@ -68,6 +76,7 @@ impl<'p> Impression<'p> {
         };
         let mut left = MAX_WINDOWS;
         let mut heard = 0.0;
+        let mut told = Vec::new();
         for (segment, (passage, part)) in scene.passages.iter().zip(parts).enumerate() {
             if left == 0 {
                 break;
@@ -85,9 +94,25 @@ impl<'p> Impression<'p> {
                     heard += 1.0;
                 }
             }
+            if part.is_caller() {
+                told.push((*part, looked));
+            }
         }
         impression.talk /= f32::max(heard, 1.0);
+        let opening = told.iter().filter(|(part, _)| *part == Part::Opening).map(|(_, text)| text);
+        let opening = phrases.posterior(opening, OPENING);
+        let whole = phrases.posterior(told.iter().map(|(_, text)| text), WHOLE);
+        impression.take(opening, |sound, own| sound.opening = own);
+        impression.take(whole, |sound, own| sound.whole = own);
         impression
+    }
+
+    /// Notes the posteriors of more than a window.
+    fn take(&mut self, posterior: Option<Vec<f32>>, note: impl Fn(&mut Sound, f32)) {
+        for (class, own) in posterior.into_iter().flatten().enumerate() {
+            let idle = self.phrases.is_idle(class);
+            note(if idle { &mut self.idle } else { &mut self.sounds[class] }, own);
+        }
     }
 
     /// Adds what one window says, as far as it is no small talk. Gives how much of it is.
