@@ -195,7 +195,7 @@ fn a_city_is_heard_in_pieces_or_letter_by_letter_where_one_is_expected() {
             Some("worcester"),
         ),
         ("C: צריך אינסטלטור בקריאת גת", Some("plumber"), Some("kiryat-gat")),
-        ("C: my plumber did not come, it was a batch of rogues", Some("plumber"), None),
+        ("C: I need a plumber, the last ones were a batch of rogues", Some("plumber"), None),
     ]);
 }
 

@@ -1,5 +1,7 @@
 //! What weighs for and against a mention.
 
+use domain::Speaker;
+
 use super::scene::{Mention, Scene};
 
 /// A judged mention.
@@ -62,10 +64,12 @@ impl Stance {
         self.denied |= holds;
     }
 
-    /// Whether it tells nothing of where the work is: a person's name, a part of the city that the
-    /// caller agreed to, a place of the past or of somebody else that nothing speaks for.
-    pub fn is_no_place(&self) -> bool {
-        self.excluded && self.person || self.aside || self.beside && self.score < 0.0
+    /// Whether it tells nothing of where the work is: a person's name, the company's own greeting, a
+    /// part of the city that the caller agreed to, a place of the past or of somebody else that
+    /// nothing speaks for.
+    pub fn is_no_place(&self, scene: &Scene<'_>) -> bool {
+        let company = scene.passage(self.of(scene)).speaker == Speaker::Agent;
+        self.excluded && (self.person || company) || self.aside || self.beside && self.score < 0.0
     }
 
     /// Its mention.

@@ -85,7 +85,8 @@ impl CityRanking {
     ) -> Standings {
         let clues = Clues::new(heard, stances);
         let mut all: BTreeMap<usize, Evidence> = BTreeMap::new();
-        let places = stances.iter().enumerate().filter(|(_, stance)| !stance.is_no_place());
+        let is_place = |stance: &Stance| !stance.is_no_place(&heard.scene);
+        let places = stances.iter().enumerate().filter(|(_, stance)| is_place(stance));
         for (number, stance) in places {
             let mut relevance = 0.0;
             clues.each(number, &mut |name, much| {
