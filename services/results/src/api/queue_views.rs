@@ -35,12 +35,20 @@ pub struct QueueStats {
     scheduled: u64,
     /// Dead letters.
     dead: u64,
-    /// Consumers known to the group.
+    /// Consumers that were heard of lately.
     consumers: u64,
-    /// Age in milliseconds of the oldest waiting entry, by its first enqueue.
+    /// Age in milliseconds of the oldest waiting entry of both lanes, by its first enqueue; of one
+    /// that came back from the dead letters, since it did.
     oldest_waiting_ms: Option<u64>,
+    /// The same of the live lane alone.
+    oldest_waiting_live_ms: Option<u64>,
+    /// The same of the bulk lane alone.
+    oldest_waiting_bulk_ms: Option<u64>,
     /// Age in milliseconds of the oldest entry in hand, by its first enqueue.
     oldest_in_flight_ms: Option<u64>,
+    /// Age in milliseconds, by its first enqueue, of the oldest entry that was in hand before and
+    /// waits for a time again: to be retried, or parked.
+    oldest_scheduled_ms: Option<u64>,
     /// The highest delivery count among the entries in hand.
     max_deliveries: u64,
     /// What is paused, by whom, until when.
@@ -147,7 +155,10 @@ impl From<Stats> for QueueStats {
             dead: stats.dead,
             consumers: stats.consumers,
             oldest_waiting_ms: stats.oldest_waiting_ms,
+            oldest_waiting_live_ms: stats.oldest_waiting_live_ms,
+            oldest_waiting_bulk_ms: stats.oldest_waiting_bulk_ms,
             oldest_in_flight_ms: stats.oldest_in_flight_ms,
+            oldest_scheduled_ms: stats.oldest_scheduled_ms,
             max_deliveries: stats.max_deliveries,
             pauses: stats.pauses.into_iter().map(Into::into).collect(),
         }
