@@ -19,6 +19,8 @@ pub struct Stance {
     pub beside: bool,
     /// A person bears the name.
     pub person: bool,
+    /// A street bears the name.
+    pub street: bool,
     /// Only adds to what the caller just agreed to: "You're in Nashville?" "Yes, Germantown."
     pub aside: bool,
     /// Words around it speak of a place.
@@ -39,6 +41,7 @@ impl Stance {
             denied: false,
             beside: false,
             person: false,
+            street: false,
             aside: false,
             placed: false,
             site: false,
@@ -64,12 +67,14 @@ impl Stance {
         self.denied |= holds;
     }
 
-    /// Whether it tells nothing of where the work is: a person's name, the company's own greeting, a
-    /// part of the city that the caller agreed to, a place of the past or of somebody else that
-    /// nothing speaks for.
+    /// Whether it tells nothing of where the work is: a person's name or a street's, the company's
+    /// own greeting, a part of the city that the caller agreed to, a place of the past or of
+    /// somebody else that nothing speaks for.
     pub fn is_no_place(&self, scene: &Scene<'_>) -> bool {
         let company = scene.passage(self.of(scene)).speaker == Speaker::Agent;
-        self.excluded && (self.person || company) || self.aside || self.beside && self.score < 0.0
+        self.excluded && (self.person || self.street || company)
+            || self.aside
+            || self.beside && self.score < 0.0
     }
 
     /// Its mention.

@@ -10,7 +10,8 @@ impl Place<'_, '_> {
     /// Streets, institutions, companies and persons that bear a city's name.
     pub(super) fn exclude_names(&self, stance: &mut Stance) {
         let doubtful = self.scene.phrase(self.mention).doubtful;
-        stance.exclude(self.beside(Cue::StreetBefore, 0) && !self.mention.prefix.within);
+        stance.street = self.beside(Cue::StreetBefore, 0) && !self.mention.prefix.within;
+        stance.exclude(stance.street);
         stance.exclude(self.after(Cue::StreetAfter, 0) && self.region() == 0);
         // "שדרות ירושלים" is a boulevard, not a town and a city.
         let own = self.passage.text.word_at(self.start);
