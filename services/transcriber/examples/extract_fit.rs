@@ -6,13 +6,16 @@
 //! The knots of the confidence stay as they are: they are drawn by hand, low. Nothing is drawn at random: the same
 //! files give the same weights.
 
-use std::{fs::File, io::BufReader, path::Path, sync::Arc};
+mod support;
+
+use std::path::Path;
 
 use callscribe_transcriber::extract::{
     Heard, Lexicon,
     catalogue::{Catalogue, Kind},
-    evaluate::{self, Labelled},
+    evaluate::Labelled,
 };
+use support::flag;
 use toml::{Table, Value};
 
 /// How strongly a weight is drawn to where it started.
@@ -30,19 +33,18 @@ struct Example<'l> {
 const KINDS: [Kind; 2] = [Kind::Service, Kind::City];
 
 fn main() -> anyhow::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let path = folder.join("data/weights.toml");
-    let plain: Table =
-        std::fs::read_to_string(folder.join("examples/extract_fit.toml"))?.parse()?;
+    let path = support::data().join("weights.toml");
+    let plain = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/extract_fit.toml");
+    let plain: Table = std::fs::read_to_string(plain)?.parse()?;
     let mut start: Table = std::fs::read_to_string(&path)?.parse()?;
     for (section, name) in names(&plain) {
         set(&mut start, &section, &name, get(&plain, &section, &name));
     }
-    let lexicon = lexicon()?;
-    let files: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let lexicon = support::lexicon()?;
+    let files = support::files();
     let mut examples = Vec::new();
     for (file, name) in files.iter().enumerate() {
-        for call in evaluate::read(name, BufReader::new(File::open(name)?))? {
+        for call in support::calls(name)? {
             let heard = lexicon.hear(&call.transcript());
             let right = KINDS.map(|kind| right(lexicon.catalogue(), kind, &call));
             examples.push(Example { file, heard, right });
@@ -79,10 +81,6 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn flag(name: &str) -> bool {
-    std::env::args().any(|argument| argument == name)
-}
-
 /// Weights of both fields that only one of them feels.
 const OF_CITY: [&str; 2] = ["confirmed_city", "no_city"];
 /// The same of the other.
@@ -93,15 +91,6 @@ fn is_wanted(section: &str, name: &str) -> bool {
     let city = section == "city" || OF_CITY.contains(&name);
     let service = section == "service" || OF_SERVICE.contains(&name);
     (!flag("--city") || city) && (!flag("--service") || service)
-}
-
-fn lexicon() -> anyhow::Result<Lexicon> {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
-    let read = |file: &str| std::fs::read_to_string(data.join(file));
-    let files = ["services.toml", "cities-israel.toml", "cities-us.toml"];
-    let source = files.into_iter().map(read).collect::<Result<Vec<_>, _>>()?.join("\n");
-    let catalogue = Catalogue::parse("data", &source)?;
-    Ok(Lexicon::with_cues(Arc::new(catalogue), &read("cues.toml")?)?)
 }
 
 fn right(catalogue: &Catalogue, kind: Kind, call: &Labelled) -> Vec<String> {

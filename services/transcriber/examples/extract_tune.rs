@@ -1,39 +1,18 @@
 //! Scores the rules with the catalogue, cues and weights on disk, so that data can be tuned without a
 //! compiler: `cargo run --example extract_tune -- FILE…`.
 
-use std::{fs::File, io::BufReader, path::Path, sync::Arc};
+mod support;
 
-use callscribe_transcriber::extract::{
-    Lexicon,
-    catalogue::{Catalogue, Kind},
-    evaluate,
-};
+use callscribe_transcriber::extract::{catalogue::Kind, evaluate};
+use support::flag;
 
 fn main() -> anyhow::Result<()> {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
-    let mut source = String::new();
-    for file in ["services.toml", "cities-israel.toml", "cities-us.toml"] {
-        source += &std::fs::read_to_string(data.join(file))?;
-        source += "\n";
-    }
-    let catalogue = Catalogue::parse("data", &source)?;
-    let cues = std::fs::read_to_string(data.join("cues.toml"))?;
-    let weights = std::fs::read_to_string(data.join("weights.toml"))?;
-    let ranking = std::fs::read_to_string(data.join("ranking.toml"))?;
-    let city_ranking = std::fs::read_to_string(data.join("ranking-cities.toml"))?;
-    let said = std::fs::read_to_string(data.join("phrases/calls.tsv"))?;
-    let lexicon = Lexicon::with_cues(Arc::new(catalogue), &cues)?
-        .with_weights(&weights)?
-        .with_ranking(&ranking)?
-        .with_city_ranking(&city_ranking)?
-        .with_calls(&said);
-    let misses = std::env::args().any(|a| a == "--misses");
+    let lexicon = support::lexicon()?;
     let mut calls = Vec::new();
-    for file in std::env::args().skip(1).filter(|a| !a.starts_with("--")) {
-        let opened = File::open(&file)?;
-        calls.extend(evaluate::read(&file, BufReader::new(opened))?);
+    for file in support::files() {
+        calls.extend(support::calls(&file)?);
     }
-    if std::env::args().any(|a| a == "--posteriors") {
+    if flag("--posteriors") {
         for call in &calls {
             let heard = lexicon.hear(&call.transcript());
             for (kind, expected) in
@@ -52,7 +31,7 @@ fn main() -> anyhow::Result<()> {
     let report = evaluate::evaluate(lexicon.catalogue(), &calls, |call| {
         lexicon.extract(&call.transcript(), None)
     });
-    if misses {
+    if flag("--misses") {
         for m in &report.misses {
             let mut line = serde_json::to_value(m)?;
             if let Some(call) = calls.iter().find(|call| call.id == m.id) {

@@ -5,49 +5,17 @@ use std::{
     fmt::Write,
 };
 
-use callscribe_transcriber::extract::{
-    Heard, Lexicon,
-    learning::{CITY_ABSENCES, CITY_CIRCUMSTANCES, CityClue, Standing},
-};
+use callscribe_transcriber::extract::learning::{CITY_ABSENCES, CITY_CIRCUMSTANCES, CityClue};
 
-use crate::regression::{Trial, descend};
+use crate::regression::{self, descend};
 
 /// How strongly the weights of clues are held near zero.
 const HOLD: f32 = 20.0;
 /// What was seen fewer times teaches nothing.
 const LEAST: u32 = 8;
 
-/// A call, and the right cities.
-pub struct Example<'l> {
-    /// The group of files that is left out with it.
-    pub fold: usize,
-    /// The number of its file.
-    pub file: usize,
-    /// Of the call.
-    pub language: String,
-    /// The call.
-    pub heard: Heard<'l>,
-    /// The mentions.
-    pub clues: Vec<CityClue>,
-    /// Numbers of the right entries; `None` where the right one is not in the catalogue.
-    pub right: Option<Vec<usize>>,
-}
-
-/// The choice of a call, as these weights of clues put it.
-pub fn trial(judge: &Lexicon, example: &Example<'_>) -> Option<Trial> {
-    let right = example.right.as_ref()?;
-    let standings = judge.study_cities(&example.heard).1;
-    let value = |s: &Standing| (s.circumstances.clone(), right.contains(&s.entry));
-    Some(Trial {
-        fold: example.fold,
-        file: example.file,
-        counts: true,
-        language: example.language.clone(),
-        values: standings.values.iter().map(value).collect(),
-        absences: standings.absences,
-        wanted: !right.is_empty(),
-    })
-}
+/// A call, and what in it may name a city.
+pub type Example<'l> = regression::Example<'l, CityClue>;
 
 /// Weights of what stands around mentions, by name.
 pub fn relevance(examples: &[&Example<'_>]) -> BTreeMap<String, f32> {

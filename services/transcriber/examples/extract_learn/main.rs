@@ -17,13 +17,15 @@ mod city;
 mod regression;
 mod report;
 mod service;
+#[path = "../support/mod.rs"]
+mod support;
 
-use std::{collections::BTreeMap, fs::File, io::BufReader, path::Path, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use callscribe_transcriber::extract::{
     Lexicon,
-    catalogue::{Catalogue, Kind, Strength},
-    evaluate::{self, Labelled},
+    catalogue::{Kind, Strength},
+    evaluate::Labelled,
     learning::{ABSENCES, CIRCUMSTANCES, CITY_ABSENCES, CITY_CIRCUMSTANCES},
 };
 use regression::{Trial, posterior, weigh};
@@ -51,14 +53,12 @@ struct Learned {
 }
 
 fn main() -> anyhow::Result<()> {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
-    let names: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let names = support::files();
     let mut calls = Vec::new();
     for (file, path) in names.iter().enumerate() {
-        let read = evaluate::read(path, BufReader::new(File::open(path)?))?;
-        calls.extend(read.into_iter().map(|labelled| Call { file, labelled }));
+        calls.extend(support::calls(path)?.into_iter().map(|labelled| Call { file, labelled }));
     }
-    let lexicon = lexicon(&data)?;
+    let lexicon = support::lexicon()?;
     let without = |fold| said(&lexicon, calls.iter().filter(move |call| call.fold() != fold));
     let listeners: Vec<Lexicon> =
         (0..FOLDS).map(|fold| lexicon.with_calls(&without(fold))).collect();
@@ -66,7 +66,8 @@ fn main() -> anyhow::Result<()> {
     let by_name: Vec<Lexicon> = (0..FOLDS).map(|fold| by_name.with_calls(&without(fold))).collect();
     let (cities, city_weights) = learn_cities(&names, &listeners, &calls)?;
     let (services, weights) = learn_services(&names, [&listeners, &by_name], &calls)?;
-    if std::env::args().any(|a| a == "--write") {
+    if support::flag("--write") {
+        let data = support::data();
         let source = city::render(&cities, &city_weights.circumstances, &city_weights.absences);
         std::fs::write(data.join("ranking-cities.toml"), source)?;
         let source = service::render(&services, &weights.circumstances, &weights.absences);
@@ -106,7 +107,7 @@ fn learn_services(
         let source = service::render(&service::relevance(&others), &[], &[]);
         let judge = listener.with_ranking(&source)?;
         let own = examples.iter().filter(|e| e.fold == fold);
-        trials.extend(own.filter_map(|example| service::trial(&judge, example)));
+        trials.extend(own.filter_map(|example| example.trial(judge.study(&example.heard).1)));
     }
     let learned = learn("services", names, &trials, [CIRCUMSTANCES.len(), ABSENCES.len()]);
     let all: Vec<_> = examples.iter().collect();
@@ -126,6 +127,7 @@ fn learn_cities(
             city::Example {
                 fold: call.fold(),
                 file: call.file,
+                counts: true,
                 language: call.labelled.language.clone(),
                 clues: listener.study_cities(&heard).0,
                 heard,
@@ -139,7 +141,8 @@ fn learn_cities(
         let source = city::render(&city::relevance(&others), &[], &[]);
         let judge = listener.with_city_ranking(&source)?;
         let own = examples.iter().filter(|e| e.fold == fold);
-        trials.extend(own.filter_map(|example| city::trial(&judge, example)));
+        trials
+            .extend(own.filter_map(|example| example.trial(judge.study_cities(&example.heard).1)));
     }
     let counts = [CITY_CIRCUMSTANCES.len(), CITY_ABSENCES.len()];
     let learned = learn("cities", names, &trials, counts);
@@ -162,15 +165,6 @@ fn learn(field: &str, names: &[String], trials: &[Trial], counts: [usize; 2]) ->
     let mut circumstances = weigh(&all, counts, HOLD);
     let absences = circumstances.split_off(counts[0]);
     Learned { circumstances, absences }
-}
-
-fn lexicon(data: &Path) -> anyhow::Result<Lexicon> {
-    let read = |file: &str| std::fs::read_to_string(data.join(file));
-    let files = ["services.toml", "cities-israel.toml", "cities-us.toml"];
-    let source = files.into_iter().map(read).collect::<Result<Vec<_>, _>>()?.join("\n");
-    let catalogue = Catalogue::parse("data", &source)?;
-    let lexicon = Lexicon::with_cues(Arc::new(catalogue), &read("cues.toml")?)?;
-    Ok(lexicon.with_weights(&read("weights.toml")?)?)
 }
 
 /// The same services, of which the rules know no more than their names.

@@ -1,5 +1,10 @@
 //! Logistic regressions, held near zero.
 
+use callscribe_transcriber::extract::{
+    Heard,
+    learning::{Standing, Standings},
+};
+
 /// Steps down the slope.
 const STEPS: usize = 250;
 
@@ -19,6 +24,41 @@ pub struct Trial {
     pub absences: Vec<f32>,
     /// Whether there is a right one.
     pub wanted: bool,
+}
+
+/// A call as it is heard without its own file, what in it may be about a field, and the right values.
+pub struct Example<'l, Clue> {
+    /// The group of files that is left out with it.
+    pub fold: usize,
+    /// The number of its file.
+    pub file: usize,
+    /// Whether it is reported on: heard by all the rules.
+    pub counts: bool,
+    /// Of the call.
+    pub language: String,
+    /// The call.
+    pub heard: Heard<'l>,
+    /// What may be about it.
+    pub clues: Vec<Clue>,
+    /// Numbers of the right entries; `None` where the right one is not in the catalogue.
+    pub right: Option<Vec<usize>>,
+}
+
+impl<Clue> Example<'_, Clue> {
+    /// The choice of the call where its values stand so; `None` where nobody can choose right.
+    pub fn trial(&self, standings: Standings) -> Option<Trial> {
+        let right = self.right.as_ref()?;
+        let value = |s: &Standing| (s.circumstances.clone(), right.contains(&s.entry));
+        Some(Trial {
+            fold: self.fold,
+            file: self.file,
+            counts: self.counts,
+            language: self.language.clone(),
+            values: standings.values.iter().map(value).collect(),
+            absences: standings.absences,
+            wanted: !right.is_empty(),
+        })
+    }
 }
 
 /// Weights of the circumstances, then of the absences.

@@ -2,49 +2,17 @@
 
 use std::fmt::Write;
 
-use callscribe_transcriber::extract::{
-    Heard, Lexicon,
-    learning::{ABSENCES, CIRCUMSTANCES, Clue, FEATURES, Source, Standing, name},
+use callscribe_transcriber::extract::learning::{
+    ABSENCES, CIRCUMSTANCES, Clue, FEATURES, Source, name,
 };
 
-use crate::regression::{Trial, descend};
+use crate::regression::{self, descend};
 
 /// How strongly the weights of clues are held near zero.
 const HOLD: f32 = 3.0;
 
-/// A call, and the right services.
-pub struct Example<'l> {
-    /// The group of files that is left out with it.
-    pub fold: usize,
-    /// The number of its file.
-    pub file: usize,
-    /// Whether it is reported on: heard by all the rules.
-    pub counts: bool,
-    /// Of the call.
-    pub language: String,
-    /// The call.
-    pub heard: Heard<'l>,
-    /// What may be about the work.
-    pub clues: Vec<Clue>,
-    /// Numbers of the right entries; `None` where the right one is not in the catalogue.
-    pub right: Option<Vec<usize>>,
-}
-
-/// The choice of a call, as these weights of clues put it.
-pub fn trial(judge: &Lexicon, example: &Example<'_>) -> Option<Trial> {
-    let right = example.right.as_ref()?;
-    let standings = judge.study(&example.heard).1;
-    let value = |s: &Standing| (s.circumstances.clone(), right.contains(&s.entry));
-    Some(Trial {
-        fold: example.fold,
-        file: example.file,
-        counts: example.counts,
-        language: example.language.clone(),
-        values: standings.values.iter().map(value).collect(),
-        absences: standings.absences,
-        wanted: !right.is_empty(),
-    })
-}
+/// A call, and what in it may be about the work.
+pub type Example<'l> = regression::Example<'l, Clue>;
 
 /// Weights of the clues' features: of mentions, then of words.
 pub fn relevance(examples: &[&Example<'_>]) -> Vec<f32> {
