@@ -2,6 +2,7 @@
 
 mod admit;
 mod backoff;
+mod complaint;
 mod hand;
 mod job;
 mod lease;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     backoff::Backoff,
+    complaint::Complaint,
     job::Item,
     slots::{Room, Slot},
     work::Work,
@@ -42,8 +43,7 @@ pub(crate) struct Reader {
     /// Whether there is work that crashed its worker: nothing else is begun until the slots are
     /// clear for it, or somebody else took it.
     pub(super) clearing: bool,
-    /// What was last logged as going wrong, until something goes right.
-    complaint: Option<String>,
+    complaint: Complaint,
 }
 
 /// Whether the reader waits inside Redis, and under which client id.
@@ -61,7 +61,7 @@ impl Reader {
             blocked: Arc::default(),
             idle: false,
             clearing: false,
-            complaint: None,
+            complaint: Complaint::default(),
         }
     }
 
@@ -84,7 +84,7 @@ impl Reader {
             match self.round(room, stop).await {
                 Ok(items) => {
                     backoff = Backoff::new();
-                    self.complaint = None;
+                    self.complaint = Complaint::default();
                     if !items.is_empty() {
                         dispatch(items);
                     }
@@ -257,12 +257,9 @@ impl Reader {
 
     /// One log line for a failure, however often it is met.
     fn note(&mut self, error: &QueueError) {
-        if let QueueError::Redis(message) = error
-            && self.complaint.as_ref() != Some(message)
-        {
+        if let Some(message) = self.complaint.news(error) {
             tracing::error!(queue = self.work.queue.name(), error = %message,
                 "reading failed; trying until it works");
-            self.complaint = Some(message.clone());
         }
         self.work.queue.link().health().failed(error);
     }

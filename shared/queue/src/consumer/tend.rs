@@ -9,7 +9,7 @@ use std::{
 use redis::Value;
 use tokio::sync::mpsc;
 
-use super::{backoff::Backoff, work::Work};
+use super::{backoff::Backoff, complaint::Complaint, work::Work};
 use crate::{QueueError, metric, pause, script::Call, wire::millis};
 
 /// How often due entries are looked for when nobody says when one is due; more often where leases
@@ -26,7 +26,7 @@ pub(crate) async fn run(work: Arc<Work>, mut scheduled: mpsc::UnboundedReceiver<
     let mut gauged: Option<Instant> = None;
     let mut pause_known = false;
     let mut backoff = Backoff::new();
-    let mut complaint = None;
+    let mut complaint = Complaint::default();
     while !work.hard_stop.is_cancelled() {
         let mut next = Instant::now();
         match tend(&work, pause_known).await {
@@ -34,10 +34,14 @@ pub(crate) async fn run(work: Arc<Work>, mut scheduled: mpsc::UnboundedReceiver<
                 next += wait;
                 pause_known = true;
                 backoff = Backoff::new();
-                complaint = None;
+                complaint = Complaint::default();
             }
             Err(error) => {
-                note(&work, &mut complaint, &error);
+                if let Some(message) = complaint.news(&error) {
+                    tracing::error!(queue = work.queue.name(), error = %message,
+                        "the queue cannot be tended: nothing scheduled comes due; trying until it \
+                         works");
+                }
                 backoff.pause(&work.hard_stop).await;
             }
         }
@@ -60,18 +64,6 @@ pub(crate) async fn run(work: Arc<Work>, mut scheduled: mpsc::UnboundedReceiver<
                 },
             }
         }
-    }
-}
-
-/// One log line for a failure, however often it is met; what keeps all commands from working is
-/// logged by the link.
-fn note(work: &Work, complaint: &mut Option<String>, error: &QueueError) {
-    if let QueueError::Redis(message) = error
-        && complaint.as_ref() != Some(message)
-    {
-        tracing::error!(queue = work.queue.name(), error = %message,
-            "the queue cannot be tended: nothing scheduled comes due; trying until it works");
-        *complaint = Some(message.clone());
     }
 }
 
