@@ -65,8 +65,7 @@ fn readable(
 ) -> Result<Vec<(String, String)>, ConfigError> {
     let ours = variables.into_iter().filter_map(|(name, value)| {
         let name = name.to_string_lossy().into_owned();
-        let is_ours = name.to_ascii_uppercase().starts_with(&format!("{PREFIX}_"));
-        (is_ours && !NOT_SETTINGS.contains(&name.as_str())).then_some((name, value))
+        is_setting(&name).then_some((name, value))
     });
     ours.map(|(name, value)| match value.into_string() {
         Ok(value) => Ok((name, value)),
@@ -75,6 +74,12 @@ fn readable(
         ))),
     })
     .collect()
+}
+
+/// Whether a variable of this name sets something.
+fn is_setting(name: &str) -> bool {
+    let is_ours = name.to_ascii_uppercase().starts_with(&format!("{PREFIX}_"));
+    is_ours && !NOT_SETTINGS.contains(&name)
 }
 
 /// Reads the configuration from a file and from variables.
@@ -104,7 +109,7 @@ fn merge<T: DeserializeOwned>(
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<(T, Given), ConfigError> {
     let mut variables: HashMap<_, _> =
-        variables.into_iter().filter(|(name, _)| !NOT_SETTINGS.contains(&name.as_str())).collect();
+        variables.into_iter().filter(|(name, _)| is_setting(name)).collect();
     let tables = tables::take(&mut variables)?;
     // Values stay texts here: parsing them by their looks would turn a token of digits into a
     // number. The deserializer converts where a number or a switch is asked for.
