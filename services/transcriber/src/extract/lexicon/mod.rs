@@ -13,6 +13,8 @@ mod ranking;
 mod relevance;
 mod scene;
 mod service;
+#[cfg(test)]
+mod spoken;
 mod stance;
 mod weights;
 mod witness;

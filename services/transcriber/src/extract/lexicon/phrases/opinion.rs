@@ -214,12 +214,12 @@ fn telling(looked: &Looked<'_>, window: &Range<usize>, class: usize) -> Range<us
 mod tests {
     use std::sync::Arc;
 
-    use domain::{Engine, Extraction, Segment, Speaker, Transcript};
+    use domain::{Extraction, Speaker};
 
     use crate::extract::{
         Lexicon,
         catalogue::{Catalogue, Kind, Strength},
-        lexicon::confidence::FLOOR,
+        lexicon::{confidence::FLOOR, spoken::call},
     };
 
     /// The built-in services, of which the rules know no more than their names.
@@ -229,18 +229,6 @@ mod tests {
             entry.phrases.retain(|phrase| phrase.strength == Strength::Name);
         }
         Lexicon::new(Arc::new(catalogue)).unwrap()
-    }
-
-    fn call(segments: &[(Speaker, &str)]) -> Transcript {
-        let segments = segments.iter().map(|(speaker, text)| Segment {
-            speaker: *speaker,
-            start_ms: 0,
-            end_ms: 1,
-            text: (*text).to_owned(),
-            confidence: None,
-        });
-        let engine = Engine { name: "test".into(), model: None, version: None };
-        Transcript { segments: segments.collect(), language: None, engine }
     }
 
     fn service(extraction: &Extraction) -> Option<&str> {

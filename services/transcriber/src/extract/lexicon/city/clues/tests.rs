@@ -1,26 +1,14 @@
 use std::sync::Arc;
 
-use domain::{Engine, Segment, Speaker, Transcript};
+use domain::Speaker;
 
 use super::Others;
-use crate::extract::{Lexicon, catalogue::Catalogue};
-
-fn transcript(said: &[(Speaker, &str)]) -> Transcript {
-    let segments = said.iter().map(|(speaker, text)| Segment {
-        speaker: *speaker,
-        start_ms: 0,
-        end_ms: 1,
-        text: (*text).to_owned(),
-        confidence: None,
-    });
-    let engine = Engine { name: "test".into(), model: None, version: None };
-    Transcript { segments: segments.collect(), language: None, engine }
-}
+use crate::extract::{Lexicon, catalogue::Catalogue, lexicon::spoken::call};
 
 /// What stands around each mention of a city.
 fn around(said: &[(Speaker, &str)]) -> Vec<(String, Vec<String>)> {
     let lexicon = Lexicon::new(Arc::new(Catalogue::built_in().unwrap())).unwrap();
-    let heard = lexicon.hear(&transcript(said));
+    let heard = lexicon.hear(&call(said));
     let clues = lexicon.study_cities(&heard).0;
     let named = clues.into_iter().map(|(entry, around)| {
         let names = around.into_iter().map(|(name, _)| name).collect();
