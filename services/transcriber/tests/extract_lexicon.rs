@@ -184,6 +184,22 @@ fn a_thing_and_what_is_wrong_with_it_name_the_trade() {
 fn a_city_is_heard_in_pieces_or_letter_by_letter_where_one_is_expected() {
     check(&[
         (
+            "A: What city?\nC: it's the one by the river, loo a vull. I need a plumber.",
+            Some("plumber"),
+            Some("louisville"),
+        ),
+        (
+            "C: i need a plumber across the river knocks ville by the bridge",
+            Some("plumber"),
+            Some("knoxville"),
+        ),
+        (
+            "A: What city?\nC: high aleah west side. I need a plumber.",
+            Some("plumber"),
+            Some("hialeah"),
+        ),
+        ("A: איפה אתם?\nC: בדנוור. צריך אינסטלטור.", Some("plumber"), Some("denver")),
+        (
             "A: What city?\nC: murfrees burrow. I need a plumber.",
             Some("plumber"),
             Some("murfreesboro"),

@@ -1,5 +1,6 @@
 //! Learns from labelled calls by what values are ranked: `data/ranking.toml` for services and
-//! `data/ranking-cities.toml` for cities, and writes what callers said into `data/phrases/calls.tsv`:
+//! `data/ranking-cities.toml` for cities; what callers said, into `data/phrases/calls.tsv`; and by that
+//! and all other examples how to tell the gist of a call, `data/gist.bin`:
 //! `cargo run --release --example extract_learn -- FILE… [--write]`.
 //!
 //! Two steps for each field, both logistic regression held near zero. First how relevant each clue
@@ -14,19 +15,21 @@
 
 mod calls;
 mod city;
+mod gist;
+mod machine;
 mod regression;
 mod report;
 mod service;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use callscribe_transcriber::extract::{
     Lexicon,
     catalogue::{Kind, Strength},
     evaluate::Labelled,
-    learning::{ABSENCES, CIRCUMSTANCES, CITY_ABSENCES, CITY_CIRCUMSTANCES},
+    learning::{ABSENCES, CIRCUMSTANCES, CITY_CIRCUMSTANCES},
 };
 use regression::{Trial, posterior, weigh};
 
@@ -38,9 +41,25 @@ const HOLD: f32 = 2.0;
 struct Call {
     file: usize,
     labelled: Labelled,
+    /// Numbers of the right services and of the right cities; `None` where the right one is not in the
+    /// catalogue.
+    service: Option<Vec<usize>>,
+    city: Option<Vec<usize>>,
+    /// What the caller says, as in `data/phrases/calls.tsv`.
+    said: String,
 }
 
 impl Call {
+    fn new(file: usize, labelled: Labelled, lexicon: &Lexicon) -> Self {
+        let service = right(lexicon, Kind::Service, &labelled);
+        let city = right(lexicon, Kind::City, &labelled);
+        let id = |number: &usize| lexicon.catalogue().entries[*number].id.as_str();
+        let ids: Vec<&str> = service.iter().flatten().map(id).collect();
+        let lines = calls::lines(&labelled, &ids).into_iter().map(|line| line + "\n");
+        let said = lines.collect();
+        Self { file, labelled, service, city, said }
+    }
+
     fn fold(&self) -> usize {
         self.file % FOLDS
     }
@@ -54,25 +73,34 @@ struct Learned {
 
 fn main() -> anyhow::Result<()> {
     let names = support::files();
+    let lexicon = support::lexicon()?;
     let mut calls = Vec::new();
     for (file, path) in names.iter().enumerate() {
-        calls.extend(support::calls(path)?.into_iter().map(|labelled| Call { file, labelled }));
+        let labelled = support::calls(path)?.into_iter();
+        calls.extend(labelled.map(|labelled| Call::new(file, labelled, &lexicon)));
     }
-    let lexicon = support::lexicon()?;
-    let without = |fold| said(&lexicon, calls.iter().filter(move |call| call.fold() != fold));
-    let listeners: Vec<Lexicon> =
-        (0..FOLDS).map(|fold| lexicon.with_calls(&without(fold))).collect();
+    let without = |fold| -> String {
+        let others = calls.iter().filter(|call| call.fold() != fold);
+        others.map(|call| call.said.as_str()).collect()
+    };
+    let examples = gist::Examples::new(lexicon.catalogue());
+    let gists: Vec<Vec<u8>> = (0..FOLDS).map(|f| examples.learn(&without(f)).encode()).collect();
     let by_name = by_name(&lexicon)?;
-    let by_name: Vec<Lexicon> = (0..FOLDS).map(|fold| by_name.with_calls(&without(fold))).collect();
-    let (cities, city_weights) = learn_cities(&names, &listeners, &calls)?;
+    let hear = |lexicon: &Lexicon| -> anyhow::Result<Vec<Lexicon>> {
+        let one = |fold| Ok(lexicon.with_calls(&without(fold)).with_gist(&gists[fold])?);
+        (0..FOLDS).map(one).collect()
+    };
+    let (listeners, by_name) = (hear(&lexicon)?, hear(&by_name)?);
+    let cities = learn_cities(&names, &listeners, &calls)?;
     let (services, weights) = learn_services(&names, [&listeners, &by_name], &calls)?;
     if support::flag("--write") {
         let data = support::data();
-        let source = city::render(&cities, &city_weights.circumstances, &city_weights.absences);
-        std::fs::write(data.join("ranking-cities.toml"), source)?;
+        std::fs::write(data.join("ranking-cities.toml"), cities.render())?;
         let source = service::render(&services, &weights.circumstances, &weights.absences);
         std::fs::write(data.join("ranking.toml"), source)?;
-        std::fs::write(data.join("phrases/calls.tsv"), said(&lexicon, calls.iter()))?;
+        let said: String = calls.iter().map(|call| call.said.as_str()).collect();
+        std::fs::write(data.join("gist.bin"), examples.learn(&said).encode())?;
+        std::fs::write(data.join("phrases/calls.tsv"), said)?;
     }
     Ok(())
 }
@@ -85,7 +113,6 @@ fn learn_services(
     let mut examples = Vec::new();
     for (number, call) in calls.iter().enumerate() {
         let fold = call.fold();
-        let right = right(&listeners[fold], Kind::Service, &call.labelled);
         let transcript = call.labelled.transcript();
         let named = (number % 4 == 2).then_some(&by_name[fold]);
         for listener in std::iter::once(&listeners[fold]).chain(named) {
@@ -97,7 +124,7 @@ fn learn_services(
                 language: call.labelled.language.clone(),
                 clues: listener.study(&heard).0,
                 heard,
-                right: right.clone(),
+                right: call.service.clone(),
             });
         }
     }
@@ -118,36 +145,36 @@ fn learn_cities(
     names: &[String],
     listeners: &[Lexicon],
     calls: &[Call],
-) -> anyhow::Result<(BTreeMap<String, f32>, Learned)> {
-    let examples: Vec<city::Example<'_>> = calls
-        .iter()
-        .map(|call| {
-            let listener = &listeners[call.fold()];
-            let heard = listener.hear(&call.labelled.transcript());
-            city::Example {
-                fold: call.fold(),
-                file: call.file,
-                counts: true,
-                language: call.labelled.language.clone(),
-                clues: listener.study_cities(&heard).0,
-                heard,
-                right: right(listener, Kind::City, &call.labelled),
-            }
-        })
-        .collect();
-    let mut trials = Vec::new();
+) -> anyhow::Result<city::Weights> {
+    let example = |call: &Call| {
+        let listener = &listeners[call.fold()];
+        let heard = listener.hear(&call.labelled.transcript());
+        let (clues, standings) = listener.study_cities(&heard);
+        city::Example {
+            fold: call.fold(),
+            file: call.file,
+            language: call.labelled.language.clone(),
+            clues,
+            standings,
+            heard,
+            right: call.city.clone(),
+        }
+    };
+    let examples: Vec<city::Example<'_>> = calls.iter().map(example).collect();
+    let mut unseen = Vec::new();
     for (fold, listener) in listeners.iter().enumerate() {
         let others: Vec<_> = examples.iter().filter(|e| e.fold != fold).collect();
-        let source = city::render(&city::relevance(&others), &[], &[]);
-        let judge = listener.with_city_ranking(&source)?;
-        let own = examples.iter().filter(|e| e.fold == fold);
-        trials
-            .extend(own.filter_map(|example| example.trial(judge.study_cities(&example.heard).1)));
+        let learned = city::Weights::learn(&others);
+        let judge = listener.with_city_ranking(&learned.render())?;
+        let weights = learned.of_standings();
+        for trial in examples.iter().filter(|e| e.fold == fold).filter_map(|e| e.trial(&judge)) {
+            let found = posterior(&trial, &weights, CITY_CIRCUMSTANCES.len());
+            unseen.push((trial, found));
+        }
     }
-    let counts = [CITY_CIRCUMSTANCES.len(), CITY_ABSENCES.len()];
-    let learned = learn("cities", names, &trials, counts);
-    let all: Vec<_> = examples.iter().collect();
-    Ok((city::relevance(&all), learned))
+    println!("cities");
+    report::report(names, &unseen);
+    Ok(city::Weights::learn(&examples.iter().collect::<Vec<_>>()))
 }
 
 /// Learns the second step, and reports what it is worth.
@@ -157,7 +184,7 @@ fn learn(field: &str, names: &[String], trials: &[Trial], counts: [usize; 2]) ->
         let others: Vec<&Trial> = trials.iter().filter(|t| t.fold != fold).collect();
         let weights = weigh(&others, counts, HOLD);
         let own = trials.iter().filter(|t| t.fold == fold && t.counts);
-        unseen.extend(own.map(|trial| (trial, posterior(trial, &weights, counts[0]))));
+        unseen.extend(own.map(|trial| (trial.clone(), posterior(trial, &weights, counts[0]))));
     }
     println!("{field}");
     report::report(names, &unseen);
@@ -186,19 +213,4 @@ fn right(lexicon: &Lexicon, kind: Kind, call: &Labelled) -> Option<Vec<usize>> {
         .map(|(number, _)| number)
         .collect();
     (expected.is_empty() || !right.is_empty()).then_some(right)
-}
-
-/// What callers said, as in `data/phrases/calls.tsv`.
-fn said<'c>(lexicon: &Lexicon, calls: impl Iterator<Item = &'c Call>) -> String {
-    let mut said = String::new();
-    for call in calls {
-        let right = right(lexicon, Kind::Service, &call.labelled).unwrap_or_default();
-        let ids: Vec<&str> =
-            right.iter().map(|number| lexicon.catalogue().entries[*number].id.as_str()).collect();
-        for line in calls::lines(&call.labelled, &ids) {
-            said += &line;
-            said.push('\n');
-        }
-    }
-    said
 }

@@ -9,6 +9,7 @@ use callscribe_transcriber::extract::{
 const STEPS: usize = 250;
 
 /// One choice: each value with its circumstances, and what speaks for none.
+#[derive(Clone)]
 pub struct Trial {
     /// The group of files that is left out with it.
     pub fold: usize,
@@ -77,41 +78,51 @@ pub fn weigh(trials: &[&Trial], [count, absences]: [usize; 2], hold: f32) -> Vec
         .iter()
         .map(|(n, sum, square)| (square / n - (sum / n).powi(2)).max(0.0).sqrt() + 0.1)
         .collect();
-    let weights = descend(scale.len(), hold, |weights, slope| {
-        let real: Vec<f32> = weights.iter().zip(&scale).map(|(w, s)| w / s).collect();
-        for trial in trials {
-            let chances = chances(trial, &real, count);
-            let right = |at: usize| match at {
-                0 => !trial.wanted,
-                _ => trial.values[at - 1].1,
-            };
-            let hit: f32 = (0..chances.len()).filter(|at| right(*at)).map(|at| chances[at]).sum();
-            if hit < 1e-6 {
-                continue;
-            }
-            for (at, chance) in chances.iter().enumerate() {
-                let miss = chance - if right(at) { chance / hit } else { 0.0 };
-                let (own, offset) = match at {
-                    0 => (&trial.absences, count),
-                    _ => (&trial.values[at - 1].0, 0),
+    let weights = descend(
+        scale.len(),
+        |_| hold,
+        |weights, slope| {
+            let real: Vec<f32> = weights.iter().zip(&scale).map(|(w, s)| w / s).collect();
+            for trial in trials {
+                let chances = chances(trial, &real, count);
+                let right = |at: usize| match at {
+                    0 => !trial.wanted,
+                    _ => trial.values[at - 1].1,
                 };
-                for (feature, x) in own.iter().enumerate() {
-                    slope[offset + feature] += miss * x / scale[offset + feature];
+                let hit: f32 =
+                    (0..chances.len()).filter(|at| right(*at)).map(|at| chances[at]).sum();
+                if hit < 1e-6 {
+                    continue;
+                }
+                for (at, chance) in chances.iter().enumerate() {
+                    let miss = chance - if right(at) { chance / hit } else { 0.0 };
+                    let (own, offset) = match at {
+                        0 => (&trial.absences, count),
+                        _ => (&trial.values[at - 1].0, 0),
+                    };
+                    for (feature, x) in own.iter().enumerate() {
+                        slope[offset + feature] += miss * x / scale[offset + feature];
+                    }
                 }
             }
-        }
-    });
+        },
+    );
     weights.iter().zip(&scale).map(|(w, s)| w / s).collect()
 }
 
 /// Follows the slope of a loss down, each weight with a pace of its own (Adam, with all examples
 /// in each step).
-pub fn descend(count: usize, hold: f32, slope: impl Fn(&[f32], &mut [f32])) -> Vec<f32> {
+pub fn descend(
+    count: usize,
+    hold: impl Fn(usize) -> f32,
+    slope: impl Fn(&[f32], &mut [f32]),
+) -> Vec<f32> {
     let mut weights = vec![0.0_f32; count];
     let (mut mean, mut square) = (vec![0.0_f32; count], vec![0.0_f32; count]);
     let mut gradient = vec![0.0_f32; count];
     for step in 0..STEPS {
-        gradient.iter_mut().zip(&weights).for_each(|(g, w)| *g = hold * w);
+        let held = gradient.iter_mut().zip(&weights).enumerate();
+        held.for_each(|(at, (g, w))| *g = hold(at) * w);
         slope(&weights, &mut gradient);
         let pace = 0.08 * (1.0 - step as f32 / STEPS as f32);
         let rounds = step as i32 + 1;

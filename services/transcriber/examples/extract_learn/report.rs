@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use crate::regression::Trial;
 
 /// A trial, the posterior of its best value, and whether that is right.
-pub type Outcome<'t> = (&'t Trial, Option<(f32, bool)>);
+pub type Outcome = (Trial, Option<(f32, bool)>);
 
-pub fn report(names: &[String], unseen: &[Outcome<'_>]) {
-    let mut groups: BTreeMap<String, Vec<&Outcome<'_>>> = BTreeMap::new();
+pub fn report(names: &[String], unseen: &[Outcome]) {
+    let mut groups: BTreeMap<String, Vec<&Outcome>> = BTreeMap::new();
     for found in unseen {
         groups.entry(names[found.0.file].clone()).or_default().push(found);
         groups.entry(format!("all {}", found.0.language)).or_default().push(found);

@@ -27,16 +27,20 @@ pub fn relevance(examples: &[&Example<'_>]) -> Vec<f32> {
             rows.push((row, f32::from(u8::from(right.contains(&clue.entry)))));
         }
     }
-    descend(2 * FEATURES, HOLD, |weights, slope| {
-        for (row, right) in &rows {
-            let sum: f32 = row.iter().map(|(feature, x)| weights[*feature] * x).sum();
-            let miss = 1.0 / (1.0 + (-sum).exp()) - right;
-            // What was seen a few times only teaches nothing.
-            for (feature, x) in row.iter().filter(|(feature, _)| spread[*feature] >= 5) {
-                slope[*feature] += miss * x;
+    descend(
+        2 * FEATURES,
+        |_| HOLD,
+        |weights, slope| {
+            for (row, right) in &rows {
+                let sum: f32 = row.iter().map(|(feature, x)| weights[*feature] * x).sum();
+                let miss = 1.0 / (1.0 + (-sum).exp()) - right;
+                // What was seen a few times only teaches nothing.
+                for (feature, x) in row.iter().filter(|(feature, _)| spread[*feature] >= 5) {
+                    slope[*feature] += miss * x;
+                }
             }
-        }
-    })
+        },
+    )
 }
 
 /// The file of weights.

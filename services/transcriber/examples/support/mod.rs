@@ -29,6 +29,7 @@ pub fn lexicon() -> anyhow::Result<Lexicon> {
         .with_weights(&read("weights.toml")?)?
         .with_ranking(&read("ranking.toml")?)?
         .with_city_ranking(&read("ranking-cities.toml")?)?
+        .with_gist(&std::fs::read(data().join("gist.bin"))?)?
         .with_calls(&read("phrases/calls.tsv")?))
 }
 

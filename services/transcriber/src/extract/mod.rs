@@ -11,5 +11,5 @@ mod settings;
 mod text;
 
 pub use extractor::{ExtractError, Extracted, Extractor};
-pub use lexicon::{CueError, Heard, Lexicon, Ruled, learning};
+pub use lexicon::{CueError, GistError, Heard, Lexicon, Ruled, learning};
 pub use settings::{ExtractSettings, LlmSettings};

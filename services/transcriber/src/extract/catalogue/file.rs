@@ -60,6 +60,10 @@ pub struct CityRow {
     /// Hebrew names, canonical first.
     #[serde(default)]
     pub he: Vec<String>,
+    /// Nicknames, and how speech engines write the names down: found as they stand, never misspelt
+    /// any further.
+    #[serde(default)]
+    pub heard: Vec<String>,
     /// Districts, landmarks and streets that stand for the city.
     #[serde(default)]
     pub landmarks: Vec<String>,

@@ -186,7 +186,8 @@ impl Loading {
             read: Vec::new(),
         };
         reader.names(row.en.iter().chain(&row.he), |pattern| pattern)?;
-        reader.landmarks(&row.landmarks)?;
+        reader.others(&row.heard, |phrase| phrase.heard = true)?;
+        reader.others(&row.landmarks, |phrase| phrase.landmark = true)?;
         reader.doubtful_are_known(&row.doubtful)?;
         let number = self.catalogue.entries.len();
         for landmark in &row.landmarks {
@@ -294,7 +295,7 @@ impl Phrases<'_> {
     ) -> Result<(), CatalogueError> {
         for name in names {
             let pattern = self.checked(name, Pattern::name(name))?;
-            self.push(name, shape(pattern), Strength::Name, false);
+            self.push(name, shape(pattern), Strength::Name);
         }
         Ok(())
     }
@@ -302,7 +303,7 @@ impl Phrases<'_> {
     fn phrases(&mut self, phrases: &[String], strength: Strength) -> Result<(), CatalogueError> {
         for phrase in phrases {
             for pattern in self.checked(phrase, Pattern::phrase(phrase))? {
-                self.push(phrase, pattern, strength, false);
+                self.push(phrase, pattern, strength);
             }
         }
         Ok(())
@@ -312,17 +313,17 @@ impl Phrases<'_> {
         for phrase in phrases {
             for mut pattern in self.checked(phrase, Pattern::phrase(phrase))? {
                 pattern.inflect();
-                self.push(phrase, pattern, Strength::Thing, false);
+                self.push(phrase, pattern, Strength::Thing);
             }
         }
         Ok(())
     }
 
-    fn landmarks(&mut self, names: &[String]) -> Result<(), CatalogueError> {
-        for name in names {
-            let pattern = self.checked(name, Pattern::name(name))?;
-            self.push(name, pattern, Strength::Name, true);
-        }
+    /// Names that are of another sort.
+    fn others(&mut self, names: &[String], mark: fn(&mut Phrase)) -> Result<(), CatalogueError> {
+        let from = self.read.len();
+        self.names(names.iter(), |pattern| pattern)?;
+        self.read[from..].iter_mut().for_each(mark);
         Ok(())
     }
 
@@ -340,11 +341,11 @@ impl Phrases<'_> {
         read.map_err(|error| self.place.at(phrase).error(error.to_string()))
     }
 
-    fn push(&mut self, phrase: &str, pattern: Pattern, strength: Strength, landmark: bool) {
+    fn push(&mut self, phrase: &str, pattern: Pattern, strength: Strength) {
         let name = normalise_name(phrase);
         let doubtful = self.doubtful.contains(&name);
         self.known.insert(name);
-        self.read.push(Phrase { pattern, strength, doubtful, landmark });
+        self.read.push(Phrase { pattern, strength, doubtful, landmark: false, heard: false });
     }
 }
 

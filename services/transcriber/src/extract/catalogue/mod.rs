@@ -64,6 +64,8 @@ pub struct Phrase {
     pub doubtful: bool,
     /// A place inside the city rather than the city ("Dizengoff Center").
     pub landmark: bool,
+    /// What a speech engine makes of the name ("loo a vull"), or a nickname.
+    pub heard: bool,
 }
 
 /// A service or a city.

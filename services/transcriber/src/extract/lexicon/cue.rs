@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::gist::GistError;
 use crate::extract::matching::{MatcherBuilder, Pattern, PatternError};
 
 /// What a phrase says about the names around it.
@@ -181,6 +182,9 @@ pub enum CueError {
     /// A phrase is not a pattern.
     #[error("the built-in cue phrases: {0}")]
     Phrase(#[from] PatternError),
+    /// The learned weights are damaged.
+    #[error(transparent)]
+    Gist(#[from] GistError),
 }
 
 /// Adds all cue phrases and the ordinary words that no misspelling is read into.

@@ -111,8 +111,16 @@ pub fn study(heard: &Heard<'_>, weights: &Weights, ranking: &Ranking) -> (Vec<Cl
     (clues(heard, &stances), ranking.standings(heard, &stances, &ranked))
 }
 
-/// A mention of a city: its entry, and what stands around it, by name, with how much there is of it.
-pub type CityClue = (usize, Vec<(String, f32)>);
+/// A mention of a city.
+#[derive(Debug, Clone)]
+pub struct CityClue {
+    /// The city's number in the catalogue.
+    pub entry: usize,
+    /// Whether it is a place where work could be.
+    pub place: bool,
+    /// What stands around it, by name, with how much there is of it.
+    pub around: Vec<(String, f32)>,
+}
 
 /// The same for cities.
 pub fn study_cities(
@@ -125,7 +133,8 @@ pub fn study_cities(
     let told = |(number, stance): (usize, &Stance)| {
         let mut around = Vec::new();
         clues.each(number, &mut |name, much| around.push((name.to_owned(), much)));
-        (stance.of(&heard.scene).entry, around)
+        let place = !stance.is_no_place(&heard.scene);
+        CityClue { entry: stance.of(&heard.scene).entry, place, around }
     };
     let told = stances.iter().enumerate().map(told).collect();
     (told, ranking.standings(heard, &stances, &ranked))

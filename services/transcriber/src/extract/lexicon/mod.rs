@@ -7,6 +7,7 @@ mod cue;
 mod decide;
 mod evidence;
 mod extra;
+mod gist;
 mod part;
 mod phrases;
 mod ranking;
@@ -24,6 +25,8 @@ pub mod learning {
     pub use super::{
         city::{ABSENCES as CITY_ABSENCES, CIRCUMSTANCES as CITY_CIRCUMSTANCES},
         decide::CityClue,
+        gist::{Bag, Learned, LearnedFeature, bag},
+        phrases::{calls, openings, sentences},
         ranking::{ABSENCES, CIRCUMSTANCES, Standing, Standings},
         relevance::{Clue, FEATURES, Source, name},
     };
@@ -34,12 +37,14 @@ use std::{collections::HashSet, sync::Arc};
 use domain::{Extraction, Field, Transcript};
 
 pub use cue::CueError;
+pub use gist::GistError;
 
 use self::{
     city::CityRanking,
     cue::add_cues,
     decide::{Basis, Choice, CityClue, Judges},
     evidence::{Quoted, quoted},
+    gist::Gist,
     part::Part,
     phrases::{Impression, Phrases},
     ranking::{Ranking, Standings},
@@ -61,6 +66,7 @@ pub struct Lexicon {
     ranking: Arc<Ranking>,
     cities: Arc<CityRanking>,
     phrases: Arc<Phrases>,
+    gist: Arc<Gist>,
 }
 
 /// What the rules found in a transcript.
@@ -110,6 +116,10 @@ impl Lexicon {
         for (number, entry) in catalogue.entries.iter().enumerate() {
             for (index, phrase) in entry.phrases.iter().enumerate() {
                 let target = Target::Phrase(id(number), id(index));
+                if phrase.heard {
+                    builder.add_heard(&phrase.pattern, target);
+                    continue;
+                }
                 let spelt = phrase.landmark && !is_long(entry, phrase);
                 let forgiving = !spelt
                     && phrase.strength >= Strength::Said
@@ -127,8 +137,9 @@ impl Lexicon {
         let ranking = Arc::new(Ranking::built_in()?);
         let cities = Arc::new(CityRanking::built_in()?);
         let phrases = Arc::new(Phrases::count(&catalogue, phrases::built_in_calls()));
+        let gist = Arc::new(Gist::built_in(&catalogue)?);
         let matcher = Arc::new(builder.build());
-        Ok(Self { catalogue, matcher, weights, ranking, cities, phrases })
+        Ok(Self { catalogue, matcher, weights, ranking, cities, phrases, gist })
     }
 
     /// The same rules with other weights (TOML as in `data/weights.toml`), while they are fitted.
@@ -161,6 +172,14 @@ impl Lexicon {
         Self { phrases: Arc::new(Phrases::count(&self.catalogue, calls)), ..self.clone() }
     }
 
+    /// The same rules with another gist ([`learning::Learned::encode`]), while that is learned.
+    ///
+    /// # Errors
+    /// When the file is none.
+    pub fn with_gist(&self, gist: &[u8]) -> Result<Self, GistError> {
+        Ok(Self { gist: Arc::new(Gist::parse(gist, &self.catalogue)?), ..self.clone() })
+    }
+
     /// What services are ranked by, for learning the weights.
     pub fn study(&self, heard: &Heard<'_>) -> (Vec<Clue>, Standings) {
         decide::study(heard, &self.weights, &self.ranking)
@@ -175,7 +194,7 @@ impl Lexicon {
     pub fn hear(&self, transcript: &Transcript) -> Heard<'_> {
         let scene = Scene::read(&self.catalogue, &self.matcher, transcript);
         let parts = Part::of(&scene);
-        let impression = Impression::new(&self.phrases, &scene, &parts);
+        let impression = Impression::new(&self.phrases, &self.gist, &scene, &parts);
         Heard { scene, parts, impression }
     }
 

@@ -196,9 +196,9 @@ impl<'c> Scene<'c> {
                 Target::Phrase(..) if mentions.len() >= MAX_MENTIONS => {}
                 Target::Phrase(entry, phrase) => {
                     let (entry, phrase) = (entry as usize, phrase as usize);
-                    let Some(kind) = self.catalogue.entries.get(entry).map(|e| e.kind) else {
-                        continue;
-                    };
+                    let Some(known) = self.catalogue.entries.get(entry) else { continue };
+                    let kind = known.kind;
+                    let heard = known.phrases.get(phrase).is_some_and(|phrase| phrase.heard);
                     // "The", "like": no name of a place follows.
                     if kind == Kind::City && hit.prefix.common {
                         continue;
@@ -210,7 +210,7 @@ impl<'c> Scene<'c> {
                         segment,
                         tokens: hit.tokens,
                         prefix: hit.prefix,
-                        distance: hit.distance,
+                        distance: hit.distance.max(u8::from(heard)),
                         rivals: Vec::new(),
                         settled: false,
                         contiguous: hit.contiguous,

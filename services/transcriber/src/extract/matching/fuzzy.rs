@@ -70,13 +70,24 @@ impl Neighbours {
         }
     }
 
-    /// Appends the words with the same consonants, as far as one hears them.
-    pub(super) fn read_by_ear(&self, word: &str, prefix: Prefix, readings: &mut Vec<Reading>) {
+    /// Appends the words with the same consonants, as far as one hears them, and vowels in the same
+    /// places; `loose`, those that are written much alike too.
+    pub(super) fn read_by_ear(
+        &self,
+        word: &str,
+        prefix: Prefix,
+        loose: bool,
+        readings: &mut Vec<Reading>,
+    ) {
         let letters: Vec<char> = word.chars().take(MAX + 1).collect();
         let Some(ear) = by_ear(&letters) else { return };
+        let mut spoken = None;
         for &index in self.by_ear.get(ear.as_str()).into_iter().flatten() {
             let known = &*self.words[index as usize].0;
-            if strsim::osa_distance(known, word) * 5 <= letters.len() * 2 {
+            let spoken = spoken.get_or_insert_with(|| syllables(&letters));
+            let alike =
+                !spoken.is_empty() && *spoken == syllables(&known.chars().collect::<Vec<_>>());
+            if alike || loose && strsim::osa_distance(known, word) * 5 <= letters.len() * 2 {
                 readings.push(self.reading(index, prefix, 3));
             }
         }
@@ -201,6 +212,37 @@ fn by_ear(letters: &[char]) -> Option<String> {
     kept.chars().nth(if hebrew { 1 } else { 2 }).map(|_| kept)
 }
 
+/// Where a word in Latin letters has which consonants, and where vowels, whichever: "sin sin naughty" is
+/// Cincinnati, "fee nix" Phoenix. Empty for other alphabets.
+fn syllables(letters: &[char]) -> String {
+    if !letters.iter().all(char::is_ascii) {
+        return String::new();
+    }
+    let silent = |at: usize| {
+        let (letter, next) = (letters[at], letters.get(at + 1));
+        letter == 'g' && next == Some(&'h')
+            || letter == 'w' && at > 0 && "aeo".contains(letters[at - 1])
+    };
+    let spoken: Vec<char> =
+        (0..letters.len()).filter(|at| !silent(*at)).map(|at| letters[at]).collect();
+    let mut kept = String::new();
+    for voice in sound(&spoken).chars() {
+        let voice = match voice {
+            'z' => 's',
+            'a' | 'e' | 'i' | 'o' | 'u' => 'a',
+            'h' => continue,
+            other => other,
+        };
+        if !kept.ends_with(voice) {
+            kept.push(voice);
+        }
+    }
+    if kept.len() > 1 && kept.ends_with('a') {
+        kept.pop();
+    }
+    kept
+}
+
 /// What the word sounds like: Hebrew letters that are pronounced alike are one, and so are the
 /// ways in which Hebrew names are written in Latin letters (Petakh Tiqwa, Petach Tikva).
 fn sound(letters: &[char]) -> String {
@@ -217,6 +259,10 @@ fn sound(letters: &[char]) -> String {
             ('c', 'e' | 'i' | 'y') => ('s', 1),
             ('q' | 'c', _) => ('k', 1),
             ('w', _) => ('v', 1),
+            ('x', _) => {
+                heard.push('k');
+                ('s', 1)
+            }
             ('e' | 'a', 'i' | 'y') | ('e', 'e') => ('i', 2),
             ('y', _) => ('i', 1),
             ('o', 'o' | 'u') => ('u', 2),
@@ -260,5 +306,23 @@ mod tests {
             assert_eq!(sounds(one), sounds(other), "{one} {other}");
         }
         assert_ne!(sounds("haifa"), sounds("jaffa"));
+    }
+
+    #[test]
+    fn a_name_torn_into_words_has_the_same_syllables() {
+        let said = |word: &str| syllables(&word.chars().filter(|c| *c != ' ').collect::<Vec<_>>());
+        for (one, other) in [
+            ("sin sin naughty", "cincinnati"),
+            ("fee nicks", "phoenix"),
+            ("knocks vill", "knoxville"),
+            ("albaquirky", "albuquerque"),
+            ("re ho vote", "rehovot"),
+            ("greens burrow", "greensboro"),
+            ("high aleah", "hialeah"),
+        ] {
+            assert_eq!(said(one), said(other), "{one} {other}");
+        }
+        assert_ne!(said("danville"), said("denver"));
+        assert_eq!(syllables(&['ח', 'י']), "");
     }
 }

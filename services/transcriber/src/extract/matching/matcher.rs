@@ -80,13 +80,21 @@ impl<T: Clone + PartialEq> MatcherBuilder<T> {
 
     /// Adds a phrase; a forgiving one is also found when its words are slightly misspelt.
     pub fn add(&mut self, pattern: &Pattern, target: T, forgiving: bool) {
-        let slots = pattern.slots.iter().map(|slot| self.compile(slot)).collect();
+        let slots =
+            pattern.slots.iter().map(|slot| self.compile(slot, Vocabulary::intern)).collect();
         if forgiving {
             for word in pattern.slots.iter().flat_map(|slot| &slot.words) {
                 self.vocabulary.forgive(word);
             }
         }
         self.patterns.push(Compiled { target, slots, forgiving });
+    }
+
+    /// Adds a name as speech engines write it down: its words mean nothing otherwise.
+    pub fn add_heard(&mut self, pattern: &Pattern, target: T) {
+        let slots = pattern.slots.iter();
+        let slots = slots.map(|slot| self.compile(slot, Vocabulary::intern_heard)).collect();
+        self.patterns.push(Compiled { target, slots, forgiving: false });
     }
 
     /// After this word a name may follow that was heard badly.
@@ -101,8 +109,13 @@ impl<T: Clone + PartialEq> MatcherBuilder<T> {
         }
     }
 
-    fn compile(&mut self, slot: &Slot) -> CompiledSlot {
-        let mut words: Vec<_> = slot.words.iter().map(|w| self.vocabulary.intern(w)).collect();
+    fn compile(
+        &mut self,
+        slot: &Slot,
+        intern: fn(&mut Vocabulary, &str) -> WordId,
+    ) -> CompiledSlot {
+        let mut words: Vec<_> =
+            slot.words.iter().map(|word| intern(&mut self.vocabulary, word)).collect();
         words.sort_unstable();
         words.dedup();
         CompiledSlot { words, optional: slot.optional, prefixable: slot.prefixable, gap: slot.gap }

@@ -18,6 +18,9 @@ pub(super) struct Read {
 
 /// Words that may make up one badly heard name.
 const EARS: usize = 4;
+/// Places of one segment in which a badly heard name is looked for although none is expected. Bounds
+/// the time.
+const UNEXPECTED: usize = 32;
 /// Letters one by one spell a name if there are as many.
 const SPELT: usize = 4;
 
@@ -63,11 +66,19 @@ impl<T> Matcher<T> {
         read
     }
 
-    /// Names that were heard badly, where a name is expected: at the beginning, and after words
-    /// such as "in".
+    /// Names that were heard badly: at the beginning and after words such as "in", where a name is
+    /// expected; elsewhere only what means nothing and sounds like one.
     fn read_by_ear(&self, text: &Text, read: &mut Read) {
-        let mut heard = String::new();
-        let mut readings = Vec::new();
+        let strange: Vec<bool> = text
+            .tokens
+            .iter()
+            .zip(&read.words)
+            .map(|(token, known)| {
+                let known = &read.all[known.clone()];
+                !self.vocabulary.means(known) && !self.vocabulary.is_common(text.word(token))
+            })
+            .collect();
+        let mut unexpected = UNEXPECTED;
         for (at, token) in text.tokens.iter().enumerate() {
             let before = at.checked_sub(1).map(|before| &read.all[read.words[before].clone()]);
             let expected = at < 2
@@ -76,39 +87,54 @@ impl<T> Matcher<T> {
                 || text.word(token).starts_with(['ב', 'ל', 'מ']);
             let letter = |token: &Token| token.chars.len() == 1 && token.script == Script::Latin;
             let spelt = text.tokens[at..].iter().take(24).take_while(|t| letter(t)).count();
-            if !expected && spelt < SPELT {
-                continue;
+            let near = &strange[at..strange.len().min(at + EARS)];
+            let sounds = token.script == Script::Latin && near.contains(&true) && unexpected > 0;
+            if expected || spelt >= SPELT {
+                self.read_from(text, read, at, spelt, true);
+            } else if sounds {
+                unexpected -= 1;
+                self.read_from(text, read, at, 0, false);
             }
-            heard.clear();
-            let mut unknown = false;
-            let most = if spelt >= SPELT { spelt } else { EARS };
-            for (count, next) in text.tokens[at..].iter().take(most).enumerate() {
-                let word = text.word(next);
-                let apart = count > 0 && next.before >= Break::Comma;
-                let other = next.script != token.script || next.script == Script::Other;
-                if apart || other || self.vocabulary.is_ordinary(word) {
-                    break;
-                }
-                let known = &read.all[read.words[at + count].clone()];
-                let half = token.script == Script::Hebrew && self.vocabulary.has_half(known);
-                unknown |= !self.vocabulary.is_common(word) && (known.is_empty() || half);
-                heard.push_str(word);
-                readings.clear();
-                if spelt >= SPELT && count + 1 == spelt {
-                    self.vocabulary.read(&heard, &mut readings);
-                } else if unknown && (count > 0 || known.is_empty()) {
+        }
+    }
+
+    /// Names that were heard badly and begin with this word.
+    fn read_from(&self, text: &Text, read: &mut Read, at: usize, spelt: usize, expected: bool) {
+        let mut heard = String::new();
+        let mut readings = Vec::new();
+        let first = &text.tokens[at];
+        let (mut unknown, mut ordinary) = (false, false);
+        let most = if spelt >= SPELT { spelt } else { EARS };
+        for (count, next) in text.tokens[at..].iter().take(most).enumerate() {
+            let word = text.word(next);
+            let apart = count > 0 && next.before >= Break::Comma;
+            let other = next.script != first.script || next.script == Script::Other;
+            ordinary |= self.vocabulary.is_ordinary(word);
+            if apart || other || ordinary && first.script == Script::Hebrew {
+                break;
+            }
+            let known = &read.all[read.words[at + count].clone()];
+            let half = first.script == Script::Hebrew && self.vocabulary.has_half(known);
+            let senseless = !self.vocabulary.means(known);
+            unknown |= !self.vocabulary.is_common(word) && (senseless || half);
+            heard.push_str(word);
+            readings.clear();
+            if spelt >= SPELT && count + 1 == spelt {
+                self.vocabulary.read(&heard, &mut readings);
+            } else if unknown && (count > 0 || known.is_empty()) {
+                if expected {
                     match count {
                         0 => self.vocabulary.read_beheaded(&heard, &mut readings),
-                        1 if !known.is_empty() => {}
+                        1 if !senseless => {}
                         _ => self.vocabulary.read_pieces(&heard, &mut readings),
                     }
-                    if readings.is_empty() {
-                        self.vocabulary.read_by_ear(&heard, &mut readings);
-                    }
                 }
-                let found = readings.iter().map(|reading| (at, count + 1, *reading));
-                read.ears.extend(found);
+                if readings.is_empty() {
+                    self.vocabulary.read_by_ear(&heard, expected && !ordinary, &mut readings);
+                }
             }
+            let found = readings.iter().map(|reading| (at, count + 1, *reading));
+            read.ears.extend(found);
         }
     }
 }

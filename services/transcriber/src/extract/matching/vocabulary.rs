@@ -47,6 +47,8 @@ pub struct Vocabulary {
     short: HashMap<Box<str>, WordId, FixedState>,
     halves: HashSet<WordId, FixedState>,
     expecting: HashSet<WordId, FixedState>,
+    /// Words that stand in badly heard names only ("vill"), and mean nothing by themselves.
+    senseless: HashSet<WordId, FixedState>,
 }
 
 /// More letters are never taken off: "וכשבה" is already rare.
@@ -62,6 +64,22 @@ const MIN_HALVES: usize = 6;
 impl Vocabulary {
     /// The word's number, given out now if it is new.
     pub fn intern(&mut self, word: &str) -> WordId {
+        let id = self.number(word);
+        self.senseless.remove(&id);
+        id
+    }
+
+    /// The number of a word of a badly heard name.
+    pub fn intern_heard(&mut self, word: &str) -> WordId {
+        let is_new = !self.words.contains_key(word);
+        let id = self.number(word);
+        if is_new && word.len() > 1 {
+            self.senseless.insert(id);
+        }
+        id
+    }
+
+    fn number(&mut self, word: &str) -> WordId {
         let next = WordId(u32::try_from(self.words.len()).unwrap_or(u32::MAX));
         *self.words.entry(word.into()).or_insert(next)
     }
@@ -161,12 +179,13 @@ impl Vocabulary {
     }
 
     /// Appends the names that sound roughly like several words, or like one that means nothing
-    /// ("high a leah", "murfrees burrow", רהאט). Right only where a name is expected.
-    pub fn read_by_ear(&self, heard: &str, readings: &mut Vec<Reading>) {
-        self.neighbours.read_by_ear(heard, Prefix::default(), readings);
+    /// ("high a leah", "murfrees burrow", רהאט); `loose`, those that only look like it too, which is
+    /// right only where a name is expected.
+    pub fn read_by_ear(&self, heard: &str, loose: bool, readings: &mut Vec<Reading>) {
+        self.neighbours.read_by_ear(heard, Prefix::default(), loose, readings);
         if !heard.is_ascii() {
             for (stem, prefix) in stems(heard) {
-                self.neighbours.read_by_ear(stem, prefix, readings);
+                self.neighbours.read_by_ear(stem, prefix, loose, readings);
             }
         }
     }
@@ -203,6 +222,11 @@ impl Vocabulary {
     /// Whether it is an everyday word.
     pub fn is_ordinary(&self, word: &str) -> bool {
         self.whole.contains(word)
+    }
+
+    /// Whether a word that is read so means anything as it stands.
+    pub fn means(&self, readings: &[Reading]) -> bool {
+        readings.iter().any(|r| r.distance == 0 && !self.senseless.contains(&r.word))
     }
 
     /// From now on this word is known to be half of a name.
@@ -300,15 +324,36 @@ mod tests {
     #[test]
     fn a_name_is_heard_by_its_consonants() {
         let mut vocabulary = Vocabulary::default();
-        for name in ["hialeah", "murfreesboro", "batonrouge", "רהט", "קרייתגת"] {
+        for name in [
+            "hialeah",
+            "murfreesboro",
+            "batonrouge",
+            "cincinnati",
+            "knoxville",
+            "karmiel",
+            "רהט",
+            "קרייתגת",
+        ] {
             vocabulary.forgive(&crate::extract::text::normalise_name(name));
         }
         let heard = |word: &str| {
             let mut readings = Vec::new();
-            vocabulary.read_by_ear(&crate::extract::text::normalise_name(word), &mut readings);
+            vocabulary.read_by_ear(
+                &crate::extract::text::normalise_name(word),
+                true,
+                &mut readings,
+            );
             readings.len()
         };
-        for word in ["murfreesburrow", "battenrouge", "רהאט", "קריאתגת"] {
+        for word in [
+            "murfreesburrow",
+            "battenrouge",
+            "sinsinnaughty",
+            "knocksvill",
+            "carmyel",
+            "רהאט",
+            "קריאתגת",
+        ] {
             assert_eq!(heard(word), 1, "{word}");
         }
         for word in ["table", "rouge", "burrow", "ראש", "קורה"] {

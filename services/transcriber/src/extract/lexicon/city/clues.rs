@@ -7,6 +7,7 @@ use std::{
 };
 
 use domain::Speaker;
+use foldhash::fast::FixedState;
 
 use crate::extract::{
     catalogue::Kind,
@@ -23,8 +24,9 @@ use crate::extract::{
 const REACH: usize = 6;
 /// No cue has more words.
 const LONGEST: usize = 16;
-/// Words beside a mention that are told.
+/// Words beside a mention that are told with their place, and those that are told without.
 const BESIDE: usize = 3;
+const AROUND: usize = 8;
 /// An answer begins with a cue among so many words.
 const ANSWER: usize = 3;
 /// A segment of no more words is short.
@@ -55,10 +57,10 @@ pub struct Clues<'h, 'c> {
     before_here: Vec<Others>,
     after_here: Vec<Others>,
     /// Cities by segment.
-    named: HashSet<(usize, usize)>,
+    named: HashSet<(usize, usize), FixedState>,
     here: Vec<Others>,
     /// How often each is named by each side.
-    often: HashMap<(usize, usize), usize>,
+    often: HashMap<(usize, usize), usize, FixedState>,
 }
 
 /// Which entries were seen: enough to tell whether any other than a given one was.
@@ -92,8 +94,8 @@ impl<'h, 'c> Clues<'h, 'c> {
             after: vec![Default::default(); stances.len()],
             before_here: Vec::with_capacity(stances.len()),
             after_here: vec![Default::default(); stances.len()],
-            named: HashSet::new(),
-            often: HashMap::new(),
+            named: HashSet::default(),
+            often: HashMap::default(),
             here: vec![Others::default(); scene.passages.len()],
         };
         let (mut sides, mut here) = <([Others; 2], (usize, Others))>::default();
@@ -313,17 +315,17 @@ fn beside<T: FnMut(&str, f32)>(passage: &Passage, tokens: &Range<usize>, told: &
     if tokens.end >= text.tokens.len() {
         told.is(format_args!("last-word"));
     }
-    for distance in 1..=BESIDE {
-        if let Some(at) = tokens.start.checked_sub(distance) {
-            let word = text.word_at(at);
-            told.is(format_args!("before-{distance} {word}"));
-            told.is(format_args!("before {word}"));
-        }
-        let at = tokens.end + distance - 1;
-        if at < text.tokens.len() {
-            let word = text.word_at(at);
-            told.is(format_args!("after-{distance} {word}"));
-            told.is(format_args!("after {word}"));
+    for distance in 1..=AROUND {
+        let before = tokens.start.checked_sub(distance);
+        let after = Some(tokens.end + distance - 1).filter(|at| *at < text.tokens.len());
+        for (side, at) in [("before", before), ("after", after)] {
+            let Some(word) = at.map(|at| text.word_at(at)) else { continue };
+            if distance <= BESIDE {
+                told.is(format_args!("{side}-{distance} {word}"));
+                told.is(format_args!("{side} {word}"));
+            } else {
+                told.is(format_args!("far-{side} {word}"));
+            }
         }
     }
 }

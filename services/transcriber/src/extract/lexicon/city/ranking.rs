@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use foldhash::fast::FixedState;
 use serde::Deserialize;
 
 use super::clues::Clues;
@@ -18,8 +19,8 @@ use crate::extract::lexicon::{
 };
 
 /// What speaks for a city, in their order.
-pub const CIRCUMSTANCES: [&str; 7] =
-    ["rules", "rules-believe", "rules-name", "relevant", "relevant-all", "times", "last"];
+pub const CIRCUMSTANCES: [&str; 6] =
+    ["rules", "rules-believe", "rules-name", "times", "last", "relevant"];
 
 /// What speaks for no city, in their order: what speaks for no work, and whether several are named.
 pub const ABSENCES: [&str; ranking::ABSENCES.len() + 1] = {
@@ -35,11 +36,13 @@ pub const ABSENCES: [&str; ranking::ABSENCES.len() + 1] = {
 /// Learned weights.
 #[derive(Debug, Clone)]
 pub struct CityRanking {
-    clues: HashMap<String, f32>,
+    clues: HashMap<String, f32, FixedState>,
     circumstances: Vec<f32>,
     absences: Vec<f32>,
 }
 
+/// No mention is more relevant than that, in log-odds.
+const MOST: f32 = 15.0;
 const BUILT_IN: &str = include_str!("../../../../data/ranking-cities.toml");
 
 impl CityRanking {
@@ -53,7 +56,7 @@ impl CityRanking {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct File {
-            mention: HashMap<String, f32>,
+            mention: HashMap<String, f32, FixedState>,
             city: BTreeMap<String, f32>,
             none: BTreeMap<String, f32>,
         }
@@ -92,7 +95,7 @@ impl CityRanking {
             clues.each(number, &mut |name, much| {
                 relevance += self.clues.get(name).copied().unwrap_or_default() * much;
             });
-            let relevance = relevance.clamp(-6.0, 6.0);
+            let relevance = relevance.clamp(-MOST, MOST);
             let entry = stance.of(&heard.scene).entry;
             all.entry(entry).or_default().add(stance.mention, relevance);
         }
@@ -135,10 +138,9 @@ impl Evidence {
             score / 3.0,
             score.max(0.0) / 3.0,
             f32::from(u8::from(rule.is_some())),
-            self.most,
-            self.odds.ln(),
             f32::from(self.count).ln(),
             f32::from(u8::from(last)),
+            self.odds.ln(),
         ]
     }
 }
@@ -162,6 +164,6 @@ mod tests {
         evidence.add(7, 2.0);
         evidence.add(9, 1.0);
         assert_eq!(evidence.best, 7);
-        assert!(evidence.circumstances(None, false)[3] > 1.9);
+        assert!(evidence.circumstances(None, false)[5] > 1.9);
     }
 }

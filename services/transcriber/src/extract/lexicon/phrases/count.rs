@@ -97,8 +97,10 @@ impl<'s> Counter<'s> {
             idle: *id == IDLE,
             toll: (all / (all - total)).ln(),
         };
-        let classes = self.classes.iter().zip(&totals).map(class).collect();
-        Phrases { classes, features, gains }
+        let classes: Vec<Class> = self.classes.iter().zip(&totals).map(class).collect();
+        let numbered = classes.iter().enumerate();
+        let numbers = numbered.filter_map(|(class, own)| Some((own.entry?, class))).collect();
+        Phrases { classes, features, gains, numbers }
     }
 }
 

@@ -11,6 +11,8 @@ mod model;
 mod opinion;
 mod stem;
 
-pub use examples::built_in_calls;
+pub use examples::{IDLE, built_in_calls, calls, openings, sentences};
+pub use filler::{FILLER, is_filler};
 pub use model::Phrases;
 pub use opinion::{Impression, Sound};
+pub use stem::stem;

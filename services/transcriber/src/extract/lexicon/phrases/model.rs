@@ -25,6 +25,8 @@ use crate::extract::{
 
 /// How sharply a difference of scores tells classes apart.
 const SHARPNESS: f32 = 15.0;
+/// A class so far below the best one has no part in the posterior: one in ten thousand of the best's.
+const FAR: f32 = -9.2;
 
 /// What the example sentences teach.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub struct Phrases {
     pub(super) classes: Vec<Class>,
     pub(super) features: HashMap<u64, Feature, FixedState>,
     pub(super) gains: Vec<(u16, f32)>,
+    /// The class of each entry that has one.
+    pub(super) numbers: HashMap<usize, usize, FixedState>,
 }
 
 /// A service, or none.
@@ -135,6 +139,11 @@ impl Phrases {
         self.classes[class].entry
     }
 
+    /// The class of a catalogue entry.
+    pub fn class(&self, entry: usize) -> Option<usize> {
+        self.numbers.get(&entry).copied()
+    }
+
     /// Whether a class is what callers say besides what they want.
     pub fn is_talk(&self, class: usize) -> bool {
         self.classes[class].talk
@@ -232,7 +241,8 @@ impl<'p> Tally<'p> {
 fn softmax(mut scores: Vec<f32>) -> Vec<f32> {
     let best = scores.iter().copied().fold(f32::MIN, f32::max);
     for score in &mut scores {
-        *score = (*score - best).exp();
+        let below = *score - best;
+        *score = if below < FAR { 0.0 } else { below.exp() };
     }
     let sum: f32 = scores.iter().sum();
     scores.iter_mut().for_each(|score| *score /= sum);

@@ -5,8 +5,10 @@ use std::ops::Range;
 
 use super::model::{Looked, Phrases};
 use crate::extract::{
+    catalogue::Kind,
     lexicon::{
         cue::Cue,
+        gist::Gist,
         part::Part,
         scene::{Passage, Scene},
     },
@@ -23,6 +25,9 @@ const OPENING: usize = 40;
 const WHOLE: usize = 400;
 /// A window that sounds less like a service says nothing of it.
 const AUDIBLE: f32 = 0.12;
+
+/// And one that hardly does is not summed up.
+const FAINT: f32 = 1e-4;
 
 /// Words that sound like a service.
 #[derive(Debug, Clone)]
@@ -54,6 +59,7 @@ pub struct Sound {
 #[derive(Debug)]
 pub struct Impression<'p> {
     phrases: &'p Phrases,
+    gist: &'p Gist,
     /// By class.
     sounds: Vec<Sound>,
     /// The words that sound like a service.
@@ -66,9 +72,10 @@ pub struct Impression<'p> {
 
 impl<'p> Impression<'p> {
     /// Listens to the call, of which the parts are known.
-    pub fn new(phrases: &'p Phrases, scene: &Scene<'_>, parts: &[Part]) -> Self {
+    pub fn new(phrases: &'p Phrases, gist: &'p Gist, scene: &Scene<'_>, parts: &[Part]) -> Self {
         let mut impression = Self {
             phrases,
+            gist,
             sounds: vec![Sound::default(); phrases.classes()],
             windows: Vec::new(),
             talk: 0.0,
@@ -95,23 +102,43 @@ impl<'p> Impression<'p> {
                 }
             }
             if part.is_caller() {
-                told.push((*part, looked));
+                told.push((*part, segment, looked));
             }
         }
         impression.talk /= f32::max(heard, 1.0);
-        let opening = told.iter().filter(|(part, _)| *part == Part::Opening).map(|(_, text)| text);
-        let opening = phrases.posterior(opening, OPENING);
-        let whole = phrases.posterior(told.iter().map(|(_, text)| text), WHOLE);
-        impression.take(opening, |sound, own| sound.opening = own);
-        impression.take(whole, |sound, own| sound.whole = own);
+        impression.judge_whole(scene, &told);
         impression
     }
 
-    /// Notes the posteriors of more than a window.
-    fn take(&mut self, posterior: Option<Vec<f32>>, note: impl Fn(&mut Sound, f32)) {
-        for (class, own) in posterior.into_iter().flatten().enumerate() {
-            let idle = self.phrases.is_idle(class);
-            note(if idle { &mut self.idle } else { &mut self.sounds[class] }, own);
+    /// Judges what the caller says first, and all of it, as a whole each.
+    fn judge_whole(&mut self, scene: &Scene<'_>, told: &[(Part, usize, Looked<'p>)]) {
+        type Note = fn(&mut Sound, f32);
+        let scopes: [(_, usize, Note); 2] = [
+            (&[Part::Opening][..], OPENING, |sound, own| sound.opening = own),
+            (&[Part::Opening, Part::Caller], WHOLE, |sound, own| sound.whole = own),
+        ];
+        for (parts, words, note) in scopes {
+            let told = || told.iter().filter(|(part, ..)| parts.contains(part));
+            let texts = told().map(|(_, segment, _)| &scene.passages[*segment].text);
+            let Some(gist) = self.gist.posterior(texts, words) else { continue };
+            note(&mut self.idle, gist.idle());
+            for (entry, chance) in gist.services() {
+                if let Some(class) = self.phrases.class(entry) {
+                    note(&mut self.sounds[class], chance);
+                }
+            }
+            // Services of a catalogue of one's own.
+            let unknown = |class: &usize| {
+                self.phrases.entry(*class).is_some_and(|entry| !self.gist.knows(entry))
+            };
+            let unknown: Vec<usize> = (0..self.sounds.len()).filter(unknown).collect();
+            if unknown.is_empty() {
+                continue;
+            }
+            let posterior = self.phrases.posterior(told().map(|(_, _, text)| text), words);
+            for (class, own) in unknown.into_iter().zip(posterior.into_iter().flatten()) {
+                note(&mut self.sounds[class], own);
+            }
         }
     }
 
@@ -125,7 +152,7 @@ impl<'p> Impression<'p> {
             .sum();
         let at = part as usize;
         for (class, own) in posterior.iter().enumerate() {
-            if self.phrases.is_talk(class) {
+            if *own < FAINT || self.phrases.is_talk(class) {
                 continue;
             }
             let own = own * (1.0 - talk);
@@ -164,10 +191,18 @@ impl<'p> Impression<'p> {
             let ((a, least), (b, most)) = (rank(a), rank(b));
             a.cmp(&b).then(least.total_cmp(&most))
         })?;
-        let class =
-            (0..self.sounds.len()).find(|class| self.phrases.entry(*class) == Some(entry))?;
+        let class = self.phrases.class(entry)?;
         let looked = self.phrases.look(&scene.passages[best.segment].text);
-        Some((best.segment, telling(&looked, &best.tokens, class)))
+        // "Not Haifa, Acre": the name of a city says nothing of the work.
+        let cities: Vec<&Range<usize>> = scene
+            .mentions
+            .iter()
+            .filter(|m| m.kind == Kind::City && m.segment == best.segment)
+            .map(|m| &m.tokens)
+            .collect();
+        let is_city = |word: &usize| cities.iter().any(|tokens| tokens.contains(word));
+        let words = best.tokens.clone().filter(|word| !is_city(word));
+        Some((best.segment, telling(&looked, words.collect(), class)?))
     }
 }
 
@@ -201,13 +236,13 @@ fn is_unneeded(passage: &Passage, window: &Range<usize>) -> bool {
     })
 }
 
-/// The words of a window from the first to the second most telling one, as they stand.
-fn telling(looked: &Looked<'_>, window: &Range<usize>, class: usize) -> Range<usize> {
-    let mut words: Vec<usize> = window.clone().collect();
+/// The words from the first to the second most telling one, as they stand; `None` where none of them
+/// tells anything.
+fn telling(looked: &Looked<'_>, mut words: Vec<usize>, class: usize) -> Option<Range<usize>> {
     words.sort_by(|a, b| looked.gain(*b, class).total_cmp(&looked.gain(*a, class)));
-    let two = words.iter().take(2);
-    let from = two.clone().min().copied().unwrap_or(window.start);
-    from..two.max().map_or(window.end, |last| last + 1)
+    let most = words.first().filter(|word| looked.gain(**word, class) > 0.0)?;
+    let other = words.get(1).unwrap_or(most);
+    Some(*most.min(other)..most.max(other) + 1)
 }
 
 #[cfg(test)]

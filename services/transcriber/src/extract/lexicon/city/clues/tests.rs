@@ -10,9 +10,9 @@ fn around(said: &[(Speaker, &str)]) -> Vec<(String, Vec<String>)> {
     let lexicon = Lexicon::new(Arc::new(Catalogue::built_in().unwrap())).unwrap();
     let heard = lexicon.hear(&call(said));
     let clues = lexicon.study_cities(&heard).0;
-    let named = clues.into_iter().map(|(entry, around)| {
-        let names = around.into_iter().map(|(name, _)| name).collect();
-        (lexicon.catalogue().entries[entry].id.clone(), names)
+    let named = clues.into_iter().map(|clue| {
+        let names = clue.around.into_iter().map(|(name, _)| name).collect();
+        (lexicon.catalogue().entries[clue.entry].id.clone(), names)
     });
     named.collect()
 }
