@@ -104,7 +104,7 @@ impl TwilioSettings {
         let further = self.accounts.iter().map(|account| {
             Account::new(
                 account.account_sid.clone(),
-                account.auth_tokens.clone(),
+                account.auth_tokens.iter().flat_map(trimmed).collect(),
                 &account.api_key_sid,
                 &account.api_key_secret,
             )
@@ -130,6 +130,14 @@ impl TwilioSettings {
                             or neither"
                     .into());
             }
+        }
+        if let Some(account) =
+            self.accounts.iter().find(|account| account.auth_tokens.iter().any(is_blank))
+        {
+            return Err(format!(
+                "account {} has an empty auth token in twilio.accounts: leave out what is not known",
+                account.account_sid
+            ));
         }
         let accounts = self.all_accounts();
         for (index, account) in accounts.iter().enumerate() {
@@ -185,6 +193,16 @@ impl Account {
 fn split_tokens(tokens: &SecretString) -> Vec<SecretString> {
     let tokens = tokens.expose_secret().split(',').map(str::trim);
     tokens.filter(|token| !token.is_empty()).map(SecretString::from).collect()
+}
+
+/// A token as it is used. An empty one is none: whoever knows that it is empty could sign with it.
+fn trimmed(token: &SecretString) -> Option<SecretString> {
+    let token = token.expose_secret().trim();
+    (!token.is_empty()).then(|| token.into())
+}
+
+fn is_blank(token: &SecretString) -> bool {
+    trimmed(token).is_none()
 }
 
 /// A variable that is set to nothing is a setting that is not made.
@@ -273,6 +291,28 @@ mod tests {
             let message = settings(json).validate().unwrap_err();
             assert!(message.contains(named), "{message}");
         }
+    }
+
+    #[test]
+    fn an_empty_token_is_refused_and_signs_nothing() {
+        for tokens in [vec![""], vec!["t", " "]] {
+            let settings = settings(serde_json::json!({
+                "accounts": [{ "account_sid": sid(1), "auth_tokens": tokens }],
+            }));
+            let message = settings.validate().unwrap_err();
+            assert!(message.contains("empty auth token"), "{message}");
+            let kept = settings.all_accounts().remove(0).auth_tokens;
+            assert!(kept.iter().all(|token| token.expose_secret() == "t"), "{tokens:?}");
+        }
+    }
+
+    #[test]
+    fn the_tokens_of_further_accounts_are_trimmed() {
+        let settings = settings(serde_json::json!({
+            "accounts": [{ "account_sid": sid(1), "auth_tokens": [" t\n"] }],
+        }));
+        assert_eq!(settings.all_accounts()[0].auth_tokens[0].expose_secret(), "t");
+        assert_eq!(settings.validate(), Ok(()));
     }
 
     #[test]
