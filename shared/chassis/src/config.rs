@@ -5,6 +5,7 @@
 //! list of tables is set by a JSON text, `CALLSCRIBE_INGEST__ALIASES='[{"path": …}]'`.
 
 mod tables;
+mod told;
 
 use std::{
     collections::HashMap,
@@ -132,8 +133,9 @@ fn merge<T: DeserializeOwned>(
 
 fn wrong(error: config::ConfigError) -> ConfigError {
     ConfigError::Wrong(format!(
-        "wrong setting: {error} (run `callscribe config --json` to see every setting; \
-         variables are written CALLSCRIBE_SECTION__NAME)"
+        "wrong setting: {} (run `callscribe config --json` to see every setting; \
+         variables are written CALLSCRIBE_SECTION__NAME)",
+        told::told(&error)
     ))
 }
 
@@ -246,6 +248,8 @@ mod tests {
         path: String,
         #[serde(default)]
         twiml: bool,
+        #[serde(default)]
+        tags: Vec<String>,
     }
 
     impl Default for Server {
@@ -286,7 +290,7 @@ mod tests {
     fn a_variable_holds_a_list_of_tables_as_json() {
         let variable = |text| [("CALLSCRIBE_SERVER__ROUTES", text)];
         let text = r#" [{"path": "/a", "twiml": true}, {"path": "123"}]"#;
-        let route = |path: &str, twiml| Route { path: path.into(), twiml };
+        let route = |path: &str, twiml| Route { path: path.into(), twiml, tags: Vec::new() };
         let expected = [route("/a", true), route("123", false)];
         assert_eq!(from(&variable(text)).unwrap().server.routes, expected);
         let error = from(&variable(r#"[{"path": "hush-1""#)).unwrap_err().to_string();
@@ -294,6 +298,41 @@ mod tests {
         assert!(!error.contains("hush"), "{error}");
         let error = from(&variable(r#"[{"path": "/a", "twimml": true}]"#)).unwrap_err();
         assert!(error.to_string().contains("twimml"), "{error}");
+    }
+
+    #[test]
+    fn what_stands_where_a_list_or_a_table_should_is_not_repeated() {
+        for (name, text) in [
+            ("CALLSCRIBE_SERVER__ROUTES", r#"{"path": "hush-1"}"#),
+            ("CALLSCRIBE_SERVER__ROUTES", "hush-1"),
+            ("CALLSCRIBE_SERVER__ROUTES", r#"[{"path": ["hush-1"]}, {"path": "/a", "twiml": []}]"#),
+            ("CALLSCRIBE_SERVER", "hush-1"),
+        ] {
+            let error = from(&[(name, text)]).unwrap_err().to_string();
+            assert!(!error.contains("hush") && error.contains("server"), "{error}");
+        }
+        let tables = r#"[{"path": "/a", "tags": "hush-1"}]"#;
+        let error = from(&[("CALLSCRIBE_SERVER__ROUTES", tables)]).unwrap_err().to_string();
+        assert!(!error.contains("hush") && error.contains("tags"), "{error}");
+        assert!(error.contains("expected a sequence"), "{error}");
+    }
+
+    #[test]
+    fn a_variable_in_lower_case_holds_a_list_of_tables_as_well() {
+        let text = r#"[{"path": "/a"}]"#;
+        let sample = from(&[("callscribe_server__routes", text)]).unwrap();
+        assert_eq!(sample.server.routes[0].path, "/a");
+    }
+
+    #[test]
+    fn of_a_file_that_is_no_toml_the_place_is_told_and_not_what_stands_there() {
+        let mut file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+        writeln!(file, "[server]\ntoken = \"hush-1").unwrap();
+        let error = load_from::<Sample>(Some(file.path()), []).unwrap_err().to_string();
+        assert!(!error.contains("hush"), "{error}");
+        for told in ["line 2, column", file.path().to_str().unwrap(), "expected `\"`"] {
+            assert!(error.contains(told), "{told}: {error}");
+        }
     }
 
     #[test]

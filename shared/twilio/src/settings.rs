@@ -158,7 +158,7 @@ impl TwilioSettings {
                 return Err(format!(
                     "twilio.api_base is {:?}; allowed are http and https URLs, such as \
                      https://api.twilio.com/2010-04-01",
-                    self.api_base
+                    domain::mask_url(&self.api_base)
                 ));
             }
         }
@@ -291,6 +291,13 @@ mod tests {
             let message = settings(json).validate().unwrap_err();
             assert!(message.contains(named), "{message}");
         }
+    }
+
+    #[test]
+    fn an_address_that_is_refused_shows_neither_user_nor_password() {
+        let settings = settings(serde_json::json!({ "api_base": "ftp://hush-1:hush-2@x/y" }));
+        let message = settings.validate().unwrap_err();
+        assert!(message.contains("ftp://***@x/y") && !message.contains("hush"), "{message}");
     }
 
     #[test]
