@@ -2,7 +2,8 @@
 //!
 //! A setting lives on a field of the settings struct of whoever uses it, with its default in the
 //! struct's `Default` and its documentation on the field. `CALLSCRIBE_REDIS__URL` sets `redis.url`; a
-//! list of tables is set by a JSON text, `CALLSCRIBE_INGEST__ALIASES='[{"path": …}]'`.
+//! list of tables is set by a JSON text, `CALLSCRIBE_INGEST__ALIASES='[{"path": …}]'`. An empty
+//! variable sets nothing.
 
 mod tables;
 mod told;
@@ -109,8 +110,9 @@ fn merge<T: DeserializeOwned>(
     file: Option<&Path>,
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<(T, Given), ConfigError> {
-    let mut variables: HashMap<_, _> =
-        variables.into_iter().filter(|(name, _)| is_setting(name)).collect();
+    // Compose files and manifests pass what nobody has set as nothing.
+    let is_set = |(name, value): &(String, String)| is_setting(name) && !value.trim().is_empty();
+    let mut variables: HashMap<_, _> = variables.into_iter().filter(is_set).collect();
     let tables = tables::take(&mut variables)?;
     // Values stay texts here: parsing them by their looks would turn a token of digits into a
     // number. The deserializer converts where a number or a switch is asked for.
@@ -333,6 +335,18 @@ mod tests {
         for told in ["line 2, column", file.path().to_str().unwrap(), "expected `\"`"] {
             assert!(error.contains(told), "{told}: {error}");
         }
+    }
+
+    #[test]
+    fn a_variable_that_is_set_to_nothing_sets_nothing() {
+        let names = ["TOKEN", "PORT", "NAMES", "ROUTES"];
+        let variables = names.map(|name| (format!("CALLSCRIBE_SERVER__{name}"), " ".to_owned()));
+        let mut file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+        writeln!(file, "[server]\ntoken = 'file'").unwrap();
+        let (sample, given): (Sample, Given) = merge(Some(file.path()), variables).unwrap();
+        assert_eq!((sample.server.port, sample.server.token.as_str()), (8080, "file"));
+        assert!(sample.server.routes.is_empty());
+        assert!(!given.has("server.port"));
     }
 
     #[test]
