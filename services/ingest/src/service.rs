@@ -133,14 +133,11 @@ impl<Q: Intake> Ingest<Q> {
         &self.meters
     }
 
-    /// What comes to this path.
-    pub(crate) fn route(&self, path: &str) -> Option<Route> {
-        self.routes.get(self.below_base(path)).copied()
-    }
-
-    /// The path below the public base.
-    pub(crate) fn below_base<'a>(&self, path: &'a str) -> &'a str {
-        self.gate.below_base(path)
+    /// What comes to this path, and the path below the public base. A prefix that looks like the
+    /// beginning of our own paths is stripped only where the whole path is none of them.
+    pub(crate) fn route<'p>(&self, path: &'p str) -> Option<(Route, &'p str)> {
+        let known = |path: &'p str| Some((*self.routes.get(path)?, path));
+        known(path).or_else(|| known(self.gate.below_base(path)))
     }
 
     /// Takes one callback: checks who sent it, reads it, and stores what it means.

@@ -168,6 +168,23 @@ async fn behind_a_proxy_the_public_url_is_what_is_signed() {
 }
 
 #[tokio::test]
+async fn a_prefix_may_begin_as_our_own_paths_do() {
+    for base in ["/webhooks", "/webhooks/twilio"] {
+        let public = format!("https://example.com{base}");
+        let settings =
+            IngestSettings { public_url: Some(public.parse().unwrap()), ..Default::default() };
+        let running = Running::with(settings, Mood::Willing).await;
+        running.double.add_recording(DoubleRecording::new(recording(), call(), "RIFF"));
+        let form = running.double.recording_form(&recording());
+        let public = format!("{public}{RECORDING}");
+        for prefix in ["", base] {
+            let url = format!("{}{prefix}{RECORDING}", running.url);
+            assert_eq!(running.double.post(&url, &public, &form).await.unwrap(), 204, "{url}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_predecessor_s_path_works_and_is_answered_as_twilio_expects_there() {
     let alias = |path: &str, kind, twiml| Alias { path: path.into(), kind, twiml };
     let settings = IngestSettings {
