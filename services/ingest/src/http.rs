@@ -109,7 +109,7 @@ async fn take<Q: Intake>(
         let (encoding, body) = read(&headers, body).await?;
         let signature = headers.get(signature::HEADER).and_then(|value| value.to_str().ok());
         let (path, query) = (&uri.path()[prefix..], uri.query().unwrap_or_default());
-        ingest.take(route.kind, Posted { encoding, body: &body, signature, path, query }).await
+        ingest.take(route, Posted { encoding, body: &body, signature, path, query }).await
     };
     let taken = taken.await;
     arrived.answer(ingest, uri.path(), Some(route), &taken)

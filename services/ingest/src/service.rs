@@ -97,7 +97,11 @@ impl Taken {
     pub(crate) fn in_words(&self) -> &'static str {
         match (&self.work.news, self.outcome) {
             (News::Ended { presumed: true, .. }, Outcome::Accepted) => {
-                "job enqueued: the callback has no CallStatus, so the call may be over"
+                if self.work.call.call_status.is_none() {
+                    "job enqueued: the callback has no CallStatus, so the call may be over"
+                } else {
+                    "job enqueued: the callback names no recording, so they are looked up"
+                }
             }
             (News::Recorded { .. } | News::Ended { .. }, Outcome::Accepted) => "job enqueued",
             _ => "callback",
@@ -145,12 +149,12 @@ impl<Q: Intake> Ingest<Q> {
     /// # Errors
     /// Why it is refused; then nothing is stored, or (after [`Refusal::Unavailable`]) nothing is
     /// known, and the same callback may come again without harm.
-    pub(crate) async fn take(&self, kind: Kind, posted: Posted<'_>) -> Result<Taken, Refusal> {
-        let work = self.read(kind, posted)?;
+    pub(crate) async fn take(&self, route: Route, posted: Posted<'_>) -> Result<Taken, Refusal> {
+        let work = self.read(route, posted)?;
         // The trace of the call begins here.
         let span = tracing::info_span!(
             "callback",
-            otel.name = span_name(kind),
+            otel.name = span_name(route.kind),
             otel.kind = "server",
             call_sid = work.call_sid.as_str(),
         );
@@ -158,7 +162,7 @@ impl<Q: Intake> Ingest<Q> {
         Ok(Taken { work, outcome })
     }
 
-    fn read(&self, kind: Kind, posted: Posted<'_>) -> Result<Work, Refusal> {
+    fn read(&self, route: Route, posted: Posted<'_>) -> Result<Work, Refusal> {
         let Posted { encoding, body, signature, path, query } = posted;
         let form = match encoding {
             Encoding::Form => Form::parse(body),
@@ -169,7 +173,8 @@ impl<Q: Intake> Ingest<Q> {
             Encoding::Json => Payload::Raw(body),
         };
         self.gate.admit(&form, payload, signature, path, query)?;
-        Ok(callbacks::read(kind, &form, now_ms())?)
+        let read = if route.twiml { callbacks::read_action } else { callbacks::read };
+        Ok(read(route.kind, &form, now_ms())?)
     }
 
     async fn store(&self, work: &Work) -> Result<Outcome, Refusal> {

@@ -205,6 +205,20 @@ async fn a_predecessor_s_path_works_and_is_answered_as_twilio_expects_there() {
 }
 
 #[tokio::test]
+async fn the_caller_on_the_line_hears_of_no_recording_that_is_not_named() {
+    let alias = Alias { path: "/webhook/dialled".into(), kind: Kind::Recording, twiml: true };
+    let settings = IngestSettings { aliases: vec![alias], ..Default::default() };
+    let running = Running::with(settings, Mood::Willing).await;
+    let answer = running.post("/webhook/dialled", &call_form("in-progress")).await;
+    assert_eq!(answer.status(), 200);
+    assert!(answer.text().await.unwrap().ends_with("<Response/>"));
+    let given = running.given();
+    let [(Target::Results, entry)] = given.as_slice() else { panic!("{given:?}") };
+    let [look_up] = entry.emit.as_slice() else { panic!("{entry:?}") };
+    assert!(matches!(job(&look_up.entry.body), CallJob::Resolve { .. }));
+}
+
+#[tokio::test]
 async fn unsigned_callbacks_are_taken_where_that_is_switched_on() {
     let settings = IngestSettings { accept_unsigned: true, ..Default::default() };
     let running = Running::with(settings, Mood::Willing).await;
