@@ -172,10 +172,38 @@ on_both! {
         assert!(mark_ms(&world.db.store).await < made_ms);
 
         world.add_at(1, made_ms, RecordingStatus::Completed);
-        let before_ms = queues::now_ms();
         assert_eq!(pass(&reconciler).await.enqueued, 1);
+        assert!(mark_ms(&world.db.store).await < made_ms, "Redis alone knows of it");
+
+        world.db.persist(&[of_recording(1, 1, (0, 0, 1), made_ms, no_recording())]).await.unwrap();
+        let before_ms = queues::now_ms();
+        assert_eq!(pass(&reconciler).await.known, 1);
         assert!(mark_ms(&world.db.store).await >= before_ms);
     }
+}
+
+#[tokio::test]
+async fn the_mark_waits_for_old_work_that_redis_alone_knows_but_not_for_a_dead_letter() {
+    let world = World::new(Db::sqlite().await).await;
+    let made_ms = queues::now_ms() - 5 * DAY_MS;
+    world.add_at(1, made_ms, RecordingStatus::Completed);
+    let settings = ReconcileSettings { first_hours: 24 * 7, ..Default::default() };
+    let reconciler = world.with(world.twilio.settings(), settings, CancellationToken::new());
+    assert_eq!(pass(&reconciler).await.enqueued, 1);
+    assert!(mark_ms(&world.db.store).await < made_ms);
+    assert_eq!(pass(&reconciler).await.under_way, 1);
+    assert!(mark_ms(&world.db.store).await < made_ms);
+
+    // The database has refused its outcome.
+    world.calls.erase(|_| true).await.unwrap();
+    let results = queues::results(world.calls.link().clone());
+    results.erase(|_| true).await.unwrap();
+    let mut dead = redis::cmd("XADD");
+    dead.arg("{callscribe}:results:dead").arg(&["*", "key", &call_sid(1), "body", "{}"]);
+    let _: String = world.calls.link().query(&dead).await.unwrap();
+    let before_ms = queues::now_ms();
+    assert_eq!(pass(&reconciler).await.under_way, 1);
+    assert!(mark_ms(&world.db.store).await >= before_ms);
 }
 
 #[tokio::test]
@@ -320,7 +348,9 @@ async fn a_listed_recording_of_no_call_is_counted_and_keeps_nothing_up() {
     let sid = recording_sid(2).parse().unwrap();
     let odd = DoubleRecording::new(sid, call_sid(2).parse().unwrap(), "RIFF");
     world.twilio.add_recording(DoubleRecording { of_no_call: true, ..odd });
-    let expected = Summary { listed: 2, enqueued: 1, unreadable: 1, ..Default::default() };
+    let outcome = of_recording(1, 1, (0, 0, 1), queues::now_ms(), no_recording());
+    world.db.persist(&[outcome]).await.unwrap();
+    let expected = Summary { listed: 2, known: 1, unreadable: 1, ..Default::default() };
     assert_eq!(pass(&world.reconciler()).await, expected);
     assert!(mark_ms(&world.db.store).await > queues::now_ms() - HOUR_MS);
 }
