@@ -50,7 +50,8 @@ enum Verb {
         #[command(subcommand)]
         verb: dead::DeadVerb,
     },
-    /// Enqueue the recordings that Twilio lists and the database lacks.
+    /// Enqueue the recordings that Twilio lists and the database lacks, or what failed and whose dead
+    /// letters are lost.
     Backfill(backfill::BackfillArgs),
     /// Show the fields of a transcript with the words they rest on.
     Extract(extraction::ExtractArgs),

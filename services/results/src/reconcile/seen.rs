@@ -40,6 +40,8 @@ pub(super) struct Row {
     pub(super) finished: bool,
     /// Whether it ended because Twilio had no media of it for too long.
     pub(super) not_ready: bool,
+    /// Whether it is unfinished since a dead letter of it was put back to work.
+    pub(super) redriven: bool,
     /// The generation that was given out last.
     pub(super) generation: u32,
     /// When its work was enqueued, in milliseconds since 1970 (UTC).
@@ -123,9 +125,11 @@ type Columns = (String, String, Option<String>, i64, Option<DateTime<Utc>>, Date
 fn row((sid, status, code, generation, enqueued, created, fold): Columns) -> (String, Row) {
     let generation = u32::try_from(generation).unwrap_or(u32::MAX);
     // A generation that was given out and that nothing was heard of is not finished either.
-    let finished = status.parse().is_ok_and(Status::is_terminal) && fold.generation() >= generation;
+    let is_heard_of = fold.generation() >= generation;
+    let finished = status.parse().is_ok_and(Status::is_terminal) && is_heard_of;
+    let redriven = !finished && is_heard_of && fold.is_redriven();
     let not_ready =
         finished && status == Status::NoRecording.as_str() && code.as_deref() == Some(NOT_READY);
     let enqueued_ms = enqueued.unwrap_or(created).timestamp_millis();
-    (sid, Row { finished, not_ready, generation, enqueued_ms })
+    (sid, Row { finished, not_ready, redriven, generation, enqueued_ms })
 }

@@ -389,6 +389,9 @@ fn need(recording: &Recording, seen: &Seen, floor_ms: i64, now_ms: i64) -> Need 
         (_, RecordingStatus::Absent | RecordingStatus::Failed | RecordingStatus::Deleted) => {
             Need::Nothing(|summary| &mut summary.without_media)
         }
+        // Its letter was put back to work: should Redis have lost it, the hourly look at the unfinished
+        // gives it its next generation. As the same one it could not be given up again.
+        (Some(row), _) if row.redriven => Need::Nothing(|summary| &mut summary.under_way),
         (Some(row), _) => {
             let remembered = row.enqueued_ms >= now_ms - REMEMBERED_MS;
             Need::Work { generation: row.generation, remembered }
