@@ -147,6 +147,10 @@ fn report(account: &AccountSid, outcome: &Result<Option<Summary>, ReconcileError
                 known = summary.known, erased = summary.erased, pending = summary.pending,
                 without_media = summary.without_media, unreadable = summary.unreadable, enqueued = summary.enqueued,
                 under_way = summary.under_way, resumed = summary.resumed, "compared with Twilio's list");
+            if summary.unreadable > 0 {
+                tracing::warn!(account_sid = %account, unreadable = summary.unreadable, "Twilio lists \
+                    recordings of no call, which nobody can work on; at the level debug the log names them");
+            }
             "done"
         }
         Ok(None) => "elsewhere",
