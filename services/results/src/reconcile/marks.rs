@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chassis::queues;
-use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use super::ReconcileError;
 use crate::store::{Store, StoreError, entities::reconcile_marks as rows};
@@ -156,10 +156,22 @@ impl Held {
         changed.leased_until_ms = Set(leased_until_ms);
         if let Some(mark_ms) = mark_ms {
             changed.mark_ms = Set(mark_ms);
+            changed.floor_ms = Set(self.floor_ms);
         }
         rows::Entity::update(changed).exec(&transaction).await.map_err(StoreError::from)?;
         Ok(transaction.commit().await.map_err(StoreError::from)?)
     }
+}
+
+/// Lets the next one take every scope of this replica at once.
+pub(super) async fn release_all(store: &Store, owner: &str, now_ms: i64) -> Result<(), StoreError> {
+    let transaction = store.begin().await?;
+    rows::Entity::update_many()
+        .col_expr(rows::Column::LeasedUntilMs, now_ms.into())
+        .filter(rows::Column::Owner.eq(owner))
+        .exec(&transaction)
+        .await?;
+    Ok(transaction.commit().await?)
 }
 
 fn is_leased(until_ms: i64, now_ms: i64) -> bool {

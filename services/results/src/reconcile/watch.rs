@@ -19,6 +19,8 @@ use crate::store::Store;
 /// The first comparison comes this long after the start at the latest: callbacks that are on
 /// their way anyway come first.
 const FIRST_DELAY: Duration = Duration::from_secs(60);
+/// How long a stop waits for the lease to be released.
+const LETTING_GO: Duration = Duration::from_secs(2);
 const HOUR_MS: i64 = 3600 * 1000;
 
 /// Compares Twilio's lists with the database.
@@ -49,6 +51,18 @@ impl Reconciler {
     /// Compares every account at the interval until the stop. A failure is logged and counted, and
     /// the next comparison covers the same time again.
     pub async fn run(&self) {
+        self.run_until_stop().await;
+        // Another replica need not wait for the lease to end. Where the database is away, it does.
+        let now_ms = queues::now_ms();
+        let releasing = marks::release_all(&self.store, &self.owner, now_ms);
+        match tokio::time::timeout(LETTING_GO, releasing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the comparison's lease was not released"),
+            Err(_) => tracing::debug!("the comparison's lease was not released in time"),
+        }
+    }
+
+    async fn run_until_stop(&self) {
         let interval = Duration::from_secs(self.settings.interval_seconds);
         let mut wait = FIRST_DELAY.min(interval);
         loop {
