@@ -100,8 +100,15 @@ impl Reconciler {
         let resumed = marks::keeping(&held, &self.store, resuming).await?;
         let mut walk = sweep.walk(Days { since, until: None }, held.floor_ms)?;
         walk.found.summary.resumed = resumed;
+        let mut has_begun = false;
         while marks::keeping(&held, &self.store, Box::pin(walk.page())).await? {
-            held.renew(&self.store, queues::now_ms()).await?;
+            if std::mem::replace(&mut has_begun, true) {
+                held.renew(&self.store, queues::now_ms()).await?;
+            } else {
+                // Twilio has answered, so the clock cannot be all wrong: from here on counts.
+                let mark_ms = held.mark_ms;
+                held.settle(&self.store, mark_ms, queues::now_ms(), marks::LEASE).await?;
+            }
         }
         let found = walk.found;
 

@@ -254,6 +254,57 @@ async fn what_was_made_long_before_the_first_run_is_left_to_a_back_fill() {
     assert_eq!(pass(&reconciler).await.under_way, 1, "later runs keep to it");
 }
 
+on_both! {
+    async fn a_mark_or_a_floor_that_a_wrong_clock_wrote_is_none(db: Db) {
+        let world = World::new(db).await;
+        pass(&world.reconciler()).await;
+        world.add(1, RecordingStatus::Completed);
+        let ahead_ms = queues::now_ms() + 400 * DAY_MS;
+        world.db.execute(&format!(
+            "UPDATE reconcile_marks SET mark_ms = {ahead_ms}, floor_ms = {ahead_ms}, \
+             leased_until_ms = 0"
+        )).await;
+        assert_eq!(pass(&world.reconciler()).await.enqueued, 1);
+        assert!(mark_ms(&world.db.store).await < queues::now_ms());
+    }
+}
+
+#[tokio::test]
+async fn where_the_first_run_begins_is_settled_once_twilio_has_answered() {
+    let world = World::new(Db::sqlite().await).await;
+    world.add_at(1, queues::now_ms() - 5 * DAY_MS, RecordingStatus::Completed);
+    let wrong = TwilioSettings { auth_token: Some("wrong".into()), ..world.twilio.settings() };
+    let refused = world.with(wrong, ReconcileSettings::default(), CancellationToken::new());
+    refused.pass(&account_sid()).await.unwrap_err();
+    world.db.execute("UPDATE reconcile_marks SET leased_until_ms = 0").await;
+
+    let settings = ReconcileSettings { first_hours: 24 * 7, ..Default::default() };
+    let reconciler = world.with(world.twilio.settings(), settings, CancellationToken::new());
+    assert_eq!(pass(&reconciler).await.enqueued, 1);
+    let floor_ms = async || {
+        let rows = reconcile_marks::Entity::find_by_id(format!("reconcile:{}", account()));
+        rows.one(world.db.store.reader()).await.unwrap().unwrap().floor_ms
+    };
+    let settled_ms = floor_ms().await;
+    assert!(settled_ms < queues::now_ms() - 6 * DAY_MS);
+    pass(&reconciler).await;
+    assert_eq!(floor_ms().await, settled_ms);
+}
+
+#[tokio::test]
+async fn a_process_that_stops_leaves_its_lease_to_the_others() {
+    let world = World::new(Db::sqlite().await).await;
+    let stop = CancellationToken::new();
+    let reconciler =
+        world.with(world.twilio.settings(), ReconcileSettings::default(), stop.clone());
+    pass(&reconciler).await;
+    let other = world.reconciler();
+    assert_eq!(other.pass(&account_sid()).await.unwrap(), None);
+    stop.cancel();
+    reconciler.run().await;
+    assert!(other.pass(&account_sid()).await.unwrap().is_some());
+}
+
 fn transcribe(n: u32, generation: u32) -> CallJob {
     CallJob::Transcribe {
         account_sid: account_sid(),
