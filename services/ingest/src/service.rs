@@ -185,7 +185,8 @@ impl<Q: Intake> Ingest<Q> {
         let Some((target, entry)) = entry else { return Ok(Outcome::Ignored) };
         let stored = tokio::time::timeout(self.enqueue_timeout, self.intake.enqueue(target, entry));
         match stored.await {
-            Ok(Ok(Enqueued::Duplicate)) => Ok(Outcome::Duplicate),
+            // Of an end that comes again, what it says is kept; its look-up was enqueued before.
+            Ok(Ok(Enqueued::Duplicate | Enqueued::InPart(_))) => Ok(Outcome::Duplicate),
             Ok(Ok(Enqueued::Added(_) | Enqueued::Scheduled)) => Ok(Outcome::Accepted),
             Ok(Err(error)) => Err(unavailable(error.to_string())),
             Err(_) => Err(unavailable("Redis did not answer in time".into())),

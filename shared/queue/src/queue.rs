@@ -85,6 +85,9 @@ pub enum Transition {
 pub enum Enqueued {
     /// It stands in the stream, under this id.
     Added(String),
+    /// It stands in the stream, under this id, but something it brings along was enqueued before and
+    /// was not added again.
+    InPart(String),
     /// It waits for its time among the scheduled ones.
     Scheduled,
     /// An entry with the same key was enqueued before; nothing was added.
@@ -255,7 +258,10 @@ impl Enqueued {
         match word {
             "-" => Self::Duplicate,
             "+" => Self::Scheduled,
-            id => Self::Added(id.to_owned()),
+            word => match word.strip_suffix('!') {
+                Some(id) => Self::InPart(id.to_owned()),
+                None => Self::Added(word.to_owned()),
+            },
         }
     }
 }
