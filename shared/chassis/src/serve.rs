@@ -3,6 +3,8 @@
 //! warp 0.4 itself knows no header timeout, no connection cap and no deadline for a graceful stop,
 //! panics when its port is taken, and drops the connection when a handler panics.
 
+mod head;
+
 use std::{
     convert::Infallible,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -36,6 +38,8 @@ use warp::{
     reply::Response,
 };
 
+use self::head::{HeadInTime, Turn};
+
 /// Where an HTTP server listens and what it bears.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -45,8 +49,12 @@ pub struct HttpSettings {
     pub listen: SocketAddr,
     /// Connections at once; further ones wait in the kernel's queue. Default 1024.
     pub max_connections: usize,
-    /// Seconds a client may take to send its request's head. Default 10.
+    /// Seconds a client may take to send its request's head, the first one from the connection on.
+    /// Default 10.
     pub header_timeout_seconds: u64,
+    /// Seconds a connection is kept open between requests. More than a proxy in front keeps it (nginx
+    /// 60), so that none asks over a connection that is just being closed. Default 75.
+    pub idle_timeout_seconds: u64,
     /// Seconds until a request must have been answered (its body read included). Default 30.
     pub request_timeout_seconds: u64,
     /// Seconds a client may leave what is sent to it untaken. Default 60.
@@ -66,6 +74,7 @@ impl HttpSettings {
             listen,
             max_connections: 1024,
             header_timeout_seconds: 10,
+            idle_timeout_seconds: 75,
             request_timeout_seconds: 30,
             write_timeout_seconds: 60,
             drain_seconds: 10,
@@ -84,6 +93,7 @@ impl HttpSettings {
         for (name, value) in [
             ("max_connections", self.max_connections as u64),
             ("header_timeout_seconds", self.header_timeout_seconds),
+            ("idle_timeout_seconds", self.idle_timeout_seconds),
             ("request_timeout_seconds", self.request_timeout_seconds),
             ("write_timeout_seconds", self.write_timeout_seconds),
         ] {
@@ -269,13 +279,24 @@ where
     async fn converse(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let patience = Duration::from_secs(self.settings.request_timeout_seconds);
         let (service, peer) = (self.service, self.peer);
+        let head = Duration::from_secs(self.settings.header_timeout_seconds);
+        let idle = Duration::from_secs(self.settings.idle_timeout_seconds);
+        let turn = Turn::default();
+        let stream = HeadInTime::new(stream, turn.clone(), head);
         let answer = service_fn(move |mut request: Request<Incoming>| {
+            turn.begin();
             request.extensions_mut().insert(peer);
-            answer(service.clone(), request, patience)
+            let (answering, turn) = (answer(service.clone(), request, patience), turn.clone());
+            async move {
+                let answer = answering.await;
+                turn.end();
+                answer
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(Duration::from_secs(self.settings.header_timeout_seconds))
+            // From the answer to the end of the next head.
+            .header_read_timeout(idle.max(head))
             .max_buf_size(64 * 1024)
             .half_close(self.finishes_abandoned)
             // Most answers are one small piece, for which a plain write costs less.
