@@ -4,6 +4,7 @@
 //! panics when its port is taken, and drops the connection when a handler panics.
 
 mod head;
+mod tls;
 
 use std::{
     convert::Infallible,
@@ -11,7 +12,7 @@ use std::{
     panic::AssertUnwindSafe,
     path::PathBuf,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -38,7 +39,10 @@ use warp::{
     reply::Response,
 };
 
-use self::head::{HeadInTime, Turn};
+use self::{
+    head::{HeadInTime, Turn},
+    tls::Tls,
+};
 
 /// Where an HTTP server listens and what it bears.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -61,7 +65,8 @@ pub struct HttpSettings {
     pub write_timeout_seconds: u64,
     /// Seconds that open requests get when the process stops. Default 10.
     pub drain_seconds: u64,
-    /// PEM file with the certificate chain; TLS is on when this and `tls_key` are set.
+    /// PEM file with the certificate chain; TLS is on when this and `tls_key` are set. Both are read
+    /// again within a minute after they change; one that cannot be used leaves the one before.
     pub tls_certificate: Option<PathBuf>,
     /// PEM file with the private key.
     pub tls_key: Option<PathBuf>,
@@ -131,7 +136,7 @@ pub struct Peer(pub IpAddr);
 /// A bound server that does not answer yet.
 pub struct Server {
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Tls>,
     settings: HttpSettings,
     finishes_abandoned: bool,
 }
@@ -145,7 +150,7 @@ impl Server {
         let listener = TcpListener::bind(settings.listen).await.with_context(|| {
             format!("cannot listen on {} (is the port taken?)", settings.listen)
         })?;
-        let tls = tls_acceptor(settings)?;
+        let tls = Tls::open(settings, Instant::now())?;
         Ok(Self { listener, tls, settings: settings.clone(), finishes_abandoned: false })
     }
 
@@ -194,6 +199,7 @@ impl Server {
         let mut connections = JoinSet::new();
         let permits = Arc::new(Semaphore::new(self.settings.max_connections));
         let settings = Arc::new(self.settings);
+        let mut tls = self.tls;
         for (runtime, service) in places.iter().cycle() {
             let permit = tokio::select! {
                 permit = permits.clone().acquire_owned() => permit,
@@ -211,7 +217,7 @@ impl Server {
                 peer: Peer(address.ip()),
                 finishes_abandoned: self.finishes_abandoned,
             };
-            let tls = self.tls.clone();
+            let tls = tls.as_mut().map(|tls| tls.acceptor(Instant::now()));
             while connections.try_join_next().is_some() {}
             let conversation = async move {
                 // A stream is woken by the runtime it was made in.
@@ -331,21 +337,4 @@ fn plain(status: u16, text: &'static str) -> Response {
     let mut response = Response::new(text.into());
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     response
-}
-
-fn tls_acceptor(settings: &HttpSettings) -> anyhow::Result<Option<TlsAcceptor>> {
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-    let (certificate, key) = match (&settings.tls_certificate, &settings.tls_key) {
-        (None, None) => return Ok(None),
-        (Some(certificate), Some(key)) => (certificate, key),
-        _ => anyhow::bail!("tls_certificate and tls_key go together: set both or neither"),
-    };
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| format!("cannot read tls_certificate {}", certificate.display()))?;
-    let key = PrivateKeyDer::from_pem_file(key)
-        .with_context(|| format!("cannot read tls_key {}", key.display()))?;
-    let config = rustls::ServerConfig::builder().with_no_client_auth();
-    let config = config.with_single_cert(chain, key).context("certificate and key do not fit")?;
-    Ok(Some(TlsAcceptor::from(Arc::new(config))))
 }
