@@ -24,8 +24,8 @@ pub struct TwilioSettings {
     /// Further accounts (sub-accounts, other customers): tables in the file, or in a variable one
     /// JSON text, `[{"account_sid": "AC…", "auth_tokens": ["…"]}]`. Default: none.
     pub accounts: Vec<AccountSettings>,
-    /// Base of the REST API; another one for a region or a test.
-    /// Default `https://api.twilio.com/2010-04-01`.
+    /// Base of the REST API; another one for a region or a test. `http` is allowed to this machine
+    /// only. Default `https://api.twilio.com/2010-04-01`.
     #[serde(serialize_with = "without_secrets")]
     pub api_base: String,
     /// Seconds until a connection must stand. Default 5.
@@ -153,10 +153,18 @@ impl TwilioSettings {
             }
         }
         match url::Url::parse(&self.api_base) {
-            Ok(base) if matches!(base.scheme(), "http" | "https") && base.has_host() => {}
+            Ok(base) if base.scheme() == "https" && base.has_host() => {}
+            Ok(base) if base.scheme() == "http" && is_loopback(&base) => {}
+            Ok(base) if base.scheme() == "http" && base.has_host() => {
+                return Err(format!(
+                    "twilio.api_base is {:?}: the auth token would go there unencrypted; http is \
+                     allowed to this machine only, such as http://127.0.0.1:4010",
+                    domain::mask_url(&self.api_base)
+                ));
+            }
             _ => {
                 return Err(format!(
-                    "twilio.api_base is {:?}; allowed are http and https URLs, such as \
+                    "twilio.api_base is {:?}; allowed is an https URL, such as \
                      https://api.twilio.com/2010-04-01",
                     domain::mask_url(&self.api_base)
                 ));
@@ -187,6 +195,15 @@ impl Account {
         let token = || auth_tokens.first().map(|token| (sid.to_string(), token.clone()));
         let credentials = key.or_else(token);
         Self { credentials, sid, auth_tokens }
+    }
+}
+
+fn is_loopback(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 
@@ -280,6 +297,7 @@ mod tests {
             (serde_json::json!({ "account_sid": sid(1) }), "twilio.auth_token"),
             (serde_json::json!({ "account_sid": sid(1), "api_key_sid": "SK" }), "api_key_secret"),
             (serde_json::json!({ "api_base": "ftp://x" }), "twilio.api_base"),
+            (serde_json::json!({ "api_base": "http://twilio.example/v1" }), "unencrypted"),
             (serde_json::json!({ "max_requests_per_second": 0 }), "max_requests_per_second"),
             (
                 serde_json::json!({ "account_sid": sid(1), "auth_token": "t",
@@ -298,6 +316,15 @@ mod tests {
         let settings = settings(serde_json::json!({ "api_base": "ftp://hush-1:hush-2@x/y" }));
         let message = settings.validate().unwrap_err();
         assert!(message.contains("ftp://***@x/y") && !message.contains("hush"), "{message}");
+    }
+
+    #[test]
+    fn plain_http_is_for_this_machine_alone() {
+        for api_base in ["http://127.0.0.1:1/v1", "http://[::1]:1", "http://localhost", "https://x"]
+        {
+            let settings = settings(serde_json::json!({ "api_base": api_base }));
+            assert_eq!(settings.validate(), Ok(()), "{api_base}");
+        }
     }
 
     #[test]
