@@ -116,6 +116,18 @@ async fn a_connection_over_which_nothing_is_asked_is_closed_in_the_end() {
 }
 
 #[tokio::test]
+async fn a_head_beyond_64_kib_is_answered_431() {
+    let server = serving(HttpSettings::default(), warp::any().map(|| "hello")).await;
+    let head = |length: usize| format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}", "y".repeat(length));
+    let whole = head(63 * 1024) + "\r\nConnection: close\r\n\r\n";
+    assert!(all_of(send(&server.address, &whole).await).await.contains("hello"));
+    // No more than is read: what is left unread would reset the connection.
+    let endless = head(64 * 1024);
+    let answer = all_of(send(&server.address, &endless[..64 * 1024]).await).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_body_may_take_longer_than_a_head() {
     let settings = HttpSettings { header_timeout_seconds: 1, ..HttpSettings::default() };
     let filter = warp::body::bytes().map(|_| "hello").recover(async |_| Ok::<_, Infallible>("no"));
