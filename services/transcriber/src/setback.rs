@@ -55,6 +55,19 @@ impl Setback {
         matches!(self.treatment, Treatment::Wait(_) | Treatment::Park { .. })
     }
 
+    /// Whether time can heal it.
+    pub fn heals(&self) -> bool {
+        self.treatment != Treatment::GiveUp
+    }
+
+    /// How long it has to be waited for; nothing where nobody says.
+    pub fn wait(&self) -> Duration {
+        match &self.treatment {
+            Treatment::Wait(wait) | Treatment::Park { wait, .. } => *wait,
+            Treatment::Retry | Treatment::GiveUp => Duration::ZERO,
+        }
+    }
+
     /// What the queue does with the entry.
     pub fn verdict(self) -> Verdict {
         let failure = self.failure;
