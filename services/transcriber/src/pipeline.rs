@@ -30,6 +30,7 @@ use crate::{
     setback::{Setback, Treatment},
     settings::TranscriberSettings,
     speakers::{FirstChannel, speakers},
+    whole,
 };
 
 /// What the stages need.
@@ -88,9 +89,6 @@ pub struct Attempted {
 /// Looks after the time is over, before it is believed that there is nothing: what waited behind a
 /// backlog or an outage has not been looked at once by then.
 const LAST_LOOKS: u32 = 3;
-
-/// A file that is cut off is fetched again so often; then it is taken as it is.
-const LOOKS_AT_CUT_OFF_MEDIA: u32 = 2;
 
 /// The channels of a recording are asked for so often; then all of them in one are taken.
 const LOOKS_FOR_CHANNELS: u32 = 3;
@@ -214,14 +212,24 @@ impl Pipeline {
         code: &str,
         message: &str,
     ) -> Result<EventKind, Setback> {
-        let waits = |wait| Err(Setback::new(Treatment::Wait(wait), "not_ready", message));
-        if let Some(wait) = wait {
-            return waits(wait);
+        match self.wait(attempt, wait, "not_ready").await {
+            Some(wait) => Err(Setback::new(Treatment::Wait(wait), "not_ready", message)),
+            None => Ok(EventKind::NoRecording { code: code.into() }),
         }
-        match self.looks(attempt, "not_ready").await {
-            Some(LAST_LOOKS..) => Ok(EventKind::NoRecording { code: code.into() }),
-            _ => waits(attempt.patience.last_wait()),
+    }
+
+    /// The wait, or that for one of the last looks; `None` once those are over too.
+    async fn wait(
+        &self,
+        attempt: &Attempt<'_>,
+        wait: Option<Duration>,
+        reason: &str,
+    ) -> Option<Duration> {
+        if wait.is_some() {
+            return wait;
         }
+        let is_over = self.looks(attempt, reason).await >= Some(LAST_LOOKS);
+        (!is_over).then(|| attempt.patience.last_wait())
     }
 
     /// How often the work was looked at in vain for this reason, this time included. Attempts do not
@@ -237,7 +245,7 @@ impl Pipeline {
         direction: Option<&str>,
     ) -> Result<EventKind, Setback> {
         let mut timings = StageTimings { queued_ms: attempt.queued_ms, ..Default::default() };
-        let started_at_ms = listed.start_time_ms;
+        let (started_at_ms, told_seconds) = (listed.start_time_ms, listed.duration_seconds);
         let listed = Listed { channels: listed.channels, outside: listed.external_media };
         let fetched = stage("fetch", &mut timings.fetch_ms, self.fetched(attempt, &listed)).await;
         let media = match fetched {
@@ -255,16 +263,21 @@ impl Pipeline {
             Err(error) => return Err(Setback::from_fetch(&error, attempt.account)),
         };
         if media.is_cut_off
-            && self.looks(attempt, "cut_off").await.is_none_or(|n| n <= LOOKS_AT_CUT_OFF_MEDIA)
+            && let Some(wait) = self.wait(attempt, attempt.patience.next_wait(), "cut_off").await
         {
-            let message = "the media is shorter than its header says";
-            return Err(Setback::new(Treatment::Retry, "media_cut_off", message));
+            return Err(whole::cut_off(Treatment::Wait(wait)));
         }
-        let is_mixed = media.is_mixed;
+        let (is_mixed, is_cut_off) = (media.is_mixed, media.is_cut_off);
         let recording = stage("audio", &mut timings.audio_ms, self.read(media)).await?;
         let facts = RecordingFacts { started_at_ms, ..recording.facts.clone() };
+        let is_whole = !is_cut_off && whole::is_whole(&recording, told_seconds);
+        let no_speech = |timings, cost_microusd| match is_whole {
+            true => Ok(EventKind::NoSpeech { recording: facts.clone(), timings, cost_microusd }),
+            // Somebody may speak in what did not come.
+            false => Err(whole::cut_off(Treatment::Retry)),
+        };
         if recording.silent {
-            return Ok(EventKind::NoSpeech { recording: facts, timings, cost_microusd: None });
+            return no_speech(timings, None);
         }
         let waits_until = attempt.began + self.waits_for_place;
         let mut waited_ms = 0;
@@ -283,7 +296,7 @@ impl Pipeline {
             stage("transcribe", &mut timings.transcribe_ms, work).await?;
         drop(slot);
         if transcript.spoken_chars() == 0 && recording.speech_ms() < LEAST_SPEECH_MS {
-            return Ok(EventKind::NoSpeech { recording: facts, timings, cost_microusd });
+            return no_speech(timings, cost_microusd);
         }
         info!(call_sid = %attempt.call, recording_sid = %attempt.recording,
             engine = %transcript.engine.name, chars = transcript.spoken_chars(), "transcript obtained");
