@@ -76,7 +76,8 @@ pub struct TranscriberSettings {
     pub language: Option<String>,
     /// The languages that calls are in, such as `he,en`: a transcript in another one is doubted,
     /// tried on the next engine, and flagged `language_not_allowed`; engines that can choose
-    /// choose among these. One alone counts as `language`. Default none: any.
+    /// choose among these (Whisper, Deepgram); Google cannot, and several languages with it in the
+    /// chain need `language`. One alone counts as `language`. Default none: any.
     #[serde(deserialize_with = "comma_list")]
     pub languages: Vec<String>,
     /// Who is on the first channel: `caller`, `agent`, or `by_direction`: the caller of an inbound
@@ -187,6 +188,14 @@ impl TranscriberSettings {
                 Err(format!(
                     "transcriber.language is {language:?}, which is not among \
                      transcriber.languages ({})",
+                    self.languages.join(", ")
+                ))
+            }
+            None if self.languages.len() > 1 && self.engines.chain.contains(&"google".into()) => {
+                Err(format!(
+                    "transcriber.languages is {}, and the engine google takes one language for \
+                     granted: name it as transcriber.language, or leave google out of \
+                     transcriber.engines.chain",
                     self.languages.join(", ")
                 ))
             }
@@ -336,6 +345,16 @@ mod tests {
             s.languages = vec!["he".into(), "en".into()];
         };
         assert!(wrong(both).contains("not among transcriber.languages (he, en)"));
+        // Of several languages Google would hear one in all of them.
+        let of_google = |s: &mut TranscriberSettings| {
+            s.languages = vec!["he".into(), "en".into()];
+            s.engines.chain = vec!["whisper".into(), "google".into()];
+        };
+        assert!(wrong(of_google).contains("name it as transcriber.language"));
+        let mut named = TranscriberSettings::default();
+        of_google(&mut named);
+        named.language = Some("he".into());
+        assert_eq!(named.validate(), Ok(()));
         assert!(wrong(|s| s.speech.threshold = 2.0).contains("transcriber.speech.threshold"));
         assert!(
             wrong(|s| s.extract.llm.timeout_seconds = 0).contains("extract.llm.timeout_seconds")

@@ -45,7 +45,8 @@ pub struct GoogleSettings {
     /// next engine without a request. Default none: any.
     #[serde(deserialize_with = "comma_list")]
     pub languages: Vec<String>,
-    /// The language where `transcriber.language` does not say. Default `en-US`.
+    /// The language where `transcriber.language` does not say; all calls are taken to be in it.
+    /// Default `en-US`.
     pub language: String,
     /// Google's code for Hebrew: `iw-IL` or `he-IL`. Default `iw-IL`.
     pub hebrew: String,
