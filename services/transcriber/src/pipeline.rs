@@ -75,6 +75,10 @@ impl Attempt<'_> {
     fn work(&self) -> String {
         format!("{}:{}", self.recording, self.generation)
     }
+
+    fn set_back(&self, error: &TwilioError) -> Setback {
+        Setback::from_twilio(error, self.account, self.patience)
+    }
 }
 
 /// What an attempt came to, and what was learnt of the call on the way.
@@ -153,7 +157,7 @@ impl Pipeline {
             // A call that Twilio does not list any more still has its recording.
             Err(TwilioError::NotFound { .. }) => None,
             Err(error) => {
-                let outcome = Err(Setback::from_twilio(&error, attempt.account));
+                let outcome = Err(attempt.set_back(&error));
                 return Attempted { observed: None, outcome };
             }
         };
@@ -183,7 +187,7 @@ impl Pipeline {
                 let wait = patience.next_wait();
                 return Break(self.waits_or_ends(attempt, wait, "deleted", message).await);
             }
-            Err(error) => return Break(Err(Setback::from_twilio(&error, attempt.account))),
+            Err(error) => return Break(Err(attempt.set_back(&error))),
         };
         match &recording.status {
             RecordingStatus::Deleted => return gone("deleted"),
@@ -260,7 +264,9 @@ impl Pipeline {
                     waiting
                 };
             }
-            Err(error) => return Err(Setback::from_fetch(&error, attempt.account)),
+            Err(error) => {
+                return Err(Setback::from_fetch(&error, attempt.account, attempt.patience));
+            }
         };
         if media.is_cut_off
             && let Some(wait) = self.wait(attempt, attempt.patience.next_wait(), "cut_off").await

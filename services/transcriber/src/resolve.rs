@@ -33,7 +33,7 @@ pub async fn resolve(
     let failed = |error: TwilioError, observed| Resolved {
         observed,
         jobs: Vec::new(),
-        outcome: Err(Setback::from_twilio(&error, account)),
+        outcome: Err(Setback::from_twilio(&error, account, patience)),
     };
     let (details, own) =
         tokio::join!(client.call(account, call), client.recordings_of_call(account, call));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use queue::{Failure, Verdict};
 use twilio::TwilioError;
 
-use crate::{audio::AudioError, engines::EngineError, fetch::FetchError};
+use crate::{audio::AudioError, engines::EngineError, fetch::FetchError, patience::Patience};
 
 /// An attempt that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,14 +84,22 @@ impl Setback {
     }
 
     /// What Twilio's failure means for a call of this account.
-    pub fn from_twilio(error: &TwilioError, account: &domain::AccountSid) -> Self {
+    pub fn from_twilio(
+        error: &TwilioError,
+        account: &domain::AccountSid,
+        patience: Patience,
+    ) -> Self {
+        // What asks for less time than anybody would give it is not asked more often for that.
+        let away = patience.while_away().map_or(Treatment::Retry, |wait| {
+            Treatment::Wait(error.retry_after().map_or(wait, |asked| asked.max(wait)))
+        });
         let parked = || Treatment::Park { by: format!("account:{account}"), wait: PARKED };
         let (treatment, code) = match error {
             TwilioError::RateLimited { retry_after, .. } => {
                 (Treatment::Wait(retry_after.unwrap_or(RATE_LIMITED)), "twilio_rate_limited")
             }
-            TwilioError::Unavailable { .. } => (Treatment::Retry, "twilio_unavailable"),
-            TwilioError::Timeout => (Treatment::Retry, "twilio_timeout"),
+            TwilioError::Unavailable { .. } => (away, "twilio_unavailable"),
+            TwilioError::Timeout => (away, "twilio_timeout"),
             TwilioError::Unreadable(_) => (Treatment::Retry, "twilio_unreadable"),
             // A rotated token must not cost the calls that come in meanwhile.
             TwilioError::Forbidden { status: 401, .. } => (parked(), "twilio_credentials"),
@@ -106,12 +114,16 @@ impl Setback {
     }
 
     /// What a failed download means for a call of this account.
-    pub fn from_fetch(error: &FetchError, account: &domain::AccountSid) -> Self {
+    pub fn from_fetch(
+        error: &FetchError,
+        account: &domain::AccountSid,
+        patience: Patience,
+    ) -> Self {
         let (treatment, code) = match error {
             // The account's credentials have just been good enough for its lists: it is the
             // media, or the host that Twilio leads to for it, that is closed.
             FetchError::Twilio(TwilioError::Forbidden { .. }) => (Treatment::Retry, "forbidden"),
-            FetchError::Twilio(error) => return Self::from_twilio(error, account),
+            FetchError::Twilio(error) => return Self::from_twilio(error, account, patience),
             FetchError::NotThere => (Treatment::Retry, "not_ready"),
             FetchError::Outside { .. } => (Treatment::GiveUp, "external_media"),
             FetchError::TooLarge { .. } => (Treatment::GiveUp, "media_too_large"),
@@ -171,28 +183,41 @@ mod tests {
         let limited = |retry_after| TwilioError::RateLimited { retry_after, code: Some(20429) };
         let forbidden = |status| TwilioError::Forbidden { status, code: None };
         let refused = TwilioError::Api { status: 400, code: Some(20001), message: "m".into() };
-        let broken = TwilioError::Unavailable { reason: "status 503".into(), retry_after: None };
+        let broken = |asked: Option<u64>| TwilioError::Unavailable {
+            reason: "status 503".into(),
+            retry_after: asked.map(Duration::from_secs),
+        };
+        // Half of the age.
+        let minutes = |minutes: u64| Treatment::Wait(Duration::from_secs(60 * minutes));
         for (error, treatment, code) in [
             (limited(Some(seven)), Treatment::Wait(seven), "twilio_rate_limited"),
             (limited(None), Treatment::Wait(RATE_LIMITED), "twilio_rate_limited"),
-            (broken, Treatment::Retry, "twilio_unavailable"),
-            (TwilioError::Timeout, Treatment::Retry, "twilio_timeout"),
+            (broken(None), minutes(2), "twilio_unavailable"),
+            (broken(Some(600)), minutes(10), "twilio_unavailable"),
+            (broken(Some(1)), minutes(2), "twilio_unavailable"),
+            (TwilioError::Timeout, minutes(2), "twilio_timeout"),
             (TwilioError::Unreadable("html".into()), Treatment::Retry, "twilio_unreadable"),
             (forbidden(401), parked(), "twilio_credentials"),
             (TwilioError::UnknownAccount(account()), parked(), "twilio_account_unknown"),
             (forbidden(403), Treatment::Retry, "forbidden"),
             (refused, Treatment::GiveUp, "twilio_refused"),
         ] {
-            let setback = Setback::from_twilio(&error, &account());
+            let setback = Setback::from_twilio(&error, &account(), aged(240));
             assert_eq!((setback.treatment, setback.failure.code.as_str()), (treatment, code));
         }
+        let for_days = Setback::from_twilio(&broken(Some(1)), &account(), aged(25 * 3600));
+        assert_eq!(for_days.treatment, Treatment::Retry);
+    }
+
+    fn aged(seconds: u64) -> Patience {
+        Patience::new(Duration::from_secs(seconds), Duration::ZERO)
     }
 
     #[test]
     fn media_that_is_closed_to_us_parks_no_account_whose_lists_are_open() {
         for status in [401, 403] {
             let error = FetchError::Twilio(TwilioError::Forbidden { status, code: None });
-            let setback = Setback::from_fetch(&error, &account());
+            let setback = Setback::from_fetch(&error, &account(), aged(0));
             assert_eq!(
                 (setback.treatment, &*setback.failure.code),
                 (Treatment::Retry, "forbidden")
