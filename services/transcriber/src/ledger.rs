@@ -19,7 +19,7 @@ use tracing::debug;
 use crate::engines::Heard;
 
 /// How long heard pieces are kept after they were last touched: longer than the longest time
-/// between two attempts, which is a day, and than it takes a person to put a dead letter back.
+/// between two attempts, and than it takes a person to put a dead letter back.
 const KEPT_SECONDS: i64 = 7 * 24 * 3600;
 
 /// How long heard pieces are kept once their call settles: longer than it takes until another worker

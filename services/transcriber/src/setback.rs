@@ -40,9 +40,10 @@ pub const PARKED: Duration = Duration::from_secs(300);
 /// How long to wait when asked for fewer requests without being told how long.
 const RATE_LIMITED: Duration = Duration::from_secs(30);
 
-/// The bounds of a wait.
+/// The bounds of a wait. Whatever is waited for, somebody may end it: a limit is raised, a pause
+/// lifted. A call that sleeps does not notice, so it looks again from time to time.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 
 impl Setback {
     /// A setback with its code and sentence.
@@ -75,7 +76,7 @@ impl Setback {
             Treatment::Retry => Verdict::Retry { after: None, failure, counts: true },
             // No attempt limit ends a wait, so one that somebody else asks for has bounds.
             Treatment::Wait(after) => {
-                let after = Some(after.clamp(SHORTEST_WAIT, LONGEST_WAIT));
+                let after = Some(spread(after.clamp(SHORTEST_WAIT, LONGEST_WAIT)));
                 Verdict::Retry { after, failure, counts: false }
             }
             Treatment::GiveUp => Verdict::Dead { failure },
@@ -156,6 +157,11 @@ impl Setback {
         };
         Self::new(treatment, error.code(), format!("{engine}: {error}"))
     }
+}
+
+/// The wait, or up to a tenth more: what many calls wait for does not meet all of them at once.
+fn spread(wait: Duration) -> Duration {
+    wait.mul_f64(1.0 + fastrand::f64() / 10.0)
 }
 
 impl From<AudioError> for Setback {
@@ -250,12 +256,18 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_somebody_else_asks_for_has_bounds() {
-        for (asked, given) in [(0, SHORTEST_WAIT), (1 << 40, LONGEST_WAIT)] {
-            let treatment = Treatment::Wait(Duration::from_secs(asked));
-            let verdict = Setback::new(treatment, "code", "m").verdict();
-            let kept = matches!(verdict, Verdict::Retry { after: Some(after), counts: false, .. } if after == given);
-            assert!(kept, "{verdict:?}");
+    fn a_wait_that_somebody_else_asks_for_has_bounds_and_does_not_end_for_all_at_once() {
+        let given = |seconds| {
+            let treatment = Treatment::Wait(Duration::from_secs(seconds));
+            match Setback::new(treatment, "code", "m").verdict() {
+                Verdict::Retry { after: Some(after), counts: false, .. } => after,
+                verdict => panic!("{verdict:?}"),
+            }
+        };
+        for (asked, least) in [(0, SHORTEST_WAIT), (1 << 40, LONGEST_WAIT)] {
+            let waits: Vec<_> = (0..20).map(|_| given(asked)).collect();
+            assert!(waits.iter().all(|wait| (least..=least.mul_f64(1.1)).contains(wait)));
+            assert!(waits.iter().any(|wait| *wait != waits[0]), "{waits:?}");
         }
     }
 }

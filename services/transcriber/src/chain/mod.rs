@@ -97,7 +97,7 @@ impl Chain {
             }
             match link.look(account, &self.shared).await {
                 Ok(()) => return Ok(()),
-                Err(error) => setbacks.push(setback(link, account, error)),
+                Err(error) => setbacks.push(setback(link, error)),
             }
         }
         soonest(setbacks, FAILED).map_or(Ok(()), Err)
@@ -140,7 +140,7 @@ impl Chain {
             }
             if !self.knows(link, task.language.as_deref(), doubtful.as_ref()) {
                 debug!(engine = %link.name, "passed over: it does not know the language");
-                skipped.get_or_insert_with(|| setback(link, &task.account, unsupported()));
+                skipped.get_or_insert_with(|| setback(link, unsupported()));
                 continue;
             }
             match pass::through(link, task, &self.shared).await {
@@ -166,7 +166,7 @@ impl Chain {
                 Err(Failed { error, cost_microusd }) => {
                     debug!(engine = %link.name, ?error, "an engine of the chain failed");
                     paid = sum(paid, cost_microusd);
-                    setbacks.push(setback(link, &task.account, error));
+                    setbacks.push(setback(link, error));
                 }
             }
         }
@@ -273,13 +273,13 @@ pub fn busy(what: &str) -> Setback {
     Setback::new(Treatment::Wait(BUSY), ENGINE_BUSY, message)
 }
 
-fn setback(link: &Link, account: &str, error: LinkError) -> Setback {
+fn setback(link: &Link, error: LinkError) -> Setback {
     let engine = &link.name;
     match error {
         LinkError::SpentForToday { wait } => {
-            let by = link.pause_of_spending(account);
+            // Parked for everybody already; parking it again would undo a resume.
             let message = format!("{engine}: the account's daily limit is spent");
-            Setback::new(Treatment::Park { by, wait }, "daily_limit_spent", message)
+            Setback::new(Treatment::Wait(wait), "daily_limit_spent", message)
         }
         LinkError::Parked(Parked { wait, reason }) => {
             let message = format!("{engine} is parked: {reason}");

@@ -146,6 +146,10 @@ async fn what_goes_beyond_the_daily_limit_waits_and_is_not_paid() {
     let events = stage.until(|event| matches!(event.kind, EventKind::Failed { .. })).await;
     let EventKind::Failed { code, is_final, .. } = &events.last().unwrap().kind else { panic!() };
     assert_eq!((code.as_str(), *is_final), ("daily_limit_spent", false));
+    // All of them leave the engine alone, and a person can end that.
+    let pauses = stage.calls.stats().await.unwrap().pauses;
+    let by = format!("spending:openai:{}", account());
+    assert!(pauses.iter().any(|pause| pause.by == by), "{pauses:?}");
     assert_eq!(stage.engine.received_requests().await.unwrap().len(), 1);
     stage.stop().await;
 }
