@@ -141,13 +141,17 @@ impl Pipeline {
         }
     }
 
+    /// Whether there is any use in taking a recording all the way now: whether an engine may be
+    /// asked.
+    ///
+    /// # Errors
+    /// What keeps all of them.
+    pub async fn look(&self, attempt: &Attempt<'_>) -> Result<(), Setback> {
+        self.chain.look(attempt.account.as_str(), self.language.as_deref()).await
+    }
+
     /// Takes a recording all the way.
     pub async fn run(&self, attempt: &Attempt<'_>) -> Attempted {
-        if let Err(setback) =
-            self.chain.look(attempt.account.as_str(), self.language.as_deref()).await
-        {
-            return Attempted { observed: None, outcome: Err(setback) };
-        }
         let (call, listed) = tokio::join!(
             self.twilio.call(attempt.account, attempt.call),
             self.twilio.recording(attempt.account, attempt.recording),

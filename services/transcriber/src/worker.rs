@@ -71,7 +71,6 @@ impl Worker {
                 self.settled_call(&job, &delivery, resolved)
             }
             CallJob::Transcribe { account_sid, call_sid, recording_sid, generation, .. } => {
-                info!(%call_sid, %recording_sid, attempt = delivery.attempt, "starting transcription");
                 let attempt = Attempt {
                     account: account_sid,
                     call: call_sid,
@@ -82,6 +81,11 @@ impl Worker {
                     began: Instant::now(),
                     queued_ms: u64::try_from(age(&delivery).as_millis()).unwrap_or(u64::MAX),
                 };
+                // What only waits has not begun, and tells nobody so again and again.
+                if let Err(setback) = self.pipeline.look(&attempt).await {
+                    return set_back(&job, &delivery, setback);
+                }
+                info!(%call_sid, %recording_sid, attempt = delivery.attempt, "starting transcription");
                 // One after the other would cost every call a round trip.
                 let (attempted, ()) =
                     tokio::join!(self.pipeline.run(&attempt), self.tell_started(&job, &delivery));

@@ -176,6 +176,18 @@ async fn an_account_that_another_process_parked_is_left_alone_until_the_pause_en
 }
 
 #[tokio::test]
+async fn a_call_whose_engine_is_left_alone_has_not_started() {
+    let mut stage = Stage::start().await;
+    stage.calls.pause("engine:openai", None, "it costs too much").await.unwrap();
+    stage.inbound(1);
+    stage.transcribe(1).await;
+    let events = stage.until(|event| matches!(event.kind, EventKind::Failed { .. })).await;
+    assert!(!events.iter().any(|event| event.kind == EventKind::Started), "{events:?}");
+    assert_eq!(stage.twilio.api_requests(), 0);
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn a_job_of_a_newer_version_is_neither_lost_nor_given_up() {
     let mut stage = Stage::start().await;
     let body = format!(
