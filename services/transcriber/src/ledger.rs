@@ -115,10 +115,14 @@ impl Ledger {
         found.into_iter().filter_map(read).collect()
     }
 
-    /// Keeps what was heard in a piece.
+    /// Keeps what was heard in a piece; not one that begins or ends within a number that may be a
+    /// card's, of which no piece alone tells what has to be masked.
     pub async fn keep(&self, work: &str, piece: &str, heard: &Heard) {
         let mut heard = heard.clone();
         self.redactor.texts(heard.segments.iter_mut().map(|segment| &mut segment.text));
+        if self.redactor.may_hold_a_part(heard.segments.iter().map(|segment| &*segment.text)) {
+            return;
+        }
         let Ok(json) = serde_json::to_string(&heard) else { return };
         let kept = self.ask::<()>(|link| {
             let mut command = script(KEEP, link.key(&heard_key(work)));
