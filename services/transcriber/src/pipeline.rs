@@ -142,12 +142,16 @@ impl Pipeline {
     }
 
     /// Whether there is any use in taking a recording all the way now: whether an engine may be
-    /// asked.
+    /// asked, or all of it was heard in an attempt that came to no end.
     ///
     /// # Errors
-    /// What keeps all of them.
+    /// What keeps all engines.
     pub async fn look(&self, attempt: &Attempt<'_>) -> Result<(), Setback> {
-        self.chain.look(attempt.account.as_str(), self.language.as_deref()).await
+        let looked = self.chain.look(attempt.account.as_str(), self.language.as_deref()).await;
+        match looked {
+            Err(_) if self.chain.ledger().is_complete(&attempt.work()).await => Ok(()),
+            looked => looked,
+        }
     }
 
     /// Takes a recording all the way.
@@ -305,6 +309,7 @@ impl Pipeline {
         let Transcription { mut transcript, cost_microusd, mut flags } =
             stage("transcribe", &mut timings.transcribe_ms, work).await?;
         drop(slot);
+        self.chain.ledger().complete(&task.work).await;
         if transcript.spoken_chars() == 0 && recording.speech_ms() < LEAST_SPEECH_MS {
             return no_speech(timings, cost_microusd);
         }

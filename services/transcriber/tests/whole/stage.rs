@@ -199,14 +199,13 @@ impl Stage {
     }
 
     pub async fn transcribe(&self, number: u32) {
-        self.enqueue(CallJob::Transcribe {
-            account_sid: account(),
-            call_sid: call(number),
-            recording_sid: recording(number),
-            generation: 0,
-            source: JobSource::Callback,
-        })
-        .await;
+        self.enqueue(to_transcribe(number)).await;
+    }
+
+    /// The same once more, as when a worker died before it settled.
+    pub async fn transcribe_again(&self, number: u32) {
+        let entry = job_entry(&to_transcribe(number), None).unwrap();
+        self.calls.enqueue(queue::Entry { once: None, ..entry }).await.unwrap();
     }
 
     pub async fn resolve(&self, number: u32) {
@@ -252,6 +251,16 @@ impl Stage {
         for task in self.tasks {
             tokio::time::timeout(PATIENCE, task).await.expect("it stops").unwrap();
         }
+    }
+}
+
+fn to_transcribe(number: u32) -> CallJob {
+    CallJob::Transcribe {
+        account_sid: account(),
+        call_sid: call(number),
+        recording_sid: recording(number),
+        generation: 0,
+        source: JobSource::Callback,
     }
 }
 

@@ -188,6 +188,23 @@ async fn a_call_whose_engine_is_left_alone_has_not_started() {
 }
 
 #[tokio::test]
+async fn a_call_of_which_all_was_heard_before_waits_for_no_engine() {
+    let mut stage = Stage::start().await;
+    stage.engine_hears().await;
+    stage.inbound(1);
+    let media = wav(Coding::Pcm16, 16_000, &[voice(12)]);
+    stage.twilio.add_recording(DoubleRecording::new(recording(1), call(1), media));
+    stage.transcribe(1).await;
+    stage.until_terminal().await;
+    stage.calls.pause("engine:openai", None, "it costs too much").await.unwrap();
+    stage.transcribe_again(1).await;
+    let events = stage.until(|e| e.kind.is_terminal() || e.kind.name() == "failed").await;
+    assert!(matches!(outcome(&events), EventKind::Transcribed(_)), "{events:?}");
+    assert_eq!(stage.engine.received_requests().await.unwrap().len(), 1);
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn a_job_of_a_newer_version_is_neither_lost_nor_given_up() {
     let mut stage = Stage::start().await;
     let body = format!(
