@@ -95,11 +95,11 @@ pub fn chosen(settings: &EnginesSettings) -> Result<Vec<Arc<dyn Engine>>, String
             continue;
         }
         engines.push(match name.as_str() {
-            "openai" => Arc::new(Openai::new(&settings.openai)?),
-            "google" => Arc::new(Google::new(&settings.google)?),
-            "deepgram" => Arc::new(Deepgram::new(&settings.deepgram)?),
+            "openai" => within_limit(name, Openai::new(&settings.openai)?)?,
+            "google" => within_limit(name, Google::new(&settings.google)?)?,
+            "deepgram" => within_limit(name, Deepgram::new(&settings.deepgram)?)?,
             "whisper" => whisper::open(&settings.whisper)?,
-            "command" => Arc::new(Command::new(&settings.command)?),
+            "command" => within_limit(name, Command::new(&settings.command)?)?,
             "pocketsphinx" => Arc::new(PocketSphinx::new(&settings.pocketsphinx)?),
             other => {
                 return Err(format!(
@@ -114,12 +114,33 @@ pub fn chosen(settings: &EnginesSettings) -> Result<Vec<Arc<dyn Engine>>, String
     Ok(engines)
 }
 
+/// The engine, if a day's limit pays for one piece of the longest: else a call with such a piece would
+/// find the limit spent every day, and park its account for the rest of it.
+fn within_limit(name: &str, engine: impl Engine) -> Result<Arc<dyn Engine>, String> {
+    let longest_ms = engine.cut_rule().longest_ms;
+    let price = engine.microusd_per_minute().unwrap_or(0);
+    let piece = price::cost_microusd(price, longest_ms);
+    match engine.microusd_per_day() {
+        Some(limit) if limit < piece => {
+            let usd = |microusd: u64| microusd as f64 / 1e6;
+            Err(format!(
+                "transcriber.engines.{name}.usd_per_day is {}, and its longest piece ({} s) costs {}: \
+                 allowed is that and more",
+                usd(limit),
+                longest_ms / 1000,
+                usd(piece)
+            ))
+        }
+        _ => Ok(Arc::new(engine)),
+    }
+}
+
 fn automatic(settings: &EnginesSettings) -> Result<Vec<Arc<dyn Engine>>, String> {
     if settings.openai.is_configured() {
-        return Ok(vec![Arc::new(Openai::new(&settings.openai)?)]);
+        return Ok(vec![within_limit("openai", Openai::new(&settings.openai)?)?]);
     }
     if settings.command.template.is_some() {
-        return Ok(vec![Arc::new(Command::new(&settings.command)?)]);
+        return Ok(vec![within_limit("command", Command::new(&settings.command)?)?]);
     }
     let pocketsphinx = PocketSphinx::new(&settings.pocketsphinx);
     if settings.whisper.model.is_some() {
@@ -200,6 +221,16 @@ mod tests {
         let sentence = chosen(&settings).err().unwrap();
         assert!(sentence.contains("transcriber.engines.openai.usd_per_day"), "{sentence}");
         settings.openai.usd_per_minute = Some(0.006);
+        assert_eq!(names(&settings), ["openai"]);
+        // Five minutes.
+        settings.openai.usd_per_day = Some(0.029);
+        for chain in ["openai", "auto"] {
+            settings.chain = vec![chain.into()];
+            let sentence = chosen(&settings).err().unwrap();
+            assert!(sentence.contains("openai.usd_per_day is 0.029"), "{sentence}");
+            assert!(sentence.contains("(300 s) costs 0.03:"), "{sentence}");
+        }
+        settings.openai.usd_per_day = Some(0.03);
         assert_eq!(names(&settings), ["openai"]);
         settings.command.usd_per_day = Some(1.0);
         let sentence = chosen(&settings).err().unwrap();

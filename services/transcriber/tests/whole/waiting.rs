@@ -130,6 +130,7 @@ async fn what_goes_beyond_the_daily_limit_waits_and_is_not_paid() {
     let mut stage = Stage::with(|config| {
         // Twelve seconds at 0.006 a minute are about 0.0012 dollars.
         config.transcriber.engines.openai.usd_per_day = Some(0.0015);
+        config.transcriber.engines.openai.longest_piece_seconds = 15;
     })
     .await;
     stage.engine_hears().await;
