@@ -316,7 +316,7 @@ mod tests {
             english(&mut settings);
             settings.language = language.map(str::to_owned);
             settings.languages = languages.iter().map(|one| (*one).to_owned()).collect();
-            let engines = crate::engines::chosen(&settings.engines).unwrap();
+            let engines = crate::engines::chosen(&settings.engines, &settings.folder()).unwrap();
             settings.check_engines(&engines).err()
         };
         assert_eq!(refused(None, &[]), None);

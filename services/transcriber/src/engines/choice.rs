@@ -1,6 +1,6 @@
 //! Which engines there are, from the settings and from what is installed.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use chassis::config::comma_list;
 use serde::{Deserialize, Serialize};
@@ -82,16 +82,17 @@ impl EnginesSettings {
 /// What a chain may name.
 const ALLOWED: &str = "auto, openai, google, deepgram, whisper, command, pocketsphinx";
 
-/// The engines in the order they are tried; never empty. Blocks while a model is loaded.
+/// The engines in the order they are tried; never empty. Those that are programs get their audio in
+/// files in the folder. Blocks while a model is loaded.
 ///
 /// # Errors
 /// A sentence that names the wrong setting, or the ways to get an engine where there is none.
-pub fn chosen(settings: &EnginesSettings) -> Result<Vec<Arc<dyn Engine>>, String> {
+pub fn chosen(settings: &EnginesSettings, folder: &Path) -> Result<Vec<Arc<dyn Engine>>, String> {
     settings.check_prices()?;
     let mut engines: Vec<Arc<dyn Engine>> = Vec::new();
     for name in &settings.chain {
         if name == "auto" {
-            engines.extend(automatic(settings)?);
+            engines.extend(automatic(settings, folder)?);
             continue;
         }
         engines.push(match name.as_str() {
@@ -99,8 +100,8 @@ pub fn chosen(settings: &EnginesSettings) -> Result<Vec<Arc<dyn Engine>>, String
             "google" => within_limit(name, Google::new(&settings.google)?)?,
             "deepgram" => within_limit(name, Deepgram::new(&settings.deepgram)?)?,
             "whisper" => whisper::open(&settings.whisper)?,
-            "command" => within_limit(name, Command::new(&settings.command)?)?,
-            "pocketsphinx" => Arc::new(PocketSphinx::new(&settings.pocketsphinx)?),
+            "command" => within_limit(name, Command::new(&settings.command, folder)?)?,
+            "pocketsphinx" => Arc::new(PocketSphinx::new(&settings.pocketsphinx, folder)?),
             other => {
                 return Err(format!(
                     "transcriber.engines.chain contains {other:?}; allowed are {ALLOWED}"
@@ -135,14 +136,14 @@ fn within_limit(name: &str, engine: impl Engine) -> Result<Arc<dyn Engine>, Stri
     }
 }
 
-fn automatic(settings: &EnginesSettings) -> Result<Vec<Arc<dyn Engine>>, String> {
+fn automatic(settings: &EnginesSettings, folder: &Path) -> Result<Vec<Arc<dyn Engine>>, String> {
     if settings.openai.is_configured() {
         return Ok(vec![within_limit("openai", Openai::new(&settings.openai)?)?]);
     }
     if settings.command.template.is_some() {
-        return Ok(vec![within_limit("command", Command::new(&settings.command)?)?]);
+        return Ok(vec![within_limit("command", Command::new(&settings.command, folder)?)?]);
     }
-    let pocketsphinx = PocketSphinx::new(&settings.pocketsphinx);
+    let pocketsphinx = PocketSphinx::new(&settings.pocketsphinx, folder);
     if settings.whisper.model.is_some() {
         let mut engines = vec![whisper::open(&settings.whisper)?];
         engines.extend(pocketsphinx.ok().map(|engine| Arc::new(engine) as Arc<dyn Engine>));
@@ -164,6 +165,10 @@ fn automatic(settings: &EnginesSettings) -> Result<Vec<Arc<dyn Engine>>, String>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn chosen(settings: &EnginesSettings) -> Result<Vec<Arc<dyn Engine>>, String> {
+        super::chosen(settings, &std::env::temp_dir())
+    }
 
     fn names(settings: &EnginesSettings) -> Vec<String> {
         chosen(settings).unwrap().iter().map(|engine| engine.identity().name).collect()

@@ -119,7 +119,10 @@ impl Stage {
 
     /// The same with other settings.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        Self::build(change, |config| chosen(&config.transcriber.engines).unwrap()).await
+        let own = |config: &Config| {
+            chosen(&config.transcriber.engines, &config.transcriber.folder()).unwrap()
+        };
+        Self::build(change, own).await
     }
 
     /// The same with other settings and engines.
