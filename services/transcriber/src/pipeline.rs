@@ -1,5 +1,7 @@
 //! One recording's way from its identifier to its fields, top to bottom.
 
+mod attempt;
+
 use std::{
     future::Future,
     ops::ControlFlow::{self, Break, Continue},
@@ -9,8 +11,7 @@ use std::{
 };
 
 use domain::{
-    AccountSid, CallMetadata, CallSid, EventKind, Extraction, RecordingFacts, RecordingSid,
-    Redactor, StageTimings, Transcribed,
+    CallMetadata, EventKind, Extraction, RecordingFacts, Redactor, StageTimings, Transcribed,
 };
 use queue::Lane;
 use tokio::{
@@ -21,12 +22,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info, info_span, warn};
 use twilio::{Client, RecordingStatus, TwilioError};
 
+pub use self::attempt::{Attempt, Attempted};
 use crate::{
     audio::{self, AudioError, AudioLimits, Recording, SpeechDetector},
     chain::{self, Chain, Task, Transcription},
     extract::{Extracted, Extractor, llm::LlmError},
     fetch::{FetchError, FetchLimits, Fetched, Forms, Listed, fetch},
-    patience::Patience,
     setback::{Setback, Treatment},
     settings::TranscriberSettings,
     speakers::{FirstChannel, speakers},
@@ -48,46 +49,6 @@ pub struct Pipeline {
     slots: Semaphore,
     slots_for_bulk: Semaphore,
     stop: CancellationToken,
-}
-
-/// One attempt at one recording.
-pub struct Attempt<'a> {
-    /// The account.
-    pub account: &'a AccountSid,
-    /// The call.
-    pub call: &'a CallSid,
-    /// The recording.
-    pub recording: &'a RecordingSid,
-    /// How many times somebody asked to transcribe it again.
-    pub generation: u32,
-    /// How long Twilio is still given to have the media.
-    pub patience: Patience,
-    /// Whether a caller waits for it.
-    pub lane: Lane,
-    /// When it began.
-    pub began: Instant,
-    /// From the first enqueue to now, in milliseconds.
-    pub queued_ms: u64,
-}
-
-impl Attempt<'_> {
-    /// What makes a later attempt the same work.
-    fn work(&self) -> String {
-        format!("{}:{}", self.recording, self.generation)
-    }
-
-    fn set_back(&self, error: &TwilioError) -> Setback {
-        Setback::from_twilio(error, self.account, self.patience)
-    }
-}
-
-/// What an attempt came to, and what was learnt of the call on the way.
-#[derive(Debug)]
-pub struct Attempted {
-    /// What Twilio says of the call, where it could be asked.
-    pub observed: Option<CallMetadata>,
-    /// The outcome: `Transcribed`, `NoSpeech` or `NoRecording`.
-    pub outcome: Result<EventKind, Setback>,
 }
 
 /// Looks after the time is over, before it is believed that there is nothing: what waited behind a

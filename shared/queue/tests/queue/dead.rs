@@ -253,7 +253,7 @@ async fn odd_scheduled_entries_are_buried_and_keep_no_other_from_coming_due() {
         redis.raw::<()>(&["ZADD", "{test}:calls:retry", "1", member]).await;
     }
     queue
-        .enqueue(Entry::new("CA1", "").delayed(std::time::Duration::from_millis(1)))
+        .enqueue(Entry::new("CA1", "").delayed(Duration::from_millis(1)))
         .await
         .unwrap();
 
