@@ -198,7 +198,12 @@ impl Stage {
     }
 
     pub async fn enqueue(&self, job: CallJob) {
-        self.calls.enqueue(job_entry(&job, None).unwrap()).await.unwrap();
+        self.add(job_entry(&job, None).unwrap()).await;
+    }
+
+    /// Adds an entry, as soon as a busy Redis takes it.
+    async fn add(&self, entry: queue::Entry) {
+        until_so(async || self.calls.enqueue(entry.clone()).await.is_ok()).await;
     }
 
     pub async fn transcribe(&self, number: u32) {
@@ -208,7 +213,7 @@ impl Stage {
     /// The same once more, as when a worker died before it settled.
     pub async fn transcribe_again(&self, number: u32) {
         let entry = job_entry(&to_transcribe(number), None).unwrap();
-        self.calls.enqueue(queue::Entry { once: None, ..entry }).await.unwrap();
+        self.add(queue::Entry { once: None, ..entry }).await;
     }
 
     pub async fn resolve(&self, number: u32) {

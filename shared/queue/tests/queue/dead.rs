@@ -252,10 +252,7 @@ async fn odd_scheduled_entries_are_buried_and_keep_no_other_from_coming_due() {
     for member in odd {
         redis.raw::<()>(&["ZADD", "{test}:calls:retry", "1", member]).await;
     }
-    queue
-        .enqueue(Entry::new("CA1", "").delayed(Duration::from_millis(1)))
-        .await
-        .unwrap();
+    queue.enqueue(Entry::new("CA1", "").delayed(Duration::from_millis(1))).await.unwrap();
 
     let seen = Seen::new();
     let running = Running::start(&queue, quick(), crate::handlers::done(&seen));
