@@ -53,13 +53,14 @@ pub struct TranscriberSettings {
     /// Hard limit for one call, in seconds. A call that waits for a place at a speech engine when
     /// half of it is over goes back into the queue without an attempt being counted. Default 3600.
     pub job_timeout_seconds: u64,
-    /// Attempts before a call is given up and stands among the dead letters. Default 16, which is
-    /// about an hour.
+    /// Attempts before a call is given up and stands among the dead letters; waiting for something
+    /// is none. Default 16, which is about an hour.
     pub max_attempts: u32,
     /// How long a stop waits for calls in hand before handing them back, in seconds. Default 20.
     pub grace_seconds: u64,
-    /// How long media that Twilio does not have yet is waited for, in seconds; a recording that
-    /// Twilio says is still being made is waited for a day. Default 1800.
+    /// How long media that Twilio does not have yet, or not all of, is waited for, in seconds; a
+    /// recording that Twilio says is still being made is waited for a day, and so is Twilio itself
+    /// while it is away. Default 1800.
     pub not_ready_seconds: u64,
     /// Largest download, in bytes. Default 1,000,000,000.
     pub max_media_bytes: u64,
@@ -67,7 +68,8 @@ pub struct TranscriberSettings {
     pub media_timeout_seconds: u64,
     /// Longest recording, in seconds. Default 14,400 (four hours).
     pub max_seconds: u64,
-    /// Folder for temporary files, about 230 MB for an hour of two channels. Default: the system's.
+    /// Folder for temporary files, about 230 MB for an hour of two channels; the engines that are
+    /// programs get their pieces there, too. Default: the system's.
     #[serde(deserialize_with = "empty_is_none")]
     pub temporary_folder: Option<PathBuf>,
     /// The language spoken, `he` or `en`, where all calls have the same one: engines that guess
