@@ -382,7 +382,7 @@ fn need(recording: &Recording, seen: &Seen, floor_ms: i64, now_ms: i64) -> Need 
     match (row, &recording.status) {
         // It came after all. Who asks for it at the same time gets the same generation, and the queue
         // takes the two for one.
-        (Some(row), RecordingStatus::Completed) if row.not_ready => {
+        (Some(row), RecordingStatus::Completed) if row.missed => {
             Need::Work { generation: row.generation.saturating_add(1), remembered: true }
         }
         (Some(row), _) if row.finished => Need::Nothing(|summary| &mut summary.known),

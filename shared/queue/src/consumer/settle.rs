@@ -139,6 +139,9 @@ fn rule(work: &Work, mut item: Item, ruling: Ruling) -> (Change, Vec<Outgoing>, 
                 (Change::Done(remembered), emit, String::new())
             }
             Verdict::Retry { after, failure, counts } => {
+                if !counts {
+                    item.forget_the_same(&failure);
+                }
                 item.remember(work, &failure);
                 if counts && item.delivery.attempt >= work.options.max_attempts {
                     emit.extend(decided(work, &item, Transition::Exhausted, &failure));
@@ -167,6 +170,15 @@ fn rule(work: &Work, mut item: Item, ruling: Ruling) -> (Change, Vec<Outgoing>, 
 }
 
 impl Item {
+    /// What waits for hours does so for one reason: it must not push out of the history what else
+    /// went wrong, nor make the entry grow.
+    fn forget_the_same(&mut self, failure: &Failure) {
+        let (attempt, code) = (self.delivery.attempt, &failure.code);
+        let is_same =
+            |last: &mut PastFailure| last.attempt == attempt && last.failure.code == *code;
+        self.history.pop_if(is_same);
+    }
+
     fn remember(&mut self, work: &Work, failure: &Failure) {
         self.history.push(PastFailure {
             at_ms: pause::now_ms(),
