@@ -54,7 +54,7 @@ pub enum News {
         observed: CallEvent,
         /// The look-up.
         job: CallJob,
-        /// Whether nothing says so for certain: then this look-up does not stand in for the one
+        /// Whether nothing says so for certain, or it goes on after a recording: then this look-up does not stand in for the one
         /// after the certain end.
         presumed: bool,
     },
@@ -68,6 +68,23 @@ pub fn read(kind: Kind, form: &Form<'_>, now_ms: i64) -> Result<Work, FormError>
     match kind {
         Kind::Recording => RecordingCallback::read(form).map(|read| recording(read, now_ms)),
         Kind::Call => CallCallback::read(form).map(|read| call(read, now_ms)),
+    }
+}
+
+/// Reads a form that comes where Twilio waits for instructions: one that names no recording (`<Dial>`
+/// tells an address alone, `<Connect>` nothing) is no mistake, and has the recordings looked up. A
+/// refusal would reach the caller on the line.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_action(kind: Kind, form: &Form<'_>, now_ms: i64) -> Result<Work, FormError> {
+    match read(kind, form, now_ms) {
+        Err(FormError::Missing("RecordingSid")) => {
+            let read = CallCallback::read(form)?;
+            let end = if read.end() == End::Said { End::Said } else { End::Presumed };
+            Ok(call_at(end, read, now_ms))
+        }
+        read => read,
     }
 }
 
@@ -105,7 +122,10 @@ fn recording(read: RecordingCallback, now_ms: i64) -> Work {
 }
 
 fn call(read: CallCallback, now_ms: i64) -> Work {
-    let end = read.end();
+    call_at(read.end(), read, now_ms)
+}
+
+fn call_at(end: End, read: CallCallback, now_ms: i64) -> Work {
     let CallCallback { account_sid, call_sid, call, .. } = read;
     let event = observed(account_sid.clone(), call_sid.clone(), call.clone(), now_ms);
     let news = if end == End::No {
@@ -203,6 +223,27 @@ mod tests {
             assert!(matches!(observed.kind, EventKind::Observed(_)));
             assert_eq!(presumed, is_presumed, "{more}");
         }
+    }
+
+    #[test]
+    fn an_action_that_names_no_recording_has_them_looked_up() {
+        let ids = IDS.split("&RecordingSid").next().unwrap();
+        for (more, is_presumed) in [
+            ("&DialCallStatus=completed&CallStatus=in-progress", true),
+            ("&RecordingSid=&CallStatus=completed", false),
+            ("", true),
+        ] {
+            let form = format!("{ids}{more}");
+            let form = Form::parse(form.as_bytes());
+            let work = read_action(Kind::Recording, &form, 7).unwrap();
+            let News::Ended { job, presumed, .. } = work.news else { panic!("{more}") };
+            assert_eq!(job.once_key(), "resolve:CA00000000000000000000000000000002");
+            assert_eq!(presumed, is_presumed, "{more}");
+            assert!(read(Kind::Recording, &form, 7).is_err());
+        }
+        let form = Form::parse(IDS.as_bytes());
+        let work = read_action(Kind::Recording, &form, 7).unwrap();
+        assert!(matches!(work.news, News::Recorded { .. }));
     }
 
     #[test]

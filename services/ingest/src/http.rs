@@ -73,9 +73,10 @@ where
 
     fn call(&mut self, request: Request<Incoming>) -> Answering {
         match self.ingest.route(request.uri().path()) {
-            Some(route) if request.method() == Method::POST => {
+            Some((route, path)) if request.method() == Method::POST => {
+                let prefix = request.uri().path().len() - path.len();
                 let ingest = self.ingest.clone();
-                Box::pin(async move { Ok(take(&ingest, route, request).await) })
+                Box::pin(async move { Ok(take(&ingest, route, prefix, request).await) })
             }
             _ => Box::pin(self.others.call(request)),
         }
@@ -88,21 +89,27 @@ fn no_callback<Q: Intake>(
 ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
     warp::path::full().map(move |path: FullPath| {
         let arrived = Arrived { at: Instant::now(), repeated: false };
-        let route = ingest.route(path.as_str());
+        let route = ingest.route(path.as_str()).map(|(route, _)| route);
         let refusal = if route.is_some() { Refusal::Method } else { Refusal::NotFound };
         arrived.answer(&ingest, path.as_str(), route, &Err(refusal))
     })
 }
 
-async fn take<Q: Intake>(ingest: &Ingest<Q>, route: Route, request: Request<Incoming>) -> Response {
+/// `prefix` is how much of the path comes before what is below the public base.
+async fn take<Q: Intake>(
+    ingest: &Ingest<Q>,
+    route: Route,
+    prefix: usize,
+    request: Request<Incoming>,
+) -> Response {
     let (Parts { uri, headers, .. }, body) = request.into_parts();
     let repeated = headers.contains_key(IDEMPOTENCY_TOKEN);
     let arrived = Arrived { at: Instant::now(), repeated };
     let taken = async {
         let (encoding, body) = read(&headers, body).await?;
         let signature = headers.get(signature::HEADER).and_then(|value| value.to_str().ok());
-        let (path, query) = (ingest.below_base(uri.path()), uri.query().unwrap_or_default());
-        ingest.take(route.kind, Posted { encoding, body: &body, signature, path, query }).await
+        let (path, query) = (&uri.path()[prefix..], uri.query().unwrap_or_default());
+        ingest.take(route, Posted { encoding, body: &body, signature, path, query }).await
     };
     let taken = taken.await;
     arrived.answer(ingest, uri.path(), Some(route), &taken)

@@ -97,7 +97,11 @@ impl Taken {
     pub(crate) fn in_words(&self) -> &'static str {
         match (&self.work.news, self.outcome) {
             (News::Ended { presumed: true, .. }, Outcome::Accepted) => {
-                "job enqueued: the callback has no CallStatus, so the call may be over"
+                if self.work.call.call_status.is_none() {
+                    "job enqueued: the callback has no CallStatus, so the call may be over"
+                } else {
+                    "job enqueued: the callback names no recording, so they are looked up"
+                }
             }
             (News::Recorded { .. } | News::Ended { .. }, Outcome::Accepted) => "job enqueued",
             _ => "callback",
@@ -133,14 +137,11 @@ impl<Q: Intake> Ingest<Q> {
         &self.meters
     }
 
-    /// What comes to this path.
-    pub(crate) fn route(&self, path: &str) -> Option<Route> {
-        self.routes.get(self.below_base(path)).copied()
-    }
-
-    /// The path below the public base.
-    pub(crate) fn below_base<'a>(&self, path: &'a str) -> &'a str {
-        self.gate.below_base(path)
+    /// What comes to this path, and the path below the public base. A prefix that looks like the
+    /// beginning of our own paths is stripped only where the whole path is none of them.
+    pub(crate) fn route<'p>(&self, path: &'p str) -> Option<(Route, &'p str)> {
+        let known = |path: &'p str| Some((*self.routes.get(path)?, path));
+        known(path).or_else(|| known(self.gate.below_base(path)))
     }
 
     /// Takes one callback: checks who sent it, reads it, and stores what it means.
@@ -148,12 +149,12 @@ impl<Q: Intake> Ingest<Q> {
     /// # Errors
     /// Why it is refused; then nothing is stored, or (after [`Refusal::Unavailable`]) nothing is
     /// known, and the same callback may come again without harm.
-    pub(crate) async fn take(&self, kind: Kind, posted: Posted<'_>) -> Result<Taken, Refusal> {
-        let work = self.read(kind, posted)?;
+    pub(crate) async fn take(&self, route: Route, posted: Posted<'_>) -> Result<Taken, Refusal> {
+        let work = self.read(route, posted)?;
         // The trace of the call begins here.
         let span = tracing::info_span!(
             "callback",
-            otel.name = span_name(kind),
+            otel.name = span_name(route.kind),
             otel.kind = "server",
             call_sid = work.call_sid.as_str(),
         );
@@ -161,7 +162,7 @@ impl<Q: Intake> Ingest<Q> {
         Ok(Taken { work, outcome })
     }
 
-    fn read(&self, kind: Kind, posted: Posted<'_>) -> Result<Work, Refusal> {
+    fn read(&self, route: Route, posted: Posted<'_>) -> Result<Work, Refusal> {
         let Posted { encoding, body, signature, path, query } = posted;
         let form = match encoding {
             Encoding::Form => Form::parse(body),
@@ -172,7 +173,8 @@ impl<Q: Intake> Ingest<Q> {
             Encoding::Json => Payload::Raw(body),
         };
         self.gate.admit(&form, payload, signature, path, query)?;
-        Ok(callbacks::read(kind, &form, now_ms())?)
+        let read = if route.twiml { callbacks::read_action } else { callbacks::read };
+        Ok(read(route.kind, &form, now_ms())?)
     }
 
     async fn store(&self, work: &Work) -> Result<Outcome, Refusal> {
@@ -183,7 +185,8 @@ impl<Q: Intake> Ingest<Q> {
         let Some((target, entry)) = entry else { return Ok(Outcome::Ignored) };
         let stored = tokio::time::timeout(self.enqueue_timeout, self.intake.enqueue(target, entry));
         match stored.await {
-            Ok(Ok(Enqueued::Duplicate)) => Ok(Outcome::Duplicate),
+            // Of an end that comes again, what it says is kept; its look-up was enqueued before.
+            Ok(Ok(Enqueued::Duplicate | Enqueued::InPart(_))) => Ok(Outcome::Duplicate),
             Ok(Ok(Enqueued::Added(_) | Enqueued::Scheduled)) => Ok(Outcome::Accepted),
             Ok(Err(error)) => Err(unavailable(error.to_string())),
             Err(_) => Err(unavailable("Redis did not answer in time".into())),

@@ -2,8 +2,8 @@
 //! settled, and what was spent today.
 //!
 //! Keys, with the prefix as their hash tag: `{P}:heard:<work>`, a hash from piece to what was heard
-//! (and from `looks:<reason>` to how often the work was looked at in vain), which expires a week after
-//! it was last touched; `{P}:spent:<purse>:<day>`, a number.
+//! (from `looks:<reason>` to how often the work was looked at in vain; `complete` where all pieces are
+//! there), which expires a week after it was last touched; `{P}:spent:<purse>:<day>`, a number.
 //!
 //! Nothing here may fail a call: where Redis does not answer, a piece is transcribed (and paid)
 //! once more.
@@ -19,7 +19,7 @@ use tracing::debug;
 use crate::engines::Heard;
 
 /// How long heard pieces are kept after they were last touched: longer than the longest time
-/// between two attempts, which is a day, and than it takes a person to put a dead letter back.
+/// between two attempts, and than it takes a person to put a dead letter back.
 const KEPT_SECONDS: i64 = 7 * 24 * 3600;
 
 /// How long heard pieces are kept once their call settles: longer than it takes until another worker
@@ -31,6 +31,9 @@ const SPENT_SECONDS: i64 = 2 * 24 * 3600;
 
 /// How long a question may take before the answer does not matter.
 const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The field that tells that all pieces are there.
+const COMPLETE: &str = "complete";
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
@@ -115,10 +118,14 @@ impl Ledger {
         found.into_iter().filter_map(read).collect()
     }
 
-    /// Keeps what was heard in a piece.
+    /// Keeps what was heard in a piece; not one that begins or ends within a number that may be a
+    /// card's, of which no piece alone tells what has to be masked.
     pub async fn keep(&self, work: &str, piece: &str, heard: &Heard) {
         let mut heard = heard.clone();
         self.redactor.texts(heard.segments.iter_mut().map(|segment| &mut segment.text));
+        if self.redactor.may_hold_a_part(heard.segments.iter().map(|segment| &*segment.text)) {
+            return;
+        }
         let Ok(json) = serde_json::to_string(&heard) else { return };
         let kept = self.ask::<()>(|link| {
             let mut command = script(KEEP, link.key(&heard_key(work)));
@@ -126,6 +133,26 @@ impl Ledger {
             command
         });
         kept.await;
+    }
+
+    /// Notes that all pieces of a work were heard.
+    pub async fn complete(&self, work: &str) {
+        let noted = self.ask::<()>(|link| {
+            let mut command = script(KEEP, link.key(&heard_key(work)));
+            command.arg(COMPLETE).arg(1).arg(KEPT_SECONDS);
+            command
+        });
+        noted.await;
+    }
+
+    /// Whether all pieces of a work were heard before, so that it needs no engine any more.
+    pub async fn is_complete(&self, work: &str) -> bool {
+        let asked = self.ask(|link| {
+            let mut command = redis::cmd("HEXISTS");
+            command.arg(link.key(&heard_key(work))).arg(COMPLETE);
+            command
+        });
+        asked.await.unwrap_or(false)
     }
 
     /// Counts how often a work was looked at in vain, for one reason, over all its attempts and

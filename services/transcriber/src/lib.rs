@@ -22,6 +22,7 @@ mod setback;
 mod settings;
 pub mod speakers;
 mod temporary;
+mod whole;
 mod worker;
 
 pub use service::{run, run_with};

@@ -19,6 +19,9 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// long before it does.
 const LONGEST_RECORDING: Duration = Duration::from_secs(24 * 3600);
 
+/// How long an outage lasts at most; what takes longer, somebody should look at.
+const LONGEST_OUTAGE: Duration = Duration::from_secs(24 * 3600);
+
 /// How long between the last looks, which come when the time is over.
 const SHORTEST_LAST: Duration = Duration::from_secs(1);
 const LONGEST_LAST: Duration = Duration::from_secs(30);
@@ -39,6 +42,12 @@ impl Patience {
     /// however long that takes.
     pub fn while_under_way(self) -> Option<Duration> {
         self.next_wait().or_else(|| (self.age < LONGEST_RECORDING).then_some(LONGEST))
+    }
+
+    /// How long to wait before Twilio is asked again that was away: for a day, so that no outage
+    /// uses up the attempts of every call that meets it.
+    pub fn while_away(self) -> Option<Duration> {
+        (self.age < LONGEST_OUTAGE).then(|| (self.age / 2).clamp(SHORTEST, LONGEST))
     }
 
     /// How long to wait before one of the last looks: a sixtieth of the time that is over.
@@ -64,6 +73,16 @@ mod tests {
         assert_eq!(waits[0], 2);
         assert!(waits.is_sorted() && waits.len() < 25, "{waits:?}");
         assert!(age >= LIMIT && age < LIMIT + LONGEST, "{age:?}");
+    }
+
+    #[test]
+    fn an_outage_is_waited_for_a_day_however_short_missing_media_is_waited_for() {
+        let away =
+            |seconds| Patience::new(Duration::from_secs(seconds), Duration::ZERO).while_away();
+        assert_eq!(away(0), Some(SHORTEST));
+        assert_eq!(away(60), Some(Duration::from_secs(30)));
+        assert_eq!(away(23 * 3600), Some(LONGEST));
+        assert_eq!(away(24 * 3600), None);
     }
 
     #[test]

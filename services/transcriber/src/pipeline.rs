@@ -1,5 +1,7 @@
 //! One recording's way from its identifier to its fields, top to bottom.
 
+mod attempt;
+
 use std::{
     future::Future,
     ops::ControlFlow::{self, Break, Continue},
@@ -9,8 +11,7 @@ use std::{
 };
 
 use domain::{
-    AccountSid, CallMetadata, CallSid, EventKind, Extraction, RecordingFacts, RecordingSid,
-    Redactor, StageTimings, Transcribed,
+    CallMetadata, EventKind, Extraction, RecordingFacts, Redactor, StageTimings, Transcribed,
 };
 use queue::Lane;
 use tokio::{
@@ -21,15 +22,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info, info_span, warn};
 use twilio::{Client, RecordingStatus, TwilioError};
 
+pub use self::attempt::{Attempt, Attempted};
 use crate::{
     audio::{self, AudioError, AudioLimits, Recording, SpeechDetector},
     chain::{self, Chain, Task, Transcription},
     extract::{Extracted, Extractor, llm::LlmError},
     fetch::{FetchError, FetchLimits, Fetched, Forms, Listed, fetch},
-    patience::Patience,
     setback::{Setback, Treatment},
     settings::TranscriberSettings,
     speakers::{FirstChannel, speakers},
+    whole,
 };
 
 /// What the stages need.
@@ -49,48 +51,9 @@ pub struct Pipeline {
     stop: CancellationToken,
 }
 
-/// One attempt at one recording.
-pub struct Attempt<'a> {
-    /// The account.
-    pub account: &'a AccountSid,
-    /// The call.
-    pub call: &'a CallSid,
-    /// The recording.
-    pub recording: &'a RecordingSid,
-    /// How many times somebody asked to transcribe it again.
-    pub generation: u32,
-    /// How long Twilio is still given to have the media.
-    pub patience: Patience,
-    /// Whether a caller waits for it.
-    pub lane: Lane,
-    /// When it began.
-    pub began: Instant,
-    /// From the first enqueue to now, in milliseconds.
-    pub queued_ms: u64,
-}
-
-impl Attempt<'_> {
-    /// What makes a later attempt the same work.
-    fn work(&self) -> String {
-        format!("{}:{}", self.recording, self.generation)
-    }
-}
-
-/// What an attempt came to, and what was learnt of the call on the way.
-#[derive(Debug)]
-pub struct Attempted {
-    /// What Twilio says of the call, where it could be asked.
-    pub observed: Option<CallMetadata>,
-    /// The outcome: `Transcribed`, `NoSpeech` or `NoRecording`.
-    pub outcome: Result<EventKind, Setback>,
-}
-
 /// Looks after the time is over, before it is believed that there is nothing: what waited behind a
 /// backlog or an outage has not been looked at once by then.
 const LAST_LOOKS: u32 = 3;
-
-/// A file that is cut off is fetched again so often; then it is taken as it is.
-const LOOKS_AT_CUT_OFF_MEDIA: u32 = 2;
 
 /// The channels of a recording are asked for so often; then all of them in one are taken.
 const LOOKS_FOR_CHANNELS: u32 = 3;
@@ -139,13 +102,21 @@ impl Pipeline {
         }
     }
 
+    /// Whether there is any use in taking a recording all the way now: whether an engine may be
+    /// asked, or all of it was heard in an attempt that came to no end.
+    ///
+    /// # Errors
+    /// What keeps all engines.
+    pub async fn look(&self, attempt: &Attempt<'_>) -> Result<(), Setback> {
+        let looked = self.chain.look(attempt.account.as_str(), self.language.as_deref()).await;
+        match looked {
+            Err(_) if self.chain.ledger().is_complete(&attempt.work()).await => Ok(()),
+            looked => looked,
+        }
+    }
+
     /// Takes a recording all the way.
     pub async fn run(&self, attempt: &Attempt<'_>) -> Attempted {
-        if let Err(setback) =
-            self.chain.look(attempt.account.as_str(), self.language.as_deref()).await
-        {
-            return Attempted { observed: None, outcome: Err(setback) };
-        }
         let (call, listed) = tokio::join!(
             self.twilio.call(attempt.account, attempt.call),
             self.twilio.recording(attempt.account, attempt.recording),
@@ -155,7 +126,7 @@ impl Pipeline {
             // A call that Twilio does not list any more still has its recording.
             Err(TwilioError::NotFound { .. }) => None,
             Err(error) => {
-                let outcome = Err(Setback::from_twilio(&error, attempt.account));
+                let outcome = Err(attempt.set_back(&error));
                 return Attempted { observed: None, outcome };
             }
         };
@@ -185,7 +156,7 @@ impl Pipeline {
                 let wait = patience.next_wait();
                 return Break(self.waits_or_ends(attempt, wait, "deleted", message).await);
             }
-            Err(error) => return Break(Err(Setback::from_twilio(&error, attempt.account))),
+            Err(error) => return Break(Err(attempt.set_back(&error))),
         };
         match &recording.status {
             RecordingStatus::Deleted => return gone("deleted"),
@@ -214,14 +185,24 @@ impl Pipeline {
         code: &str,
         message: &str,
     ) -> Result<EventKind, Setback> {
-        let waits = |wait| Err(Setback::new(Treatment::Wait(wait), "not_ready", message));
-        if let Some(wait) = wait {
-            return waits(wait);
+        match self.wait(attempt, wait, "not_ready").await {
+            Some(wait) => Err(Setback::new(Treatment::Wait(wait), "not_ready", message)),
+            None => Ok(EventKind::NoRecording { code: code.into() }),
         }
-        match self.looks(attempt, "not_ready").await {
-            Some(LAST_LOOKS..) => Ok(EventKind::NoRecording { code: code.into() }),
-            _ => waits(attempt.patience.last_wait()),
+    }
+
+    /// The wait, or that for one of the last looks; `None` once those are over too.
+    async fn wait(
+        &self,
+        attempt: &Attempt<'_>,
+        wait: Option<Duration>,
+        reason: &str,
+    ) -> Option<Duration> {
+        if wait.is_some() {
+            return wait;
         }
+        let is_over = self.looks(attempt, reason).await >= Some(LAST_LOOKS);
+        (!is_over).then(|| attempt.patience.last_wait())
     }
 
     /// How often the work was looked at in vain for this reason, this time included. Attempts do not
@@ -237,7 +218,7 @@ impl Pipeline {
         direction: Option<&str>,
     ) -> Result<EventKind, Setback> {
         let mut timings = StageTimings { queued_ms: attempt.queued_ms, ..Default::default() };
-        let started_at_ms = listed.start_time_ms;
+        let (started_at_ms, told_seconds) = (listed.start_time_ms, listed.duration_seconds);
         let listed = Listed { channels: listed.channels, outside: listed.external_media };
         let fetched = stage("fetch", &mut timings.fetch_ms, self.fetched(attempt, &listed)).await;
         let media = match fetched {
@@ -252,19 +233,26 @@ impl Pipeline {
                     waiting
                 };
             }
-            Err(error) => return Err(Setback::from_fetch(&error, attempt.account)),
+            Err(error) => {
+                return Err(Setback::from_fetch(&error, attempt.account, attempt.patience));
+            }
         };
         if media.is_cut_off
-            && self.looks(attempt, "cut_off").await.is_none_or(|n| n <= LOOKS_AT_CUT_OFF_MEDIA)
+            && let Some(wait) = self.wait(attempt, attempt.patience.next_wait(), "cut_off").await
         {
-            let message = "the media is shorter than its header says";
-            return Err(Setback::new(Treatment::Retry, "media_cut_off", message));
+            return Err(whole::cut_off(Treatment::Wait(wait)));
         }
-        let is_mixed = media.is_mixed;
+        let (is_mixed, is_cut_off) = (media.is_mixed, media.is_cut_off);
         let recording = stage("audio", &mut timings.audio_ms, self.read(media)).await?;
         let facts = RecordingFacts { started_at_ms, ..recording.facts.clone() };
+        let is_whole = !is_cut_off && whole::is_whole(&recording, told_seconds);
+        let no_speech = |timings, cost_microusd| match is_whole {
+            true => Ok(EventKind::NoSpeech { recording: facts.clone(), timings, cost_microusd }),
+            // Somebody may speak in what did not come.
+            false => Err(whole::cut_off(Treatment::Retry)),
+        };
         if recording.silent {
-            return Ok(EventKind::NoSpeech { recording: facts, timings, cost_microusd: None });
+            return no_speech(timings, None);
         }
         let waits_until = attempt.began + self.waits_for_place;
         let mut waited_ms = 0;
@@ -282,8 +270,9 @@ impl Pipeline {
         let Transcription { mut transcript, cost_microusd, mut flags } =
             stage("transcribe", &mut timings.transcribe_ms, work).await?;
         drop(slot);
+        self.chain.ledger().complete(&task.work).await;
         if transcript.spoken_chars() == 0 && recording.speech_ms() < LEAST_SPEECH_MS {
-            return Ok(EventKind::NoSpeech { recording: facts, timings, cost_microusd });
+            return no_speech(timings, cost_microusd);
         }
         info!(call_sid = %attempt.call, recording_sid = %attempt.recording,
             engine = %transcript.engine.name, chars = transcript.spoken_chars(), "transcript obtained");

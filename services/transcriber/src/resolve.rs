@@ -33,7 +33,7 @@ pub async fn resolve(
     let failed = |error: TwilioError, observed| Resolved {
         observed,
         jobs: Vec::new(),
-        outcome: Err(Setback::from_twilio(&error, account)),
+        outcome: Err(Setback::from_twilio(&error, account, patience)),
     };
     let (details, own) =
         tokio::join!(client.call(account, call), client.recordings_of_call(account, call));
@@ -57,10 +57,7 @@ pub async fn resolve(
     let is_late = patience.while_under_way().is_none();
     let jobs =
         listed.iter().filter_map(|recording| job(account, recording, source, is_late)).collect();
-    let outcome = match &observed {
-        Some(call) if listed.is_empty() && is_under_way(call) => Err(under_way()),
-        _ => outcome(&listed, patience),
-    };
+    let outcome = outcome(observed.as_ref(), &listed, patience);
     Resolved { observed, jobs, outcome }
 }
 
@@ -99,7 +96,16 @@ fn job(
     })
 }
 
-fn outcome(listed: &[Recording], patience: Patience) -> Result<Option<EventKind>, Setback> {
+fn outcome(
+    call: Option<&CallMetadata>,
+    listed: &[Recording],
+    patience: Patience,
+) -> Result<Option<EventKind>, Setback> {
+    // One that goes on for longer than a call can last is one that Twilio has forgotten.
+    let is_late = patience.while_under_way().is_none();
+    if listed.is_empty() && !is_late && call.is_some_and(is_under_way) {
+        return Err(under_way());
+    }
     let any = |wanted: fn(&RecordingStatus) -> bool| listed.iter().any(|one| wanted(&one.status));
     let no_recording = |code: &str| Ok(Some(EventKind::NoRecording { code: code.into() }));
     if any(RecordingStatus::is_pending)
@@ -119,5 +125,22 @@ fn outcome(listed: &[Recording], patience: Patience) -> Result<Option<EventKind>
         no_recording("deleted")
     } else {
         no_recording("absent")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_goes_on_is_waited_for_as_long_as_a_call_can_last() {
+        let call = CallMetadata { call_status: Some("in-progress".into()), ..Default::default() };
+        let resolved = |hours: u64| {
+            let age = Duration::from_secs(hours * 3600);
+            outcome(Some(&call), &[], Patience::new(age, Duration::from_secs(1800)))
+        };
+        assert_eq!(resolved(23).unwrap_err().treatment, Treatment::Wait(CALL_GOES_ON));
+        let none_listed = EventKind::NoRecording { code: "none_listed".into() };
+        assert_eq!(resolved(25), Ok(Some(none_listed)));
     }
 }

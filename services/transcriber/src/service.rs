@@ -33,9 +33,10 @@ const LOOK: Duration = Duration::from_secs(1);
 /// # Errors
 /// When a setting is wrong or there is no speech engine; Redis being away is no error.
 pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
-    let settings = config.transcriber.engines.clone();
+    let settings = config.transcriber.clone();
     // A model takes seconds to load.
-    let chosen = tokio::task::spawn_blocking(move || engines::chosen(&settings));
+    let chosen =
+        tokio::task::spawn_blocking(move || engines::chosen(&settings.engines, &settings.folder()));
     let engines = chosen.await.context("speech engines")?.map_err(WrongSetting)?;
     run_with(config, process, engines).await
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use queue::{Failure, Verdict};
 use twilio::TwilioError;
 
-use crate::{audio::AudioError, engines::EngineError, fetch::FetchError};
+use crate::{audio::AudioError, engines::EngineError, fetch::FetchError, patience::Patience};
 
 /// An attempt that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,9 +40,10 @@ pub const PARKED: Duration = Duration::from_secs(300);
 /// How long to wait when asked for fewer requests without being told how long.
 const RATE_LIMITED: Duration = Duration::from_secs(30);
 
-/// The bounds of a wait.
+/// The bounds of a wait. Whatever is waited for, somebody may end it: a limit is raised, a pause
+/// lifted. A call that sleeps does not notice, so it looks again from time to time.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 
 impl Setback {
     /// A setback with its code and sentence.
@@ -55,6 +56,19 @@ impl Setback {
         matches!(self.treatment, Treatment::Wait(_) | Treatment::Park { .. })
     }
 
+    /// Whether time can heal it.
+    pub fn heals(&self) -> bool {
+        self.treatment != Treatment::GiveUp
+    }
+
+    /// How long it has to be waited for; nothing where nobody says.
+    pub fn wait(&self) -> Duration {
+        match &self.treatment {
+            Treatment::Wait(wait) | Treatment::Park { wait, .. } => *wait,
+            Treatment::Retry | Treatment::GiveUp => Duration::ZERO,
+        }
+    }
+
     /// What the queue does with the entry.
     pub fn verdict(self) -> Verdict {
         let failure = self.failure;
@@ -62,7 +76,7 @@ impl Setback {
             Treatment::Retry => Verdict::Retry { after: None, failure, counts: true },
             // No attempt limit ends a wait, so one that somebody else asks for has bounds.
             Treatment::Wait(after) => {
-                let after = Some(after.clamp(SHORTEST_WAIT, LONGEST_WAIT));
+                let after = Some(spread(after.clamp(SHORTEST_WAIT, LONGEST_WAIT)));
                 Verdict::Retry { after, failure, counts: false }
             }
             Treatment::GiveUp => Verdict::Dead { failure },
@@ -71,14 +85,22 @@ impl Setback {
     }
 
     /// What Twilio's failure means for a call of this account.
-    pub fn from_twilio(error: &TwilioError, account: &domain::AccountSid) -> Self {
+    pub fn from_twilio(
+        error: &TwilioError,
+        account: &domain::AccountSid,
+        patience: Patience,
+    ) -> Self {
+        // What asks for less time than anybody would give it is not asked more often for that.
+        let away = patience.while_away().map_or(Treatment::Retry, |wait| {
+            Treatment::Wait(error.retry_after().map_or(wait, |asked| asked.max(wait)))
+        });
         let parked = || Treatment::Park { by: format!("account:{account}"), wait: PARKED };
         let (treatment, code) = match error {
             TwilioError::RateLimited { retry_after, .. } => {
                 (Treatment::Wait(retry_after.unwrap_or(RATE_LIMITED)), "twilio_rate_limited")
             }
-            TwilioError::Unavailable { .. } => (Treatment::Retry, "twilio_unavailable"),
-            TwilioError::Timeout => (Treatment::Retry, "twilio_timeout"),
+            TwilioError::Unavailable { .. } => (away, "twilio_unavailable"),
+            TwilioError::Timeout => (away, "twilio_timeout"),
             TwilioError::Unreadable(_) => (Treatment::Retry, "twilio_unreadable"),
             // A rotated token must not cost the calls that come in meanwhile.
             TwilioError::Forbidden { status: 401, .. } => (parked(), "twilio_credentials"),
@@ -93,12 +115,16 @@ impl Setback {
     }
 
     /// What a failed download means for a call of this account.
-    pub fn from_fetch(error: &FetchError, account: &domain::AccountSid) -> Self {
+    pub fn from_fetch(
+        error: &FetchError,
+        account: &domain::AccountSid,
+        patience: Patience,
+    ) -> Self {
         let (treatment, code) = match error {
             // The account's credentials have just been good enough for its lists: it is the
             // media, or the host that Twilio leads to for it, that is closed.
             FetchError::Twilio(TwilioError::Forbidden { .. }) => (Treatment::Retry, "forbidden"),
-            FetchError::Twilio(error) => return Self::from_twilio(error, account),
+            FetchError::Twilio(error) => return Self::from_twilio(error, account, patience),
             FetchError::NotThere => (Treatment::Retry, "not_ready"),
             FetchError::Outside { .. } => (Treatment::GiveUp, "external_media"),
             FetchError::TooLarge { .. } => (Treatment::GiveUp, "media_too_large"),
@@ -133,6 +159,11 @@ impl Setback {
     }
 }
 
+/// The wait, or up to a tenth more: what many calls wait for does not meet all of them at once.
+fn spread(wait: Duration) -> Duration {
+    wait.mul_f64(1.0 + fastrand::f64() / 10.0)
+}
+
 impl From<AudioError> for Setback {
     fn from(error: AudioError) -> Self {
         let treatment = match error {
@@ -158,28 +189,41 @@ mod tests {
         let limited = |retry_after| TwilioError::RateLimited { retry_after, code: Some(20429) };
         let forbidden = |status| TwilioError::Forbidden { status, code: None };
         let refused = TwilioError::Api { status: 400, code: Some(20001), message: "m".into() };
-        let broken = TwilioError::Unavailable { reason: "status 503".into(), retry_after: None };
+        let broken = |asked: Option<u64>| TwilioError::Unavailable {
+            reason: "status 503".into(),
+            retry_after: asked.map(Duration::from_secs),
+        };
+        // Half of the age.
+        let minutes = |minutes: u64| Treatment::Wait(Duration::from_secs(60 * minutes));
         for (error, treatment, code) in [
             (limited(Some(seven)), Treatment::Wait(seven), "twilio_rate_limited"),
             (limited(None), Treatment::Wait(RATE_LIMITED), "twilio_rate_limited"),
-            (broken, Treatment::Retry, "twilio_unavailable"),
-            (TwilioError::Timeout, Treatment::Retry, "twilio_timeout"),
+            (broken(None), minutes(2), "twilio_unavailable"),
+            (broken(Some(600)), minutes(10), "twilio_unavailable"),
+            (broken(Some(1)), minutes(2), "twilio_unavailable"),
+            (TwilioError::Timeout, minutes(2), "twilio_timeout"),
             (TwilioError::Unreadable("html".into()), Treatment::Retry, "twilio_unreadable"),
             (forbidden(401), parked(), "twilio_credentials"),
             (TwilioError::UnknownAccount(account()), parked(), "twilio_account_unknown"),
             (forbidden(403), Treatment::Retry, "forbidden"),
             (refused, Treatment::GiveUp, "twilio_refused"),
         ] {
-            let setback = Setback::from_twilio(&error, &account());
+            let setback = Setback::from_twilio(&error, &account(), aged(240));
             assert_eq!((setback.treatment, setback.failure.code.as_str()), (treatment, code));
         }
+        let for_days = Setback::from_twilio(&broken(Some(1)), &account(), aged(25 * 3600));
+        assert_eq!(for_days.treatment, Treatment::Retry);
+    }
+
+    fn aged(seconds: u64) -> Patience {
+        Patience::new(Duration::from_secs(seconds), Duration::ZERO)
     }
 
     #[test]
     fn media_that_is_closed_to_us_parks_no_account_whose_lists_are_open() {
         for status in [401, 403] {
             let error = FetchError::Twilio(TwilioError::Forbidden { status, code: None });
-            let setback = Setback::from_fetch(&error, &account());
+            let setback = Setback::from_fetch(&error, &account(), aged(0));
             assert_eq!(
                 (setback.treatment, &*setback.failure.code),
                 (Treatment::Retry, "forbidden")
@@ -212,12 +256,18 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_somebody_else_asks_for_has_bounds() {
-        for (asked, given) in [(0, SHORTEST_WAIT), (1 << 40, LONGEST_WAIT)] {
-            let treatment = Treatment::Wait(Duration::from_secs(asked));
-            let verdict = Setback::new(treatment, "code", "m").verdict();
-            let kept = matches!(verdict, Verdict::Retry { after: Some(after), counts: false, .. } if after == given);
-            assert!(kept, "{verdict:?}");
+    fn a_wait_that_somebody_else_asks_for_has_bounds_and_does_not_end_for_all_at_once() {
+        let given = |seconds| {
+            let treatment = Treatment::Wait(Duration::from_secs(seconds));
+            match Setback::new(treatment, "code", "m").verdict() {
+                Verdict::Retry { after, counts: false, .. } => after.unwrap_or_default(),
+                _ => Duration::ZERO,
+            }
+        };
+        for (asked, least) in [(0, SHORTEST_WAIT), (1 << 40, LONGEST_WAIT)] {
+            let waits: Vec<_> = (0..20).map(|_| given(asked)).collect();
+            assert!(waits.iter().all(|wait| (least..=least.mul_f64(1.1)).contains(wait)));
+            assert!(waits.iter().any(|wait| *wait != waits[0]), "{waits:?}");
         }
     }
 }

@@ -53,13 +53,14 @@ pub struct TranscriberSettings {
     /// Hard limit for one call, in seconds. A call that waits for a place at a speech engine when
     /// half of it is over goes back into the queue without an attempt being counted. Default 3600.
     pub job_timeout_seconds: u64,
-    /// Attempts before a call is given up and stands among the dead letters. Default 16, which is
-    /// about an hour.
+    /// Attempts before a call is given up and stands among the dead letters; waiting for something
+    /// is none. Default 16, which is about an hour.
     pub max_attempts: u32,
     /// How long a stop waits for calls in hand before handing them back, in seconds. Default 20.
     pub grace_seconds: u64,
-    /// How long media that Twilio does not have yet is waited for, in seconds; a recording that
-    /// Twilio says is still being made is waited for a day. Default 1800.
+    /// How long media that Twilio does not have yet, or not all of, is waited for, in seconds; a
+    /// recording that Twilio says is still being made is waited for a day, and so is Twilio itself
+    /// while it is away. Default 1800.
     pub not_ready_seconds: u64,
     /// Largest download, in bytes. Default 1,000,000,000.
     pub max_media_bytes: u64,
@@ -67,7 +68,8 @@ pub struct TranscriberSettings {
     pub media_timeout_seconds: u64,
     /// Longest recording, in seconds. Default 14,400 (four hours).
     pub max_seconds: u64,
-    /// Folder for temporary files, about 230 MB for an hour of two channels. Default: the system's.
+    /// Folder for temporary files, about 230 MB for an hour of two channels; the engines that are
+    /// programs get their pieces there, too. Default: the system's.
     #[serde(deserialize_with = "empty_is_none")]
     pub temporary_folder: Option<PathBuf>,
     /// The language spoken, `he` or `en`, where all calls have the same one: engines that guess
@@ -76,7 +78,8 @@ pub struct TranscriberSettings {
     pub language: Option<String>,
     /// The languages that calls are in, such as `he,en`: a transcript in another one is doubted,
     /// tried on the next engine, and flagged `language_not_allowed`; engines that can choose
-    /// choose among these. One alone counts as `language`. Default none: any.
+    /// choose among these (Whisper, Deepgram); Google cannot, and several languages with it in the
+    /// chain need `language`. One alone counts as `language`. Default none: any.
     #[serde(deserialize_with = "comma_list")]
     pub languages: Vec<String>,
     /// Who is on the first channel: `caller`, `agent`, or `by_direction`: the caller of an inbound
@@ -187,6 +190,14 @@ impl TranscriberSettings {
                 Err(format!(
                     "transcriber.language is {language:?}, which is not among \
                      transcriber.languages ({})",
+                    self.languages.join(", ")
+                ))
+            }
+            None if self.languages.len() > 1 && self.engines.chain.contains(&"google".into()) => {
+                Err(format!(
+                    "transcriber.languages is {}, and the engine google takes one language for \
+                     granted: name it as transcriber.language, or leave google out of \
+                     transcriber.engines.chain",
                     self.languages.join(", ")
                 ))
             }
@@ -307,7 +318,7 @@ mod tests {
             english(&mut settings);
             settings.language = language.map(str::to_owned);
             settings.languages = languages.iter().map(|one| (*one).to_owned()).collect();
-            let engines = crate::engines::chosen(&settings.engines).unwrap();
+            let engines = crate::engines::chosen(&settings.engines, &settings.folder()).unwrap();
             settings.check_engines(&engines).err()
         };
         assert_eq!(refused(None, &[]), None);
@@ -336,6 +347,16 @@ mod tests {
             s.languages = vec!["he".into(), "en".into()];
         };
         assert!(wrong(both).contains("not among transcriber.languages (he, en)"));
+        // Of several languages Google would hear one in all of them.
+        let of_google = |s: &mut TranscriberSettings| {
+            s.languages = vec!["he".into(), "en".into()];
+            s.engines.chain = vec!["whisper".into(), "google".into()];
+        };
+        assert!(wrong(of_google).contains("name it as transcriber.language"));
+        let mut named = TranscriberSettings::default();
+        of_google(&mut named);
+        named.language = Some("he".into());
+        assert_eq!(named.validate(), Ok(()));
         assert!(wrong(|s| s.speech.threshold = 2.0).contains("transcriber.speech.threshold"));
         assert!(
             wrong(|s| s.extract.llm.timeout_seconds = 0).contains("extract.llm.timeout_seconds")

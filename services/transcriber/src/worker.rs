@@ -9,7 +9,7 @@ use chassis::{
     telemetry::{continue_trace, traceparent},
 };
 use domain::{CallJob, CallMetadata, EventKind};
-use queue::{Delivery, Failure, Handler, Queue, Settlement, Verdict};
+use queue::{Delivery, Failure, Handler, Lane, Queue, Settlement, Verdict};
 use tokio::time::Instant;
 use tracing::{Instrument, Span, debug, info, info_span, warn};
 use twilio::Client;
@@ -68,10 +68,9 @@ impl Worker {
                 let patience = self.patience(&delivery);
                 let resolved =
                     resolve(&self.twilio, account_sid, call_sid, *source, patience).await;
-                self.settled_call(&job, &delivery, resolved)
+                settled_call(&job, &delivery, resolved)
             }
             CallJob::Transcribe { account_sid, call_sid, recording_sid, generation, .. } => {
-                info!(%call_sid, %recording_sid, attempt = delivery.attempt, "starting transcription");
                 let attempt = Attempt {
                     account: account_sid,
                     call: call_sid,
@@ -82,10 +81,15 @@ impl Worker {
                     began: Instant::now(),
                     queued_ms: u64::try_from(age(&delivery).as_millis()).unwrap_or(u64::MAX),
                 };
+                // What only waits has not begun, and tells nobody so again and again.
+                if let Err(setback) = self.pipeline.look(&attempt).await {
+                    return set_back(&job, &delivery, setback);
+                }
+                info!(%call_sid, %recording_sid, attempt = delivery.attempt, "starting transcription");
                 // One after the other would cost every call a round trip.
                 let (attempted, ()) =
                     tokio::join!(self.pipeline.run(&attempt), self.tell_started(&job, &delivery));
-                self.settled_recording(&job, &delivery, attempted)
+                settled_recording(&job, &delivery, attempted)
             }
         }
     }
@@ -104,52 +108,47 @@ impl Worker {
             Err(_) => debug!(call_sid = %job.call_sid(), "start not told in time"),
         }
     }
+}
 
-    fn settled_recording(
-        &self,
-        job: &CallJob,
-        delivery: &Delivery,
-        attempted: Attempted,
-    ) -> Settlement {
-        let Attempted { observed, outcome } = attempted;
-        let settlement = match outcome {
-            Ok(kind) => {
-                completed(job, &kind);
+fn settled_recording(job: &CallJob, delivery: &Delivery, attempted: Attempted) -> Settlement {
+    let Attempted { observed, outcome } = attempted;
+    let settlement = match outcome {
+        Ok(kind) => {
+            completed(job, &kind);
+            with_event(Settlement::done(), job, delivery, kind)
+        }
+        Err(setback) => set_back(job, delivery, setback),
+    };
+    with_observed(settlement, job, delivery, observed)
+}
+
+fn settled_call(job: &CallJob, delivery: &Delivery, resolved: Resolved) -> Settlement {
+    let Resolved { observed, jobs, outcome } = resolved;
+    let settlement = match outcome {
+        Ok(None) => {
+            info!(call_sid = %job.call_sid(), recordings = jobs.len(), "recordings found");
+            count("resolved");
+            if jobs.iter().any(|found| found.call_sid() == job.call_sid()) {
+                Settlement::done()
+            } else {
+                // They are the parent leg's; nothing more will be told of this one.
+                let kind = EventKind::NoRecording { code: "parent_leg".into() };
                 with_event(Settlement::done(), job, delivery, kind)
             }
-            Err(setback) => set_back(job, delivery, setback),
-        };
-        with_observed(settlement, job, delivery, observed)
-    }
-
-    fn settled_call(&self, job: &CallJob, delivery: &Delivery, resolved: Resolved) -> Settlement {
-        let Resolved { observed, jobs, outcome } = resolved;
-        let settlement = match outcome {
-            Ok(None) => {
-                info!(call_sid = %job.call_sid(), recordings = jobs.len(), "recordings found");
-                count("resolved");
-                if jobs.iter().any(|found| found.call_sid() == job.call_sid()) {
-                    Settlement::done()
-                } else {
-                    // They are the parent leg's; nothing more will be told of this one.
-                    let kind = EventKind::NoRecording { code: "parent_leg".into() };
-                    with_event(Settlement::done(), job, delivery, kind)
-                }
-            }
-            Ok(Some(kind)) => {
-                completed(job, &kind);
-                with_event(Settlement::done(), job, delivery, kind)
-            }
-            Err(setback) => set_back(job, delivery, setback),
-        };
-        let settlement = with_observed(settlement, job, delivery, observed);
-        jobs.iter().fold(settlement, |settlement, found| {
-            match job_entry(found, traceparent(&Span::current())) {
-                Ok(entry) => settlement.emit(queues::CALLS, entry),
-                Err(_) => settlement,
-            }
-        })
-    }
+        }
+        Ok(Some(kind)) => {
+            completed(job, &kind);
+            with_event(Settlement::done(), job, delivery, kind)
+        }
+        Err(setback) => set_back(job, delivery, setback),
+    };
+    let settlement = with_observed(settlement, job, delivery, observed);
+    jobs.iter().fold(settlement, |settlement, found| {
+        let Ok(entry) = job_entry(found, traceparent(&Span::current())) else { return settlement };
+        // Nobody waits for a back-fill's recordings either.
+        let entry = if delivery.lane == Lane::Bulk { entry.bulk() } else { entry };
+        settlement.emit(queues::CALLS, entry)
+    })
 }
 
 fn age(delivery: &Delivery) -> Duration {
@@ -207,5 +206,46 @@ fn with_event(
     match event_entry(&event, traceparent(&Span::current())) {
         Ok(entry) => settlement.emit(RESULTS, entry),
         Err(_) => settlement,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::JobSource;
+
+    use super::*;
+
+    #[test]
+    fn the_recordings_of_a_call_wait_in_the_lane_of_the_call() {
+        let account = || format!("AC{:032x}", 1).parse().unwrap();
+        let call = || format!("CA{:032x}", 2).parse().unwrap();
+        let source = JobSource::Reconcile;
+        let job = CallJob::Resolve { account_sid: account(), call_sid: call(), source };
+        let found = CallJob::Transcribe {
+            account_sid: account(),
+            call_sid: call(),
+            recording_sid: format!("RE{:032x}", 3).parse().unwrap(),
+            generation: 0,
+            source,
+        };
+        for lane in [Lane::Live, Lane::Bulk] {
+            let delivery = Delivery {
+                id: "1-0".into(),
+                key: job.call_sid().as_str().into(),
+                body: String::new(),
+                lane,
+                attempt: 1,
+                redrive: 0,
+                deliveries: 1,
+                born_ms: now_ms(),
+                traceparent: None,
+                abandoned: Default::default(),
+            };
+            let jobs = vec![found.clone()];
+            let resolved = Resolved { observed: None, jobs, outcome: Ok(None) };
+            let settlement = settled_call(&job, &delivery, resolved);
+            assert_eq!(settlement.emit.len(), 1);
+            assert_eq!(settlement.emit[0].entry.lane, lane);
+        }
     }
 }

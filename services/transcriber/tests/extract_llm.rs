@@ -114,6 +114,17 @@ async fn a_value_whose_quotation_is_not_in_the_transcript_is_dropped() {
 }
 
 #[tokio::test]
+async fn an_own_field_whose_quotation_has_nothing_to_do_with_it_is_dropped() {
+    let sheet = json!({
+        "service": null,
+        "city": null,
+        "extra": { "appointment": quoted("value", "Sunday 09:00", "Hello") },
+    });
+    let (extraction, _) = ask(vec![answer(&sheet)], &["Hello, can you hear me?"]).await;
+    assert!(extraction.extra.is_empty(), "{extraction:?}");
+}
+
+#[tokio::test]
 async fn a_value_that_is_not_in_the_catalogue_is_dropped_and_the_other_field_kept() {
     let text = "It is about the thing up on the house, over there by Dimona.";
     let sheet = json!({

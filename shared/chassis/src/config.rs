@@ -2,9 +2,11 @@
 //!
 //! A setting lives on a field of the settings struct of whoever uses it, with its default in the
 //! struct's `Default` and its documentation on the field. `CALLSCRIBE_REDIS__URL` sets `redis.url`; a
-//! list of tables is set by a JSON text, `CALLSCRIBE_INGEST__ALIASES='[{"path": …}]'`.
+//! list of tables is set by a JSON text, `CALLSCRIBE_INGEST__ALIASES='[{"path": …}]'`. An empty
+//! variable sets nothing.
 
 mod tables;
+mod told;
 
 use std::{
     collections::HashMap,
@@ -108,8 +110,9 @@ fn merge<T: DeserializeOwned>(
     file: Option<&Path>,
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<(T, Given), ConfigError> {
-    let mut variables: HashMap<_, _> =
-        variables.into_iter().filter(|(name, _)| is_setting(name)).collect();
+    // Compose files and manifests pass what nobody has set as nothing.
+    let is_set = |(name, value): &(String, String)| is_setting(name) && !value.trim().is_empty();
+    let mut variables: HashMap<_, _> = variables.into_iter().filter(is_set).collect();
     let tables = tables::take(&mut variables)?;
     // Values stay texts here: parsing them by their looks would turn a token of digits into a
     // number. The deserializer converts where a number or a switch is asked for.
@@ -132,8 +135,9 @@ fn merge<T: DeserializeOwned>(
 
 fn wrong(error: config::ConfigError) -> ConfigError {
     ConfigError::Wrong(format!(
-        "wrong setting: {error} (run `callscribe config --json` to see every setting; \
-         variables are written CALLSCRIBE_SECTION__NAME)"
+        "wrong setting: {} (run `callscribe config --json` to see every setting; \
+         variables are written CALLSCRIBE_SECTION__NAME)",
+        told::told(&error)
     ))
 }
 
@@ -246,6 +250,8 @@ mod tests {
         path: String,
         #[serde(default)]
         twiml: bool,
+        #[serde(default)]
+        tags: Vec<String>,
     }
 
     impl Default for Server {
@@ -286,7 +292,7 @@ mod tests {
     fn a_variable_holds_a_list_of_tables_as_json() {
         let variable = |text| [("CALLSCRIBE_SERVER__ROUTES", text)];
         let text = r#" [{"path": "/a", "twiml": true}, {"path": "123"}]"#;
-        let route = |path: &str, twiml| Route { path: path.into(), twiml };
+        let route = |path: &str, twiml| Route { path: path.into(), twiml, tags: Vec::new() };
         let expected = [route("/a", true), route("123", false)];
         assert_eq!(from(&variable(text)).unwrap().server.routes, expected);
         let error = from(&variable(r#"[{"path": "hush-1""#)).unwrap_err().to_string();
@@ -294,6 +300,53 @@ mod tests {
         assert!(!error.contains("hush"), "{error}");
         let error = from(&variable(r#"[{"path": "/a", "twimml": true}]"#)).unwrap_err();
         assert!(error.to_string().contains("twimml"), "{error}");
+    }
+
+    #[test]
+    fn what_stands_where_a_list_or_a_table_should_is_not_repeated() {
+        for (name, text) in [
+            ("CALLSCRIBE_SERVER__ROUTES", r#"{"path": "hush-1"}"#),
+            ("CALLSCRIBE_SERVER__ROUTES", "hush-1"),
+            ("CALLSCRIBE_SERVER__ROUTES", r#"[{"path": ["hush-1"]}, {"path": "/a", "twiml": []}]"#),
+            ("CALLSCRIBE_SERVER", "hush-1"),
+        ] {
+            let error = from(&[(name, text)]).unwrap_err().to_string();
+            assert!(!error.contains("hush") && error.contains("server"), "{error}");
+        }
+        let tables = r#"[{"path": "/a", "tags": "hush-1"}]"#;
+        let error = from(&[("CALLSCRIBE_SERVER__ROUTES", tables)]).unwrap_err().to_string();
+        assert!(!error.contains("hush") && error.contains("tags"), "{error}");
+        assert!(error.contains("expected a sequence"), "{error}");
+    }
+
+    #[test]
+    fn a_variable_in_lower_case_holds_a_list_of_tables_as_well() {
+        let text = r#"[{"path": "/a"}]"#;
+        let sample = from(&[("callscribe_server__routes", text)]).unwrap();
+        assert_eq!(sample.server.routes[0].path, "/a");
+    }
+
+    #[test]
+    fn of_a_file_that_is_no_toml_the_place_is_told_and_not_what_stands_there() {
+        let mut file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+        writeln!(file, "[server]\ntoken = \"hush-1").unwrap();
+        let error = load_from::<Sample>(Some(file.path()), []).unwrap_err().to_string();
+        assert!(!error.contains("hush"), "{error}");
+        for told in ["line 2, column", file.path().to_str().unwrap(), "expected `\"`"] {
+            assert!(error.contains(told), "{told}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_is_set_to_nothing_sets_nothing() {
+        let names = ["TOKEN", "PORT", "NAMES", "ROUTES"];
+        let variables = names.map(|name| (format!("CALLSCRIBE_SERVER__{name}"), " ".to_owned()));
+        let mut file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+        writeln!(file, "[server]\ntoken = 'file'").unwrap();
+        let (sample, given): (Sample, Given) = merge(Some(file.path()), variables).unwrap();
+        assert_eq!((sample.server.port, sample.server.token.as_str()), (8080, "file"));
+        assert!(sample.server.routes.is_empty());
+        assert!(!given.has("server.port"));
     }
 
     #[test]

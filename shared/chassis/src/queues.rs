@@ -7,7 +7,9 @@ use std::{
 };
 
 use domain::{AttemptOrder, CallEvent, CallJob, EventKind, JobSubject};
-use queue::{Decision, Delivery, Entry, Failure, Link, Outgoing, Queue, QueueOptions, Transition};
+use queue::{
+    Decision, Delivery, Entry, Failure, Link, Once, Outgoing, Queue, QueueOptions, Transition,
+};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -22,9 +24,17 @@ pub const RESULTS: &str = "results";
 /// of the reconciliation; after it, the database knows the recording.
 const ONCE_WINDOW: Duration = Duration::from_secs(3 * 24 * 3600);
 
+/// The age at which a transcription that is done has its key remembered anew. What took less is
+/// remembered for two days more as it is; so it costs nothing as long as the work is not behind.
+const LATE: Duration = Duration::from_secs(24 * 3600);
+
 /// The queue of jobs. Whatever it decides on its own becomes an event in `results`.
 pub fn calls(link: Link) -> Queue {
-    let options = QueueOptions { on_decision: Some(Arc::new(decided)), ..QueueOptions::default() };
+    let options = QueueOptions {
+        on_decision: Some(Arc::new(decided)),
+        on_done: Some(Arc::new(|delivery| remembered(delivery, now_ms()))),
+        ..QueueOptions::default()
+    };
     Queue::new(link, CALLS, options)
 }
 
@@ -104,6 +114,22 @@ pub fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// After days without transcribers, the look-up behind a call's transcription comes to its turn when
+/// the transcription's key is forgotten, and would have the call transcribed, and paid, once more.
+fn remembered(delivery: &Delivery, now_ms: i64) -> Option<Once> {
+    let late_ms = i64::try_from(LATE.as_millis()).unwrap_or(i64::MAX);
+    if now_ms.saturating_sub(delivery.born_ms) < late_ms {
+        return None;
+    }
+    // Not a look-up: its end is not the end of what the call's further legs and recordings bring.
+    match serde_json::from_str(&delivery.body) {
+        Ok(job @ CallJob::Transcribe { .. }) => {
+            Some(Once { key: job.once_key(), window: ONCE_WINDOW })
+        }
+        _ => None,
+    }
+}
+
 fn decided(decision: &Decision) -> Vec<Outgoing> {
     // A malformed entry names no call, so there is no row to tell; it is counted, logged and kept.
     let Ok(subject) = serde_json::from_str::<JobSubject>(&decision.delivery.body) else {
@@ -156,12 +182,11 @@ mod tests {
         assert_eq!(event.kind, EventKind::Queued { source: JobSource::Callback });
     }
 
-    #[test]
-    fn a_poisoned_job_becomes_a_final_failure_of_its_recording() {
-        let delivery = Delivery {
+    fn delivery_of(job: &CallJob) -> Delivery {
+        Delivery {
             id: "1-0".into(),
             key: "k".into(),
-            body: serde_json::to_string(&job()).unwrap(),
+            body: serde_json::to_string(job).unwrap(),
             lane: queue::Lane::Live,
             attempt: 3,
             redrive: 1,
@@ -169,7 +194,27 @@ mod tests {
             born_ms: 0,
             traceparent: None,
             abandoned: Default::default(),
+        }
+    }
+
+    #[test]
+    fn a_transcription_that_took_days_is_remembered_from_its_end_on() {
+        let delivery = delivery_of(&job());
+        let days = |days: i64| days * 24 * 3600 * 1000;
+        let kept = remembered(&delivery, days(4)).unwrap();
+        assert_eq!(Some(&kept), job_entry(&job(), None).unwrap().once.as_ref());
+        assert_eq!(remembered(&delivery, days(1) - 1), None);
+        let look_up = CallJob::Resolve {
+            account_sid: job().account_sid().clone(),
+            call_sid: job().call_sid().clone(),
+            source: JobSource::CallStatus,
         };
+        assert_eq!(remembered(&delivery_of(&look_up), days(4)), None);
+    }
+
+    #[test]
+    fn a_poisoned_job_becomes_a_final_failure_of_its_recording() {
+        let delivery = delivery_of(&job());
         let decision = Decision { transition: Transition::Poison, delivery, failure: None };
         let emitted = decided(&decision);
         let event: CallEvent = serde_json::from_str(&emitted[0].entry.body).unwrap();

@@ -3,13 +3,16 @@
 //! warp 0.4 itself knows no header timeout, no connection cap and no deadline for a graceful stop,
 //! panics when its port is taken, and drops the connection when a handler panics.
 
+mod head;
+mod tls;
+
 use std::{
     convert::Infallible,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     panic::AssertUnwindSafe,
     path::PathBuf,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -36,6 +39,11 @@ use warp::{
     reply::Response,
 };
 
+use self::{
+    head::{HeadInTime, Turn},
+    tls::Tls,
+};
+
 /// Where an HTTP server listens and what it bears.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -45,15 +53,20 @@ pub struct HttpSettings {
     pub listen: SocketAddr,
     /// Connections at once; further ones wait in the kernel's queue. Default 1024.
     pub max_connections: usize,
-    /// Seconds a client may take to send its request's head. Default 10.
+    /// Seconds a client may take to send its request's head, the first one from the connection on.
+    /// Default 10.
     pub header_timeout_seconds: u64,
+    /// Seconds a connection is kept open between requests. More than a proxy in front keeps it (nginx
+    /// 60), so that none asks over a connection that is just being closed. Default 75.
+    pub idle_timeout_seconds: u64,
     /// Seconds until a request must have been answered (its body read included). Default 30.
     pub request_timeout_seconds: u64,
     /// Seconds a client may leave what is sent to it untaken. Default 60.
     pub write_timeout_seconds: u64,
     /// Seconds that open requests get when the process stops. Default 10.
     pub drain_seconds: u64,
-    /// PEM file with the certificate chain; TLS is on when this and `tls_key` are set.
+    /// PEM file with the certificate chain; TLS is on when this and `tls_key` are set. Both are read
+    /// again within a minute after they change; one that cannot be used leaves the one before.
     pub tls_certificate: Option<PathBuf>,
     /// PEM file with the private key.
     pub tls_key: Option<PathBuf>,
@@ -66,6 +79,7 @@ impl HttpSettings {
             listen,
             max_connections: 1024,
             header_timeout_seconds: 10,
+            idle_timeout_seconds: 75,
             request_timeout_seconds: 30,
             write_timeout_seconds: 60,
             drain_seconds: 10,
@@ -84,6 +98,7 @@ impl HttpSettings {
         for (name, value) in [
             ("max_connections", self.max_connections as u64),
             ("header_timeout_seconds", self.header_timeout_seconds),
+            ("idle_timeout_seconds", self.idle_timeout_seconds),
             ("request_timeout_seconds", self.request_timeout_seconds),
             ("write_timeout_seconds", self.write_timeout_seconds),
         ] {
@@ -121,7 +136,7 @@ pub struct Peer(pub IpAddr);
 /// A bound server that does not answer yet.
 pub struct Server {
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Tls>,
     settings: HttpSettings,
     finishes_abandoned: bool,
 }
@@ -135,7 +150,7 @@ impl Server {
         let listener = TcpListener::bind(settings.listen).await.with_context(|| {
             format!("cannot listen on {} (is the port taken?)", settings.listen)
         })?;
-        let tls = tls_acceptor(settings)?;
+        let tls = Tls::open(settings, Instant::now())?;
         Ok(Self { listener, tls, settings: settings.clone(), finishes_abandoned: false })
     }
 
@@ -184,6 +199,7 @@ impl Server {
         let mut connections = JoinSet::new();
         let permits = Arc::new(Semaphore::new(self.settings.max_connections));
         let settings = Arc::new(self.settings);
+        let mut tls = self.tls;
         for (runtime, service) in places.iter().cycle() {
             let permit = tokio::select! {
                 permit = permits.clone().acquire_owned() => permit,
@@ -201,7 +217,7 @@ impl Server {
                 peer: Peer(address.ip()),
                 finishes_abandoned: self.finishes_abandoned,
             };
-            let tls = self.tls.clone();
+            let tls = tls.as_mut().map(|tls| tls.acceptor(Instant::now()));
             while connections.try_join_next().is_some() {}
             let conversation = async move {
                 // A stream is woken by the runtime it was made in.
@@ -269,13 +285,24 @@ where
     async fn converse(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let patience = Duration::from_secs(self.settings.request_timeout_seconds);
         let (service, peer) = (self.service, self.peer);
+        let head = Duration::from_secs(self.settings.header_timeout_seconds);
+        let idle = Duration::from_secs(self.settings.idle_timeout_seconds);
+        let turn = Turn::default();
+        let stream = HeadInTime::new(stream, turn.clone(), head);
         let answer = service_fn(move |mut request: Request<Incoming>| {
+            turn.begin();
             request.extensions_mut().insert(peer);
-            answer(service.clone(), request, patience)
+            let (answering, turn) = (answer(service.clone(), request, patience), turn.clone());
+            async move {
+                let answer = answering.await;
+                turn.end();
+                answer
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(Duration::from_secs(self.settings.header_timeout_seconds))
+            // From the answer to the end of the next head.
+            .header_read_timeout(idle.max(head))
             .max_buf_size(64 * 1024)
             .half_close(self.finishes_abandoned)
             // Most answers are one small piece, for which a plain write costs less.
@@ -310,21 +337,4 @@ fn plain(status: u16, text: &'static str) -> Response {
     let mut response = Response::new(text.into());
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     response
-}
-
-fn tls_acceptor(settings: &HttpSettings) -> anyhow::Result<Option<TlsAcceptor>> {
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-    let (certificate, key) = match (&settings.tls_certificate, &settings.tls_key) {
-        (None, None) => return Ok(None),
-        (Some(certificate), Some(key)) => (certificate, key),
-        _ => anyhow::bail!("tls_certificate and tls_key go together: set both or neither"),
-    };
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| format!("cannot read tls_certificate {}", certificate.display()))?;
-    let key = PrivateKeyDer::from_pem_file(key)
-        .with_context(|| format!("cannot read tls_key {}", key.display()))?;
-    let config = rustls::ServerConfig::builder().with_no_client_auth();
-    let config = config.with_single_cert(chain, key).context("certificate and key do not fit")?;
-    Ok(Some(TlsAcceptor::from(Arc::new(config))))
 }

@@ -74,6 +74,72 @@ async fn a_head_that_never_ends_is_cut_off() {
     assert!(!all_of(half).await.contains("hello"));
 }
 
+/// Asks over a connection that stays open, and waits for the answer.
+async fn ask(stream: &mut TcpStream) {
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let (mut answer, mut buffer) = (Vec::new(), [0; 256]);
+    while !answer.ends_with(b"hello") {
+        let read = stream.read(&mut buffer).await.unwrap();
+        assert!(read > 0, "closed after {:?}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&buffer[..read]);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_between_requests_for_longer_than_a_head_may_take() {
+    let settings = HttpSettings { header_timeout_seconds: 1, ..HttpSettings::default() };
+    let server = serving(settings, warp::any().map(|| "hello")).await;
+    let mut kept = TcpStream::connect(&server.address).await.unwrap();
+    ask(&mut kept).await;
+    let closed = tokio::time::timeout(Duration::from_millis(1500), kept.readable()).await;
+    assert!(closed.is_err(), "it was closed as if a head had begun");
+    ask(&mut kept).await;
+    // The next head begins and never ends.
+    kept.write_all(b"GET / HT").await.unwrap();
+    assert!(!all_of(kept).await.contains("hello"));
+}
+
+#[tokio::test]
+async fn a_connection_over_which_nothing_is_asked_is_closed_in_the_end() {
+    let settings = HttpSettings {
+        header_timeout_seconds: 1,
+        idle_timeout_seconds: 1,
+        ..HttpSettings::default()
+    };
+    let server = serving(settings, warp::any().map(|| "hello")).await;
+    let silent = TcpStream::connect(&server.address).await.unwrap();
+    let mut kept = TcpStream::connect(&server.address).await.unwrap();
+    ask(&mut kept).await;
+    for stream in [silent, kept] {
+        assert!(!all_of(stream).await.contains("hello"));
+    }
+}
+
+#[tokio::test]
+async fn a_head_beyond_64_kib_is_answered_431() {
+    let server = serving(HttpSettings::default(), warp::any().map(|| "hello")).await;
+    let head = |length: usize| format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}", "y".repeat(length));
+    let whole = head(63 * 1024) + "\r\nConnection: close\r\n\r\n";
+    assert!(all_of(send(&server.address, &whole).await).await.contains("hello"));
+    // No more than is read: what is left unread would reset the connection.
+    let endless = head(64 * 1024);
+    let answer = all_of(send(&server.address, &endless[..64 * 1024]).await).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_may_take_longer_than_a_head() {
+    let settings = HttpSettings { header_timeout_seconds: 1, ..HttpSettings::default() };
+    let filter = warp::body::bytes().map(|_| "hello").recover(async |_| Ok::<_, Infallible>("no"));
+    let server = serving(settings, filter.unify()).await;
+    let head = "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n1";
+    let mut slow = send(&server.address, head).await;
+    let answered = tokio::time::timeout(Duration::from_millis(1500), slow.readable()).await;
+    assert!(answered.is_err(), "it was cut off");
+    slow.write_all(b"2").await.unwrap();
+    assert!(all_of(slow).await.contains("hello"));
+}
+
 #[tokio::test]
 async fn a_half_sent_head_does_not_hold_up_a_stop() {
     let settings =

@@ -59,6 +59,13 @@ struct Walk<'a> {
     met: [String; 2],
 }
 
+impl Kept {
+    /// Whether it stands among the dead letters, where nobody works on it without being asked to.
+    pub fn is_dead(&self) -> bool {
+        self.place == Place::Dead
+    }
+}
+
 impl Queue {
     /// Shows every entry the queue holds: waiting, in flight, scheduled and dead. An entry may be
     /// shown twice. Reads page by page, so it costs time in proportion to the backlog, and holds up

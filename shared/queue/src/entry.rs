@@ -39,7 +39,7 @@ pub enum Lane {
     /// Work somebody waits for: read first.
     #[default]
     Live,
-    /// Bulk work: gets what is left, and at least one slot in five.
+    /// Bulk work: gets what is left, and at least one slot, or job, in five.
     Bulk,
 }
 

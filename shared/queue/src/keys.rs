@@ -44,6 +44,11 @@ impl Keys {
         }
     }
 
+    /// The de-duplication key of what is named so.
+    pub fn once(&self, name: &str) -> String {
+        once(&self.live, name)
+    }
+
     pub fn stream(&self, lane: Lane) -> &str {
         match lane {
             Lane::Live => &self.live,
@@ -55,4 +60,9 @@ impl Keys {
 /// The key every other key of a queue begins with.
 pub(crate) fn base(prefix: &str, queue: &str) -> String {
     format!("{{{prefix}}}:{queue}")
+}
+
+/// The de-duplication key, in the queue of this base, of what is named so.
+pub(crate) fn once(base: &str, name: &str) -> String {
+    [base, ":once:", name].concat()
 }

@@ -30,7 +30,7 @@ pub use durable::{Durable, OnDisk};
 pub use entry::{Delivery, Entry, Lane, Once, Outgoing};
 pub use error::QueueError;
 pub use memory::Memory;
-pub use queue::{Decision, Enqueued, OnDecision, Queue, QueueOptions, Transition};
+pub use queue::{Decision, Enqueued, OnDecision, OnDone, Queue, QueueOptions, Transition};
 pub use redis_link::Link;
 pub use settings::RedisSettings;
 pub use settlement::{Failure, Settlement, Verdict};

@@ -36,7 +36,7 @@ pub(crate) fn enqueued(queue: &str, results: &[Enqueued]) {
     let (mut added, mut scheduled, mut duplicates) = (0, 0, 0);
     for result in results {
         match result {
-            Enqueued::Added(_) => added += 1,
+            Enqueued::Added(_) | Enqueued::InPart(_) => added += 1,
             Enqueued::Scheduled => scheduled += 1,
             Enqueued::Duplicate => duplicates += 1,
         }

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use crate::{
-    Delivery, Entry, Failure, Link, Outgoing, Pause, QueueError, Stats,
+    Delivery, Entry, Failure, Link, Once, Outgoing, Pause, QueueError, Stats,
     keys::Keys,
     metric, pause,
     script::Call,
@@ -34,6 +34,10 @@ pub struct QueueOptions {
     /// entry ends in `dead`, or leaves it, without an event that says so. When work is exhausted,
     /// this goes out beside what the handler emitted with its last failure.
     pub on_decision: Option<OnDecision>,
+    /// Tells of work that is done which de-duplication key is to be remembered from now on, so that
+    /// the window of work that took long counts from its end. It is written in the script that
+    /// settles the work. Default: none is.
+    pub on_done: Option<OnDone>,
     /// How long a consumer may be silent before the statistics no longer count it. Each of them says
     /// every second that it is there. Default 30 s.
     pub silence: Duration,
@@ -41,12 +45,15 @@ pub struct QueueOptions {
 
 impl Default for QueueOptions {
     fn default() -> Self {
-        Self { on_decision: None, silence: Duration::from_secs(30) }
+        Self { on_decision: None, on_done: None, silence: Duration::from_secs(30) }
     }
 }
 
 /// Builds what a decision of the queue emits.
 pub type OnDecision = Arc<dyn Fn(&Decision) -> Vec<Outgoing> + Send + Sync>;
+
+/// Tells which de-duplication key is remembered from the end of some work on.
+pub type OnDone = Arc<dyn Fn(&Delivery) -> Option<Once> + Send + Sync>;
 
 /// A transition that the queue decides, not a handler.
 #[derive(Debug, Clone)]
@@ -78,6 +85,9 @@ pub enum Transition {
 pub enum Enqueued {
     /// It stands in the stream, under this id.
     Added(String),
+    /// It stands in the stream, under this id, but something it brings along was enqueued before and
+    /// was not added again.
+    InPart(String),
     /// It waits for its time among the scheduled ones.
     Scheduled,
     /// An entry with the same key was enqueued before; nothing was added.
@@ -122,6 +132,16 @@ impl Queue {
             tracing::error!(queue = self.name(), key = %decision.delivery.key,
                 transition = ?decision.transition, "on_decision panicked: its event is lost");
             Vec::new()
+        })
+    }
+
+    /// What is remembered of work that is done. A builder that panics costs its memory alone.
+    pub(crate) fn remembered(&self, delivery: &Delivery) -> Option<Once> {
+        let tell = self.inner.options.on_done.as_ref()?;
+        std::panic::catch_unwind(AssertUnwindSafe(|| tell(delivery))).unwrap_or_else(|_| {
+            tracing::error!(queue = self.name(), key = %delivery.key,
+                "on_done panicked: what is done is remembered no longer than it was");
+            None
         })
     }
 
@@ -238,7 +258,10 @@ impl Enqueued {
         match word {
             "-" => Self::Duplicate,
             "+" => Self::Scheduled,
-            id => Self::Added(id.to_owned()),
+            word => match word.strip_suffix('!') {
+                Some(id) => Self::InPart(id.to_owned()),
+                None => Self::Added(word.to_owned()),
+            },
         }
     }
 }

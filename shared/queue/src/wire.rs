@@ -48,7 +48,7 @@ pub(crate) fn push_entry(
         call.text(traceparent);
     }
     if let Some(once) = &entry.once {
-        call.text(&[base, ":once:", &once.key].concat());
+        call.text(&keys::once(base, &once.key));
     }
     if !entry.delay.is_zero() {
         call.text(&format!("{:032x}", fastrand::u128(..)));

@@ -24,8 +24,8 @@ pub struct TwilioSettings {
     /// Further accounts (sub-accounts, other customers): tables in the file, or in a variable one
     /// JSON text, `[{"account_sid": "AC…", "auth_tokens": ["…"]}]`. Default: none.
     pub accounts: Vec<AccountSettings>,
-    /// Base of the REST API; another one for a region or a test.
-    /// Default `https://api.twilio.com/2010-04-01`.
+    /// Base of the REST API; another one for a region or a test. `http` is allowed to this machine
+    /// only. Default `https://api.twilio.com/2010-04-01`.
     #[serde(serialize_with = "without_secrets")]
     pub api_base: String,
     /// Seconds until a connection must stand. Default 5.
@@ -104,7 +104,7 @@ impl TwilioSettings {
         let further = self.accounts.iter().map(|account| {
             Account::new(
                 account.account_sid.clone(),
-                account.auth_tokens.clone(),
+                account.auth_tokens.iter().flat_map(trimmed).collect(),
                 &account.api_key_sid,
                 &account.api_key_secret,
             )
@@ -131,6 +131,14 @@ impl TwilioSettings {
                     .into());
             }
         }
+        if let Some(account) =
+            self.accounts.iter().find(|account| account.auth_tokens.iter().any(is_blank))
+        {
+            return Err(format!(
+                "account {} has an empty auth token in twilio.accounts: leave out what is not known",
+                account.account_sid
+            ));
+        }
         let accounts = self.all_accounts();
         for (index, account) in accounts.iter().enumerate() {
             if account.credentials.is_none() {
@@ -145,12 +153,20 @@ impl TwilioSettings {
             }
         }
         match url::Url::parse(&self.api_base) {
-            Ok(base) if matches!(base.scheme(), "http" | "https") && base.has_host() => {}
+            Ok(base) if base.scheme() == "https" && base.has_host() => {}
+            Ok(base) if base.scheme() == "http" && is_loopback(&base) => {}
+            Ok(base) if base.scheme() == "http" && base.has_host() => {
+                return Err(format!(
+                    "twilio.api_base is {:?}: the auth token would go there unencrypted; http is \
+                     allowed to this machine only, such as http://127.0.0.1:4010",
+                    domain::mask_url(&self.api_base)
+                ));
+            }
             _ => {
                 return Err(format!(
-                    "twilio.api_base is {:?}; allowed are http and https URLs, such as \
+                    "twilio.api_base is {:?}; allowed is an https URL, such as \
                      https://api.twilio.com/2010-04-01",
-                    self.api_base
+                    domain::mask_url(&self.api_base)
                 ));
             }
         }
@@ -182,9 +198,28 @@ impl Account {
     }
 }
 
+fn is_loopback(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
 fn split_tokens(tokens: &SecretString) -> Vec<SecretString> {
     let tokens = tokens.expose_secret().split(',').map(str::trim);
     tokens.filter(|token| !token.is_empty()).map(SecretString::from).collect()
+}
+
+/// A token as it is used. An empty one is none: whoever knows that it is empty could sign with it.
+fn trimmed(token: &SecretString) -> Option<SecretString> {
+    let token = token.expose_secret().trim();
+    (!token.is_empty()).then(|| token.into())
+}
+
+fn is_blank(token: &SecretString) -> bool {
+    trimmed(token).is_none()
 }
 
 /// A variable that is set to nothing is a setting that is not made.
@@ -262,6 +297,7 @@ mod tests {
             (serde_json::json!({ "account_sid": sid(1) }), "twilio.auth_token"),
             (serde_json::json!({ "account_sid": sid(1), "api_key_sid": "SK" }), "api_key_secret"),
             (serde_json::json!({ "api_base": "ftp://x" }), "twilio.api_base"),
+            (serde_json::json!({ "api_base": "http://twilio.example/v1" }), "unencrypted"),
             (serde_json::json!({ "max_requests_per_second": 0 }), "max_requests_per_second"),
             (
                 serde_json::json!({ "account_sid": sid(1), "auth_token": "t",
@@ -273,6 +309,44 @@ mod tests {
             let message = settings(json).validate().unwrap_err();
             assert!(message.contains(named), "{message}");
         }
+    }
+
+    #[test]
+    fn an_address_that_is_refused_shows_neither_user_nor_password() {
+        let settings = settings(serde_json::json!({ "api_base": "ftp://hush-1:hush-2@x/y" }));
+        let message = settings.validate().unwrap_err();
+        assert!(message.contains("ftp://***@x/y") && !message.contains("hush"), "{message}");
+    }
+
+    #[test]
+    fn plain_http_is_for_this_machine_alone() {
+        for api_base in ["http://127.0.0.1:1/v1", "http://[::1]:1", "http://localhost", "https://x"]
+        {
+            let settings = settings(serde_json::json!({ "api_base": api_base }));
+            assert_eq!(settings.validate(), Ok(()), "{api_base}");
+        }
+    }
+
+    #[test]
+    fn an_empty_token_is_refused_and_signs_nothing() {
+        for tokens in [vec![""], vec!["t", " "]] {
+            let settings = settings(serde_json::json!({
+                "accounts": [{ "account_sid": sid(1), "auth_tokens": tokens }],
+            }));
+            let message = settings.validate().unwrap_err();
+            assert!(message.contains("empty auth token"), "{message}");
+            let kept = settings.all_accounts().remove(0).auth_tokens;
+            assert!(kept.iter().all(|token| token.expose_secret() == "t"), "{tokens:?}");
+        }
+    }
+
+    #[test]
+    fn the_tokens_of_further_accounts_are_trimmed() {
+        let settings = settings(serde_json::json!({
+            "accounts": [{ "account_sid": sid(1), "auth_tokens": [" t\n"] }],
+        }));
+        assert_eq!(settings.all_accounts()[0].auth_tokens[0].expose_secret(), "t");
+        assert_eq!(settings.validate(), Ok(()));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! `callscribe backfill`: what Twilio lists and the database lacks, for days of one's choice.
+//! `callscribe backfill`: what Twilio lists and the database lacks, for days of one's choice; or what
+//! was given up and whose dead letters are lost.
 
 use std::io::{IsTerminal, Write};
 
@@ -22,11 +23,15 @@ use crate::Config;
 #[derive(Args)]
 pub struct BackfillArgs {
     /// The first day (UTC), such as 2026-01-31.
-    #[arg(long)]
-    since: NaiveDate,
+    #[arg(long, required_unless_present = "failed")]
+    since: Option<NaiveDate>,
     /// The last day (UTC), included. Default: today.
     #[arg(long)]
     until: Option<NaiveDate>,
+    /// Instead: enqueue what was given up and whose dead letter no queue holds any more, however old
+    /// it is. For the day after Redis lost its disk.
+    #[arg(long, conflicts_with_all = ["since", "until"])]
+    failed: bool,
     /// Only count, enqueue nothing.
     #[arg(long)]
     dry_run: bool,
@@ -58,6 +63,10 @@ pub fn run(args: &BackfillArgs) -> Outcome<String> {
             .collect();
         return Ok(serde_json::Value::from(counts).to_string());
     }
+    if args.failed {
+        let would = if args.dry_run { "would be " } else { "" };
+        return Ok(format!("{} failed recordings and calls {would}enqueued again", total.resumed));
+    }
     let would = if args.dry_run { " (nothing was enqueued: a dry run)" } else { "" };
     let mut text = format!("{} recordings listed{would}\n", total.listed);
     for (cause, count) in total.counts() {
@@ -85,13 +94,15 @@ async fn fill(args: &BackfillArgs, config: &Config) -> anyhow::Result<Summary> {
     let mut total = Summary::default();
     let mut unfinished = Vec::new();
     for account in accounts {
-        let plan = Backfill {
-            account,
-            since: args.since,
-            until: args.until,
-            dry_run: args.dry_run,
-            max_per_second,
+        let Some(since) = args.since else {
+            match reconciler.resume_failed(&account, max_per_second, args.dry_run).await {
+                Ok(resumed) => total.resumed += resumed,
+                Err(error) => unfinished.push(format!("{account}: {error}")),
+            }
+            continue;
         };
+        let plan =
+            Backfill { account, since, until: args.until, dry_run: args.dry_run, max_per_second };
         let mut found = Summary::default();
         let tell = |progress: Progress| {
             found = progress.summary;
@@ -117,7 +128,7 @@ async fn fill(args: &BackfillArgs, config: &Config) -> anyhow::Result<Summary> {
         "{}; {} recordings were listed and {} enqueued until then; the same command goes on",
         unfinished.join("; "),
         total.listed,
-        total.enqueued
+        total.enqueued + total.resumed
     );
     Ok(total)
 }

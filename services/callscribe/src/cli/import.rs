@@ -10,7 +10,7 @@ use results::{
     store::Store,
 };
 
-use super::{Outcome, Refusal, local::DataArg};
+use super::{Outcome, Refusal, local::DataArg, say};
 use crate::Config;
 
 /// Wrong lines that are shown; the others are counted.
@@ -51,7 +51,7 @@ pub fn run(args: &ImportArgs) -> Outcome<String> {
     if imported.refused == 0 {
         return Ok(text);
     }
-    println!("{}", text.trim_end());
+    say(&text);
     let refused = imported.refused;
     Err(Refusal::Failed(anyhow::anyhow!("{refused} lines are wrong and were left out")))
 }

@@ -9,7 +9,7 @@ mod import;
 mod local;
 mod queues;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -50,7 +50,8 @@ enum Verb {
         #[command(subcommand)]
         verb: dead::DeadVerb,
     },
-    /// Enqueue the recordings that Twilio lists and the database lacks.
+    /// Enqueue the recordings that Twilio lists and the database lacks, or what failed and whose dead
+    /// letters are lost.
     Backfill(backfill::BackfillArgs),
     /// Show the fields of a transcript with the words they rest on.
     Extract(extraction::ExtractArgs),
@@ -146,11 +147,21 @@ fn print(verb: impl FnOnce() -> Outcome<String>) -> ExitCode {
     chassis::install_tls();
     match verb() {
         Ok(text) => {
-            println!("{}", text.trim_end());
+            say(&text);
             ExitCode::SUCCESS
         }
         Err(refusal) => refused(refusal),
     }
+}
+
+/// Prints what a verb has to say.
+fn say(text: &str) {
+    say_to(&mut std::io::stdout().lock(), text);
+}
+
+fn say_to(terminal: &mut impl Write, text: &str) {
+    // Whoever has read enough (`| head`) has closed the pipe; the verb has done its work.
+    let _ = writeln!(terminal, "{}", text.trim_end()).and_then(|()| terminal.flush());
 }
 
 fn refused(refusal: Refusal) -> ExitCode {
@@ -195,4 +206,19 @@ fn backup(args: &BackupArgs) -> Outcome<String> {
     } else {
         format!("{bytes} bytes in {file}")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_has_gone_is_no_reason_to_panic() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        drop(reader);
+        say_to(&mut writer, "line\n");
+        let mut written = Vec::new();
+        say_to(&mut written, "line\n\n");
+        assert_eq!(written, b"line\n");
+    }
 }

@@ -168,6 +168,23 @@ async fn behind_a_proxy_the_public_url_is_what_is_signed() {
 }
 
 #[tokio::test]
+async fn a_prefix_may_begin_as_our_own_paths_do() {
+    for base in ["/webhooks", "/webhooks/twilio"] {
+        let public = format!("https://example.com{base}");
+        let settings =
+            IngestSettings { public_url: Some(public.parse().unwrap()), ..Default::default() };
+        let running = Running::with(settings, Mood::Willing).await;
+        running.double.add_recording(DoubleRecording::new(recording(), call(), "RIFF"));
+        let form = running.double.recording_form(&recording());
+        let public = format!("{public}{RECORDING}");
+        for prefix in ["", base] {
+            let url = format!("{}{prefix}{RECORDING}", running.url);
+            assert_eq!(running.double.post(&url, &public, &form).await.unwrap(), 204, "{url}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_predecessor_s_path_works_and_is_answered_as_twilio_expects_there() {
     let alias = |path: &str, kind, twiml| Alias { path: path.into(), kind, twiml };
     let settings = IngestSettings {
@@ -185,6 +202,20 @@ async fn a_predecessor_s_path_works_and_is_answered_as_twilio_expects_there() {
     let answer = running.post("/webhook/call_status", &call_form("completed")).await;
     assert_eq!(answer.status(), 204);
     assert_eq!(running.given().len(), 2);
+}
+
+#[tokio::test]
+async fn the_caller_on_the_line_hears_of_no_recording_that_is_not_named() {
+    let alias = Alias { path: "/webhook/dialled".into(), kind: Kind::Recording, twiml: true };
+    let settings = IngestSettings { aliases: vec![alias], ..Default::default() };
+    let running = Running::with(settings, Mood::Willing).await;
+    let answer = running.post("/webhook/dialled", &call_form("in-progress")).await;
+    assert_eq!(answer.status(), 200);
+    assert!(answer.text().await.unwrap().ends_with("<Response/>"));
+    let given = running.given();
+    let [(Target::Results, entry)] = given.as_slice() else { panic!("{given:?}") };
+    let [look_up] = entry.emit.as_slice() else { panic!("{entry:?}") };
+    assert!(matches!(job(&look_up.entry.body), CallJob::Resolve { .. }));
 }
 
 #[tokio::test]

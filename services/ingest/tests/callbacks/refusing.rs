@@ -155,7 +155,9 @@ async fn every_outcome_is_counted() {
     running.post(RECORDING, &form).await;
     running.post(RECORDING, &form.replace("completed", "in-progress")).await;
     running.post(RECORDING, &form.replace("RecordingSid", "x")).await;
-    running.post(CALL, &call_form("completed")).await;
+    for _ in 0..3 {
+        running.post(CALL, &call_form("completed")).await;
+    }
     running.request(CALL, &call_form("completed")).send().await.unwrap();
     running.post("/elsewhere", &form).await;
     let text = metrics.render();
@@ -165,10 +167,11 @@ async fn every_outcome_is_counted() {
         "{kind=\"recording\",outcome=\"ignored\"} 1",
         "{kind=\"recording\",outcome=\"malformed\"} 1",
         "{kind=\"call\",outcome=\"accepted\"} 1",
+        "{kind=\"call\",outcome=\"duplicate\"} 2",
         "{kind=\"call\",outcome=\"wrong_signature\"} 1",
         "{kind=\"none\",outcome=\"not_found\"} 1",
     ] {
         assert!(text.contains(&format!("ingest_callbacks_total{line}")), "{line}\n{text}");
     }
-    assert!(text.contains("ingest_callback_seconds_count 7"), "{text}");
+    assert!(text.contains("ingest_callback_seconds_count 9"), "{text}");
 }

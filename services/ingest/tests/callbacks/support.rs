@@ -53,8 +53,11 @@ impl Intake for Recorder {
         if entry.once.as_ref().is_some_and(again) {
             return Ok(Enqueued::Duplicate);
         }
+        let brought = entry.emit.iter().filter_map(|brought| brought.entry.once.as_ref());
+        let is_whole = brought.filter(|once| again(once)).count() == 0;
         self.given.lock().unwrap().push((target, entry));
-        Ok(Enqueued::Added("1-0".into()))
+        let id = "1-0".to_owned();
+        Ok(if is_whole { Enqueued::Added(id) } else { Enqueued::InPart(id) })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, net::TcpStream as Plain};
 
+use domain::mask_phone;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -11,7 +12,11 @@ use super::{own_process::OwnProcess, redis_server::eventually};
 
 /// Sends the head of a callback and waits until the service asks for its body.
 async fn begin(process: &OwnProcess, n: u32) -> (TcpStream, String) {
-    let (head, body) = process.request(n);
+    begin_with(process, process.request(n)).await
+}
+
+async fn begin_with(process: &OwnProcess, request: (String, String)) -> (TcpStream, String) {
+    let (head, body) = request;
     let mut stream = TcpStream::connect(&process.address).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut asked = [0; 25];
@@ -59,6 +64,24 @@ async fn at_a_sigterm_every_callback_in_hand_is_stored_answered_and_logged() {
         .map(|line| line["call_sid"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(logged.len(), IN_HAND as usize, "the tail of the log is there");
+}
+
+#[tokio::test]
+async fn the_access_log_shows_no_whole_number() {
+    let mut process = OwnProcess::start(&[]).await;
+    let request = process.request_with(1, "&From=%2B15125550123&To=%2B972541234567");
+    let answer = finish(begin_with(&process, request).await).await;
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+    process.terminate();
+    assert!(process.ended().await.success());
+    let log = process.log();
+    let line = log.iter().find(|line| line["target"] == "access").unwrap();
+    assert_eq!(line["from"], mask_phone("+15125550123"), "{line}");
+    assert_eq!(line["to"], mask_phone("+972541234567"), "{line}");
+    for line in log {
+        let line = line.to_string();
+        assert!(!line.contains("5125550123") && !line.contains("541234567"), "{line}");
+    }
 }
 
 #[tokio::test]

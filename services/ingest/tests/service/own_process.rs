@@ -78,9 +78,14 @@ impl OwnProcess {
 
     /// The head and the body of a signed callback about a recording.
     pub fn request(&self, n: u32) -> (String, String) {
+        self.request_with(n, "")
+    }
+
+    /// As [`OwnProcess::request`], with more parameters.
+    pub fn request_with(&self, n: u32, more: &str) -> (String, String) {
         let body = format!(
             "AccountSid={ACCOUNT}&CallSid=CA{n:032x}&RecordingSid=RE{n:032x}\
-             &RecordingStatus=completed"
+             &RecordingStatus=completed{more}"
         );
         let url = format!("http://{}{RECORDING}", self.address);
         let signed = signature::sign(&TOKEN.into(), &url, &Form::parse(body.as_bytes()));

@@ -16,7 +16,10 @@ use super::{
     json_with,
     route::{Answer, Content, JSON, Route, Verb, schema},
 };
-use crate::store::entities::{call_logs, recordings};
+use crate::{
+    projection::Status,
+    store::entities::{call_logs, recordings},
+};
 
 /// What it serves.
 pub const ROUTES: &[Route] = &[Route {
@@ -104,6 +107,9 @@ async fn next_generation(api: &Api, sid: &CallSid) -> Result<Vec<Given>, Problem
         let raised = recordings::ActiveModel {
             id: Set(row.id),
             generation: Set(generation.into()),
+            // Should Redis lose the work before its event is a row: what is queued and held by no queue
+            // is taken up.
+            status: Set(Status::Queued.to_string()),
             ..Default::default()
         };
         raised.update(&transaction).await?;

@@ -111,8 +111,9 @@ impl WebhookSettings {
                 .expose_secret()
                 .parse::<Secret>()
                 .map_err(|error| format!("{at}: {error}"))?;
-            let url = Url::parse(&endpoint.url)
-                .map_err(|error| format!("{at}: {:?} is no URL ({error})", endpoint.url))?;
+            let url = Url::parse(&endpoint.url).map_err(|error| {
+                format!("{at}: {:?} is no URL ({error})", domain::mask_url_path(&endpoint.url))
+            })?;
             self.check_target(&url).map_err(|error| format!("{at}: {error}"))?;
         }
         if self.circuit_failures == 0 {

@@ -168,6 +168,11 @@ impl Track {
         self.latest.as_ref().map_or(0, |stamp| stamp.order.0)
     }
 
+    /// Whether it was last heard of after a dead letter was put back to work.
+    pub fn is_redriven(&self) -> bool {
+        self.latest.as_ref().is_some_and(|stamp| stamp.order.1 > 0)
+    }
+
     /// Attempts the present work has taken.
     pub fn attempts(&self) -> u32 {
         self.latest.as_ref().map_or(0, |stamp| stamp.order.2)

@@ -72,6 +72,20 @@ impl Reconciler {
         outcome
     }
 
+    /// Enqueues what was given up while no queue holds its dead letter any more, since Redis lost it,
+    /// in its next generation. Returns how many jobs, or in a dry run how many it would be.
+    ///
+    /// # Errors
+    /// When it ended early; what it enqueued stays enqueued.
+    pub async fn resume_failed(
+        &self,
+        account: &AccountSid,
+        max_per_second: u32,
+        dry_run: bool,
+    ) -> Result<u64, ReconcileError> {
+        self.sweep(account, max_per_second.max(1), dry_run).resume_failed().await
+    }
+
     async fn days(
         &self,
         plan: &Backfill,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chassis::queues;
-use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use super::ReconcileError;
 use crate::store::{Store, StoreError, entities::reconcile_marks as rows};
@@ -13,6 +13,8 @@ pub(super) const LEASE: Duration = Duration::from_secs(300);
 /// No lease is this much longer than the time it is written at: one that is was written by a clock
 /// that went ahead, and would keep everybody out until its time comes.
 const LONGEST_LEASE: Duration = Duration::from_secs(3 * 24 * 3600);
+/// The mark and the floor of a scope at which nobody has got anywhere yet.
+const NOT_BEGUN: i64 = i64::MAX;
 /// How often a replica says that it is still at it.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
@@ -34,7 +36,9 @@ pub(super) enum Taken {
     Elsewhere(i64),
 }
 
-/// Takes a scope, unless another replica has it. A scope that is new starts at `start_ms`.
+/// Takes a scope, unless another replica has it. A scope that is new starts at `start_ms`; so does one
+/// whose mark or floor lies ahead, written by a clock that went wrong: nothing is listed from there.
+/// Where it starts is kept once something is settled.
 pub(super) async fn take(
     store: &Store,
     scope: &str,
@@ -58,8 +62,8 @@ pub(super) async fn take(
         None => {
             let row = rows::Model {
                 scope: scope.to_owned(),
-                mark_ms: start_ms,
-                floor_ms: start_ms,
+                mark_ms: NOT_BEGUN,
+                floor_ms: NOT_BEGUN,
                 owner: owner.to_owned(),
                 leased_until_ms: now_ms + millis(LEASE),
             };
@@ -68,11 +72,12 @@ pub(super) async fn take(
         }
     };
     transaction.commit().await?;
+    let or_start = |ms: i64| if ms > now_ms { start_ms } else { ms };
     Ok(Taken::Held(Held {
         scope: row.scope,
         owner: owner.to_owned(),
-        mark_ms: row.mark_ms,
-        floor_ms: row.floor_ms,
+        mark_ms: or_start(row.mark_ms),
+        floor_ms: or_start(row.floor_ms),
     }))
 }
 
@@ -114,7 +119,8 @@ impl Held {
         self.write(store, None, now_ms + millis(LEASE)).await
     }
 
-    /// Moves the mark, and keeps the scope for a while (so that the other replicas need not look).
+    /// Moves the mark, keeps the floor, and keeps the scope for a while (so that the other replicas need
+    /// not look).
     pub(super) async fn settle(
         &mut self,
         store: &Store,
@@ -156,10 +162,22 @@ impl Held {
         changed.leased_until_ms = Set(leased_until_ms);
         if let Some(mark_ms) = mark_ms {
             changed.mark_ms = Set(mark_ms);
+            changed.floor_ms = Set(self.floor_ms);
         }
         rows::Entity::update(changed).exec(&transaction).await.map_err(StoreError::from)?;
         Ok(transaction.commit().await.map_err(StoreError::from)?)
     }
+}
+
+/// Lets the next one take every scope of this replica at once.
+pub(super) async fn release_all(store: &Store, owner: &str, now_ms: i64) -> Result<(), StoreError> {
+    let transaction = store.begin().await?;
+    rows::Entity::update_many()
+        .col_expr(rows::Column::LeasedUntilMs, now_ms.into())
+        .filter(rows::Column::Owner.eq(owner))
+        .exec(&transaction)
+        .await?;
+    Ok(transaction.commit().await?)
 }
 
 fn is_leased(until_ms: i64, now_ms: i64) -> bool {

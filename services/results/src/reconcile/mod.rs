@@ -3,7 +3,8 @@
 //! It makes "no call is lost" true even when a callback never came or Redis lost its disk. At an
 //! interval, one replica at a time, the recordings of each account are listed from a high-water
 //! mark minus an overlap, and those without a result or a tombstone are enqueued in the bulk lane.
-//! The mark never passes a recording that Twilio has not finished. A back-fill does the same on
+//! The mark never passes a recording that Twilio has not finished, nor one whose work Redis alone
+//! knows of. A back-fill does the same on
 //! demand, for days of one's choice. Once an hour it also looks for rows without an end whose work
 //! no queue holds any more, however old they are.
 //!

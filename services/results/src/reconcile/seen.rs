@@ -22,9 +22,6 @@ use crate::{
 /// Recordings asked about in one statement: well below what either database can bind.
 const CHUNK: usize = 500;
 
-/// The code of a recording whose media did not come in time.
-const NOT_READY: &str = "not_ready";
-
 /// What is known of some recordings.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
@@ -38,8 +35,11 @@ pub(super) struct Seen {
 pub(super) struct Row {
     /// Whether nothing follows by itself any more.
     pub(super) finished: bool,
-    /// Whether it ended because Twilio had no media of it for too long.
-    pub(super) not_ready: bool,
+    /// Whether it ended because Twilio did not have it, or no media of it: a replica of Twilio's that
+    /// lags behind looks like one that has lost it.
+    pub(super) missed: bool,
+    /// Whether it is unfinished since a dead letter of it was put back to work.
+    pub(super) redriven: bool,
     /// The generation that was given out last.
     pub(super) generation: u32,
     /// When its work was enqueued, in milliseconds since 1970 (UTC).
@@ -61,7 +61,6 @@ impl Seen {
                 .columns([
                     Column::RecordingSid,
                     Column::Status,
-                    Column::LastErrorCode,
                     Column::Generation,
                     Column::EnqueuedAt,
                     Column::CreatedAt,
@@ -118,14 +117,15 @@ impl Seen {
     }
 }
 
-type Columns = (String, String, Option<String>, i64, Option<DateTime<Utc>>, DateTime<Utc>, Track);
+type Columns = (String, String, i64, Option<DateTime<Utc>>, DateTime<Utc>, Track);
 
-fn row((sid, status, code, generation, enqueued, created, fold): Columns) -> (String, Row) {
+fn row((sid, status, generation, enqueued, created, fold): Columns) -> (String, Row) {
     let generation = u32::try_from(generation).unwrap_or(u32::MAX);
     // A generation that was given out and that nothing was heard of is not finished either.
-    let finished = status.parse().is_ok_and(Status::is_terminal) && fold.generation() >= generation;
-    let not_ready =
-        finished && status == Status::NoRecording.as_str() && code.as_deref() == Some(NOT_READY);
+    let is_heard_of = fold.generation() >= generation;
+    let finished = status.parse().is_ok_and(Status::is_terminal) && is_heard_of;
+    let redriven = !finished && is_heard_of && fold.is_redriven();
+    let missed = finished && status == Status::NoRecording.as_str();
     let enqueued_ms = enqueued.unwrap_or(created).timestamp_millis();
-    (sid, Row { finished, not_ready, generation, enqueued_ms })
+    (sid, Row { finished, missed, redriven, generation, enqueued_ms })
 }

@@ -15,7 +15,8 @@ pub struct Summary {
     pub pending: u64,
     /// Those without media: absent, failed, deleted.
     pub without_media: u64,
-    /// Those that Twilio lists without a call, so that nobody can work on them; its log line says so.
+    /// Those that Twilio lists without a call, so that nobody can work on them; one log line tells how
+    /// many.
     pub unreadable: u64,
     /// Those from before the first day that is compared.
     pub too_old: u64,

@@ -8,7 +8,11 @@ use queue::{Enqueued, Entry, Queue, QueueError};
 use tokio_util::sync::CancellationToken;
 use twilio::{Client, Days, Recording, RecordingPages, RecordingStatus};
 
-use super::{ReconcileError, Summary, held::Held, seen::Seen};
+use super::{
+    ReconcileError, Summary,
+    held::{Held, Standing},
+    seen::Seen,
+};
 use crate::store::Store;
 
 /// Entries that are added together, unless the rate allows fewer a second.
@@ -119,9 +123,7 @@ impl Walk<'_> {
                         callscribe backfill brings it");
                 }
                 Need::Work { generation, remembered } => {
-                    if !remembered && self.is_held(recording, generation) {
-                        self.found.summary.under_way += 1;
-                    } else {
+                    if remembered || !self.is_met(recording, generation) {
                         lacking.push((recording, generation));
                     }
                 }
@@ -165,13 +167,13 @@ impl Walk<'_> {
             |(recording, generation): &(&Recording, u32)| self.sweep.job(recording, *generation);
         let entries: Result<Vec<Entry>, _> =
             lacking.iter().map(|lacking| self.sweep.entry(&job(lacking))).collect();
-        let (mut added, mut remembered) = (0, Vec::new());
+        let (mut added, mut remembered) = (Vec::new(), Vec::new());
         let tell = |place: usize, is_new: bool| match is_new {
-            true => added += 1,
+            true => added.push(lacking[place].0),
             false => remembered.push(lacking[place]),
         };
         let outcome = self.sweep.offer(&entries?, tell).await;
-        self.found.summary.enqueued += added;
+        added.into_iter().for_each(|recording| self.is_enqueued(recording));
         outcome.map(|()| remembered)
     }
 
@@ -185,9 +187,8 @@ impl Walk<'_> {
     ) -> Result<(), ReconcileError> {
         let mut unknown = Vec::new();
         for (recording, generation) in remembered {
-            match self.is_held(recording, generation) {
-                true => self.is_under_way(recording),
-                false => unknown.push((recording, generation)),
+            if !self.is_met(recording, generation) {
+                unknown.push((recording, generation));
             }
         }
         if unknown.is_empty() {
@@ -200,31 +201,44 @@ impl Walk<'_> {
         for (recording, asked) in unknown {
             match need(recording, &seen, self.floor_ms, now_ms) {
                 // Another generation was asked for in between, after the look.
-                Need::Work { generation, .. }
-                    if generation == asked && !self.is_held(recording, asked) =>
-                {
-                    entries.push(self.sweep.entry_of_lost(&self.sweep.job(recording, asked))?);
-                    lost.push(recording);
+                Need::Work { generation, .. } if generation == asked => {
+                    if !self.is_met(recording, asked) {
+                        entries.push(self.sweep.entry_of_lost(&self.sweep.job(recording, asked))?);
+                        lost.push(recording);
+                    }
                 }
                 Need::Nothing(count) => *count(&mut self.found.summary) += 1,
                 Need::Work { .. } | Need::Time | Need::Nobody => self.is_under_way(recording),
             }
         }
-        let (mut added, mut elsewhere) = (0, Vec::new());
+        let (mut added, mut elsewhere) = (Vec::new(), Vec::new());
         let tell = |place: usize, is_new: bool| match is_new {
-            true => added += 1,
+            true => added.push(lost[place]),
             false => elsewhere.push(lost[place]),
         };
         let outcome = self.sweep.offer(&entries, tell).await;
-        self.found.summary.enqueued += added;
+        added.into_iter().for_each(|recording| self.is_enqueued(recording));
         elsewhere.into_iter().for_each(|recording| self.is_under_way(recording));
         outcome
     }
 
-    /// Whether the last look through the queues met the recording's work, or an event of its call.
-    fn is_held(&self, recording: &Recording, generation: u32) -> bool {
+    /// Whether the last look through the queues met the recording's work, or an event of its call;
+    /// then it is counted as under way.
+    fn is_met(&mut self, recording: &Recording, generation: u32) -> bool {
         let job = self.sweep.job(recording, generation);
-        self.held.as_ref().is_some_and(|held| held.holds(&job))
+        match self.held.as_ref().and_then(|held| held.standing(&job)) {
+            None => return false,
+            Some(Standing::Alive) => self.is_under_way(recording),
+            // The mark does not wait for what somebody has to see to, be it for weeks.
+            Some(Standing::Dead) => self.found.summary.under_way += 1,
+        }
+        true
+    }
+
+    /// It is looked at again until it has a row: before, Redis alone knows of it.
+    fn is_enqueued(&mut self, recording: &Recording) {
+        self.found.summary.enqueued += 1;
+        self.hold_back(recording);
     }
 
     /// It is looked at again until its outcome is here.
@@ -368,13 +382,16 @@ fn need(recording: &Recording, seen: &Seen, floor_ms: i64, now_ms: i64) -> Need 
     match (row, &recording.status) {
         // It came after all. Who asks for it at the same time gets the same generation, and the queue
         // takes the two for one.
-        (Some(row), RecordingStatus::Completed) if row.not_ready => {
+        (Some(row), RecordingStatus::Completed) if row.missed => {
             Need::Work { generation: row.generation.saturating_add(1), remembered: true }
         }
         (Some(row), _) if row.finished => Need::Nothing(|summary| &mut summary.known),
         (_, RecordingStatus::Absent | RecordingStatus::Failed | RecordingStatus::Deleted) => {
             Need::Nothing(|summary| &mut summary.without_media)
         }
+        // Its letter was put back to work: should Redis have lost it, the hourly look at the unfinished
+        // gives it its next generation. As the same one it could not be given up again.
+        (Some(row), _) if row.redriven => Need::Nothing(|summary| &mut summary.under_way),
         (Some(row), _) => {
             let remembered = row.enqueued_ms >= now_ms - REMEMBERED_MS;
             Need::Work { generation: row.generation, remembered }

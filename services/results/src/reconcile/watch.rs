@@ -19,6 +19,8 @@ use crate::store::Store;
 /// The first comparison comes this long after the start at the latest: callbacks that are on
 /// their way anyway come first.
 const FIRST_DELAY: Duration = Duration::from_secs(60);
+/// How long a stop waits for the lease to be released.
+const LETTING_GO: Duration = Duration::from_secs(2);
 const HOUR_MS: i64 = 3600 * 1000;
 
 /// Compares Twilio's lists with the database.
@@ -49,6 +51,18 @@ impl Reconciler {
     /// Compares every account at the interval until the stop. A failure is logged and counted, and
     /// the next comparison covers the same time again.
     pub async fn run(&self) {
+        self.run_until_stop().await;
+        // Another replica need not wait for the lease to end. Where the database is away, it does.
+        let now_ms = queues::now_ms();
+        let releasing = marks::release_all(&self.store, &self.owner, now_ms);
+        match tokio::time::timeout(LETTING_GO, releasing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the comparison's lease was not released"),
+            Err(_) => tracing::debug!("the comparison's lease was not released in time"),
+        }
+    }
+
+    async fn run_until_stop(&self) {
         let interval = Duration::from_secs(self.settings.interval_seconds);
         let mut wait = FIRST_DELAY.min(interval);
         loop {
@@ -86,8 +100,15 @@ impl Reconciler {
         let resumed = marks::keeping(&held, &self.store, resuming).await?;
         let mut walk = sweep.walk(Days { since, until: None }, held.floor_ms)?;
         walk.found.summary.resumed = resumed;
+        let mut has_begun = false;
         while marks::keeping(&held, &self.store, Box::pin(walk.page())).await? {
-            held.renew(&self.store, queues::now_ms()).await?;
+            if std::mem::replace(&mut has_begun, true) {
+                held.renew(&self.store, queues::now_ms()).await?;
+            } else {
+                // Twilio has answered, so the clock cannot be all wrong: from here on counts.
+                let mark_ms = held.mark_ms;
+                held.settle(&self.store, mark_ms, queues::now_ms(), marks::LEASE).await?;
+            }
         }
         let found = walk.found;
 
@@ -147,6 +168,10 @@ fn report(account: &AccountSid, outcome: &Result<Option<Summary>, ReconcileError
                 known = summary.known, erased = summary.erased, pending = summary.pending,
                 without_media = summary.without_media, unreadable = summary.unreadable, enqueued = summary.enqueued,
                 under_way = summary.under_way, resumed = summary.resumed, "compared with Twilio's list");
+            if summary.unreadable > 0 {
+                tracing::warn!(account_sid = %account, unreadable = summary.unreadable, "Twilio lists \
+                    recordings of no call, which nobody can work on; at the level debug the log names them");
+            }
             "done"
         }
         Ok(None) => "elsewhere",

@@ -1,10 +1,11 @@
 //! Transcribing a call again through the API.
 
+use callscribe_results::{erasure, store::entities::tombstones};
 use chassis::queues;
 use domain::{AttemptOrder, CallJob, EventKind, JobSource};
 use queue::{BatchHandler, ConsumerOptions, Delivery, Settlement};
 use reqwest::Method;
-use sea_orm::ConnectionTrait as _;
+use sea_orm::{ActiveValue::Set, ConnectionTrait as _, EntityTrait as _};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -87,6 +88,30 @@ on_both! {
         assert!(problem(response, 410).await.contains("deleted at Twilio"));
         let call = service.json(&format!("/v1/calls/{}", call_sid(1))).await;
         assert_eq!(call["recordings"][0]["generation"], 0);
+        service.stop().await;
+    }
+}
+
+on_both! {
+    async fn what_is_asked_for_is_queued_in_the_row_before_any_event_says_so(db: Db) {
+        db.persist(&usual(1, T, CALLER, "Austin")).await.unwrap();
+        let store = db.store.clone();
+        let service = Service::start(db).await;
+        // No event of an erased recording becomes a row.
+        let buried = tombstones::ActiveModel {
+            sid_hash: Set(erasure::hash(&recording_sid(1))),
+            created_at: Set(chrono::Utc::now()),
+        };
+        let transaction = store.begin().await.unwrap();
+        tombstones::Entity::insert(buried).exec(&transaction).await.unwrap();
+        transaction.commit().await.unwrap();
+        let path = format!("/v1/calls/{}/transcribe-again", call_sid(1));
+        let response = service.request(Method::POST, &path).send().await.unwrap();
+        assert_eq!(response.status(), 202);
+        service.is_idle().await;
+        let call = service.json(&format!("/v1/calls/{}", call_sid(1))).await;
+        let recording = &call["recordings"][0];
+        assert_eq!((&recording["status"], &recording["generation"]), (&json!("queued"), &json!(1)));
         service.stop().await;
     }
 }

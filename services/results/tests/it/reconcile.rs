@@ -24,7 +24,9 @@ use twilio::{
 
 use crate::support::{
     Db,
-    events::{account, call_sid, no_recording, of_call, of_recording, queued, recording_sid},
+    events::{
+        account, call_sid, no_recording, no_speech, of_call, of_recording, queued, recording_sid,
+    },
     on_both,
     service::Redis,
 };
@@ -140,7 +142,7 @@ on_both! {
         }
         world.add(6, RecordingStatus::Processing);
         world.add(7, RecordingStatus::Absent);
-        world.db.persist(&[of_recording(1, 1, (0, 0, 1), 1, no_recording())]).await.unwrap();
+        world.db.persist(&[of_recording(1, 1, (0, 0, 1), 1, no_speech())]).await.unwrap();
         world.erase(&recording_sid(2)).await;
         world.erase(&call_sid(3)).await;
 
@@ -172,10 +174,38 @@ on_both! {
         assert!(mark_ms(&world.db.store).await < made_ms);
 
         world.add_at(1, made_ms, RecordingStatus::Completed);
-        let before_ms = queues::now_ms();
         assert_eq!(pass(&reconciler).await.enqueued, 1);
+        assert!(mark_ms(&world.db.store).await < made_ms, "Redis alone knows of it");
+
+        world.db.persist(&[of_recording(1, 1, (0, 0, 1), made_ms, no_recording())]).await.unwrap();
+        let before_ms = queues::now_ms();
+        assert_eq!(pass(&reconciler).await.known, 1);
         assert!(mark_ms(&world.db.store).await >= before_ms);
     }
+}
+
+#[tokio::test]
+async fn the_mark_waits_for_old_work_that_redis_alone_knows_but_not_for_a_dead_letter() {
+    let world = World::new(Db::sqlite().await).await;
+    let made_ms = queues::now_ms() - 5 * DAY_MS;
+    world.add_at(1, made_ms, RecordingStatus::Completed);
+    let settings = ReconcileSettings { first_hours: 24 * 7, ..Default::default() };
+    let reconciler = world.with(world.twilio.settings(), settings, CancellationToken::new());
+    assert_eq!(pass(&reconciler).await.enqueued, 1);
+    assert!(mark_ms(&world.db.store).await < made_ms);
+    assert_eq!(pass(&reconciler).await.under_way, 1);
+    assert!(mark_ms(&world.db.store).await < made_ms);
+
+    // The database has refused its outcome.
+    world.calls.erase(|_| true).await.unwrap();
+    let results = queues::results(world.calls.link().clone());
+    results.erase(|_| true).await.unwrap();
+    let mut dead = redis::cmd("XADD");
+    dead.arg("{callscribe}:results:dead").arg(&["*", "key", &call_sid(1), "body", "{}"]);
+    let _: String = world.calls.link().query(&dead).await.unwrap();
+    let before_ms = queues::now_ms();
+    assert_eq!(pass(&reconciler).await.under_way, 1);
+    assert!(mark_ms(&world.db.store).await >= before_ms);
 }
 
 #[tokio::test]
@@ -226,6 +256,57 @@ async fn what_was_made_long_before_the_first_run_is_left_to_a_back_fill() {
     assert_eq!(pass(&reconciler).await.under_way, 1, "later runs keep to it");
 }
 
+on_both! {
+    async fn a_mark_or_a_floor_that_a_wrong_clock_wrote_is_none(db: Db) {
+        let world = World::new(db).await;
+        pass(&world.reconciler()).await;
+        world.add(1, RecordingStatus::Completed);
+        let ahead_ms = queues::now_ms() + 400 * DAY_MS;
+        world.db.execute(&format!(
+            "UPDATE reconcile_marks SET mark_ms = {ahead_ms}, floor_ms = {ahead_ms}, \
+             leased_until_ms = 0"
+        )).await;
+        assert_eq!(pass(&world.reconciler()).await.enqueued, 1);
+        assert!(mark_ms(&world.db.store).await < queues::now_ms());
+    }
+}
+
+#[tokio::test]
+async fn where_the_first_run_begins_is_settled_once_twilio_has_answered() {
+    let world = World::new(Db::sqlite().await).await;
+    world.add_at(1, queues::now_ms() - 5 * DAY_MS, RecordingStatus::Completed);
+    let wrong = TwilioSettings { auth_token: Some("wrong".into()), ..world.twilio.settings() };
+    let refused = world.with(wrong, ReconcileSettings::default(), CancellationToken::new());
+    refused.pass(&account_sid()).await.unwrap_err();
+    world.db.execute("UPDATE reconcile_marks SET leased_until_ms = 0").await;
+
+    let settings = ReconcileSettings { first_hours: 24 * 7, ..Default::default() };
+    let reconciler = world.with(world.twilio.settings(), settings, CancellationToken::new());
+    assert_eq!(pass(&reconciler).await.enqueued, 1);
+    let floor_ms = async || {
+        let rows = reconcile_marks::Entity::find_by_id(format!("reconcile:{}", account()));
+        rows.one(world.db.store.reader()).await.unwrap().unwrap().floor_ms
+    };
+    let settled_ms = floor_ms().await;
+    assert!(settled_ms < queues::now_ms() - 6 * DAY_MS);
+    pass(&reconciler).await;
+    assert_eq!(floor_ms().await, settled_ms);
+}
+
+#[tokio::test]
+async fn a_process_that_stops_leaves_its_lease_to_the_others() {
+    let world = World::new(Db::sqlite().await).await;
+    let stop = CancellationToken::new();
+    let reconciler =
+        world.with(world.twilio.settings(), ReconcileSettings::default(), stop.clone());
+    pass(&reconciler).await;
+    let other = world.reconciler();
+    assert_eq!(other.pass(&account_sid()).await.unwrap(), None);
+    stop.cancel();
+    reconciler.run().await;
+    assert!(other.pass(&account_sid()).await.unwrap().is_some());
+}
+
 fn transcribe(n: u32, generation: u32) -> CallJob {
     CallJob::Transcribe {
         account_sid: account_sid(),
@@ -240,17 +321,20 @@ fn transcribe(n: u32, generation: u32) -> CallJob {
 async fn a_recording_that_came_after_it_was_given_up_is_worked_on_in_its_next_generation() {
     let world = World::new(Db::sqlite().await).await;
     let then_ms = queues::now_ms() - 2 * HOUR_MS;
-    for n in [1, 2, 3] {
+    for n in [1, 2] {
         world.add_at(n, then_ms, RecordingStatus::Completed);
     }
     world.add_at(3, then_ms, RecordingStatus::Processing);
-    for (n, code) in [(1, "not_ready"), (2, "deleted"), (3, "not_ready")] {
+    world.add_at(4, then_ms, RecordingStatus::Deleted);
+    for (n, code) in [(1, "not_ready"), (2, "deleted"), (3, "not_ready"), (4, "deleted")] {
         let kind = EventKind::NoRecording { code: code.into() };
         world.db.persist(&[of_recording(n, n, (0, 0, 1), then_ms, kind)]).await.unwrap();
     }
     let reconciler = world.reconciler();
-    assert_eq!(pass(&reconciler).await.enqueued, 1);
-    assert_eq!(world.jobs().await, [transcribe(1, 1)]);
+    assert_eq!(pass(&reconciler).await.enqueued, 2);
+    let mut jobs = world.jobs().await;
+    jobs.sort_by_key(|job| job.call_sid().clone());
+    assert_eq!(jobs, [transcribe(1, 1), transcribe(2, 1)]);
     assert_eq!(pass(&reconciler).await.enqueued, 0);
 }
 
@@ -320,7 +404,9 @@ async fn a_listed_recording_of_no_call_is_counted_and_keeps_nothing_up() {
     let sid = recording_sid(2).parse().unwrap();
     let odd = DoubleRecording::new(sid, call_sid(2).parse().unwrap(), "RIFF");
     world.twilio.add_recording(DoubleRecording { of_no_call: true, ..odd });
-    let expected = Summary { listed: 2, enqueued: 1, unreadable: 1, ..Default::default() };
+    let outcome = of_recording(1, 1, (0, 0, 1), queues::now_ms(), no_recording());
+    world.db.persist(&[outcome]).await.unwrap();
+    let expected = Summary { listed: 2, known: 1, unreadable: 1, ..Default::default() };
     assert_eq!(pass(&world.reconciler()).await, expected);
     assert!(mark_ms(&world.db.store).await > queues::now_ms() - HOUR_MS);
 }

@@ -30,6 +30,11 @@ const ENGINE_BUSY: &str = "engine_busy";
 /// How long such a call waits before it takes its turn again.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// How soon an engine that failed is asked again while another one only has to be waited for, and
+/// how late at last: no attempt is counted then, and what failed may have been paid.
+const FAILED: Duration = Duration::from_secs(5);
+const FAILED_AGAIN_AND_AGAIN: Duration = Duration::from_secs(300);
+
 /// The engines: the first one first, the others when it fails or is not to be believed.
 #[derive(Clone)]
 pub struct Chain {
@@ -81,21 +86,21 @@ impl Chain {
     /// that nobody fetches a recording for nothing.
     ///
     /// # Errors
-    /// What keeps the first of them. That none knows the language is none: a recording in which
-    /// nobody speaks needs no engine.
+    /// What keeps the one of them that can be asked the soonest. That none knows the language is
+    /// none: a recording in which nobody speaks needs no engine.
     pub async fn look(&self, account: &str, language: Option<&str>) -> Result<(), Setback> {
-        let mut first = None;
+        let mut setbacks = Vec::new();
         for link in self.links.iter() {
-            let has_to_wait = link.engine.stands_in() && first.is_some();
+            let has_to_wait = link.engine.stands_in() && !setbacks.is_empty();
             if has_to_wait || !self.knows(link, language, None) {
                 continue;
             }
             match link.look(account, &self.shared).await {
                 Ok(()) => return Ok(()),
-                Err(error) => first = first.or(Some(setback(link, account, error))),
+                Err(error) => setbacks.push(setback(link, error)),
             }
         }
-        first.map_or(Ok(()), Err)
+        soonest(setbacks, FAILED).map_or(Ok(()), Err)
     }
 
     /// The engines' names, in order.
@@ -119,7 +124,8 @@ impl Chain {
     /// language that it does not know, and none answers in another one than was heard.
     ///
     /// # Errors
-    /// When no engine gives a word: the first setback that time can heal. When none gives anything:
+    /// When no engine gives a word: of the setbacks that time can heal the one that it heals first,
+    /// which costs no attempt while any engine only has to be waited for. When none gives anything:
     /// the first; that of an engine that was passed over only where no other was asked.
     pub async fn transcribe(&self, task: &Task) -> Result<Transcription, Setback> {
         let mut doubtful: Option<Transcription> = None;
@@ -134,7 +140,7 @@ impl Chain {
             }
             if !self.knows(link, task.language.as_deref(), doubtful.as_ref()) {
                 debug!(engine = %link.name, "passed over: it does not know the language");
-                skipped.get_or_insert_with(|| setback(link, &task.account, unsupported()));
+                skipped.get_or_insert_with(|| setback(link, unsupported()));
                 continue;
             }
             match pass::through(link, task, &self.shared).await {
@@ -160,19 +166,32 @@ impl Chain {
                 Err(Failed { error, cost_microusd }) => {
                     debug!(engine = %link.name, ?error, "an engine of the chain failed");
                     paid = sum(paid, cost_microusd);
-                    setbacks.push(setback(link, &task.account, error));
+                    setbacks.push(setback(link, error));
                 }
             }
         }
-        let heals = |setback: &Setback| setback.treatment != Treatment::GiveUp;
-        let healable = setbacks.iter().position(heals);
         // No words are no transcript while there is an engine that may still hear some.
-        if let Some(doubtful) = doubtful.filter(|d| has_words(d) || healable.is_none()) {
+        let heals = setbacks.iter().any(Setback::heals);
+        if let Some(doubtful) = doubtful.filter(|d| has_words(d) || !heals) {
             return Ok(Transcription { cost_microusd: paid, ..doubtful });
         }
-        Err(setbacks.into_iter().nth(healable.unwrap_or(0)).or(skipped).unwrap_or_else(|| {
+        let again = self.again(task, &setbacks).await;
+        Err(soonest(setbacks, again).or(skipped).unwrap_or_else(|| {
             Setback::new(Treatment::GiveUp, "no_engine", "no engine is configured")
         }))
+    }
+
+    /// How soon an engine that failed may be asked again where the failure counts no attempt: later
+    /// each time.
+    async fn again(&self, task: &Task, setbacks: &[Setback]) -> Duration {
+        let failed = setbacks.iter().any(|setback| setback.treatment == Treatment::Retry);
+        if !failed || !setbacks.iter().any(Setback::is_uncounted) {
+            return FAILED;
+        }
+        let times = self.shared.ledger.look(&task.work, "failed").await.unwrap_or(1);
+        FAILED
+            .saturating_mul(2_u32.saturating_pow(times.saturating_sub(1)))
+            .min(FAILED_AGAIN_AND_AGAIN)
     }
 
     /// Whether an engine may know the language: the one that is known beforehand, the one that an
@@ -212,6 +231,24 @@ impl Chain {
     }
 }
 
+/// Of the setbacks that time can heal the one that it heals first, of others the first one. Where
+/// any engine only has to be waited for, no attempt is counted, and one that failed is asked `again`
+/// after so long: else its failures would use up the attempts before the wait is over.
+fn soonest(mut setbacks: Vec<Setback>, again: Duration) -> Option<Setback> {
+    if setbacks.iter().any(Setback::heals) {
+        setbacks.retain(Setback::heals);
+    }
+    if setbacks.iter().any(Setback::is_uncounted) {
+        for setback in &mut setbacks {
+            if setback.treatment == Treatment::Retry {
+                setback.treatment = Treatment::Wait(again);
+            }
+        }
+    }
+    // Of several that take as long, the first.
+    setbacks.into_iter().min_by_key(Setback::wait)
+}
+
 fn unsupported() -> LinkError {
     LinkError::Failed(EngineError::UnsupportedLanguage)
 }
@@ -236,13 +273,13 @@ pub fn busy(what: &str) -> Setback {
     Setback::new(Treatment::Wait(BUSY), ENGINE_BUSY, message)
 }
 
-fn setback(link: &Link, account: &str, error: LinkError) -> Setback {
+fn setback(link: &Link, error: LinkError) -> Setback {
     let engine = &link.name;
     match error {
         LinkError::SpentForToday { wait } => {
-            let by = link.pause_of_spending(account);
+            // Parked for everybody already; parking it again would undo a resume.
             let message = format!("{engine}: the account's daily limit is spent");
-            Setback::new(Treatment::Park { by, wait }, "daily_limit_spent", message)
+            Setback::new(Treatment::Wait(wait), "daily_limit_spent", message)
         }
         LinkError::Parked(Parked { wait, reason }) => {
             let message = format!("{engine} is parked: {reason}");

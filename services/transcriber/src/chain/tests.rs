@@ -1,4 +1,5 @@
 mod languages;
+mod soonest;
 mod standing_in;
 
 use std::{

@@ -1,6 +1,6 @@
 //! Which engines there are, from the settings and from what is installed.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use chassis::config::comma_list;
 use serde::{Deserialize, Serialize};
@@ -82,25 +82,26 @@ impl EnginesSettings {
 /// What a chain may name.
 const ALLOWED: &str = "auto, openai, google, deepgram, whisper, command, pocketsphinx";
 
-/// The engines in the order they are tried; never empty. Blocks while a model is loaded.
+/// The engines in the order they are tried; never empty. Those that are programs get their audio in
+/// files in the folder. Blocks while a model is loaded.
 ///
 /// # Errors
 /// A sentence that names the wrong setting, or the ways to get an engine where there is none.
-pub fn chosen(settings: &EnginesSettings) -> Result<Vec<Arc<dyn Engine>>, String> {
+pub fn chosen(settings: &EnginesSettings, folder: &Path) -> Result<Vec<Arc<dyn Engine>>, String> {
     settings.check_prices()?;
     let mut engines: Vec<Arc<dyn Engine>> = Vec::new();
     for name in &settings.chain {
         if name == "auto" {
-            engines.extend(automatic(settings)?);
+            engines.extend(automatic(settings, folder)?);
             continue;
         }
         engines.push(match name.as_str() {
-            "openai" => Arc::new(Openai::new(&settings.openai)?),
-            "google" => Arc::new(Google::new(&settings.google)?),
-            "deepgram" => Arc::new(Deepgram::new(&settings.deepgram)?),
+            "openai" => within_limit(name, Openai::new(&settings.openai)?)?,
+            "google" => within_limit(name, Google::new(&settings.google)?)?,
+            "deepgram" => within_limit(name, Deepgram::new(&settings.deepgram)?)?,
             "whisper" => whisper::open(&settings.whisper)?,
-            "command" => Arc::new(Command::new(&settings.command)?),
-            "pocketsphinx" => Arc::new(PocketSphinx::new(&settings.pocketsphinx)?),
+            "command" => within_limit(name, Command::new(&settings.command, folder)?)?,
+            "pocketsphinx" => Arc::new(PocketSphinx::new(&settings.pocketsphinx, folder)?),
             other => {
                 return Err(format!(
                     "transcriber.engines.chain contains {other:?}; allowed are {ALLOWED}"
@@ -114,14 +115,35 @@ pub fn chosen(settings: &EnginesSettings) -> Result<Vec<Arc<dyn Engine>>, String
     Ok(engines)
 }
 
-fn automatic(settings: &EnginesSettings) -> Result<Vec<Arc<dyn Engine>>, String> {
+/// The engine, if a day's limit pays for one piece of the longest: else a call with such a piece would
+/// find the limit spent every day, and park its account for the rest of it.
+fn within_limit(name: &str, engine: impl Engine) -> Result<Arc<dyn Engine>, String> {
+    let longest_ms = engine.cut_rule().longest_ms;
+    let price = engine.microusd_per_minute().unwrap_or(0);
+    let piece = price::cost_microusd(price, longest_ms);
+    match engine.microusd_per_day() {
+        Some(limit) if limit < piece => {
+            let usd = |microusd: u64| microusd as f64 / 1e6;
+            Err(format!(
+                "transcriber.engines.{name}.usd_per_day is {}, and its longest piece ({} s) costs {}: \
+                 allowed is that and more",
+                usd(limit),
+                longest_ms / 1000,
+                usd(piece)
+            ))
+        }
+        _ => Ok(Arc::new(engine)),
+    }
+}
+
+fn automatic(settings: &EnginesSettings, folder: &Path) -> Result<Vec<Arc<dyn Engine>>, String> {
     if settings.openai.is_configured() {
-        return Ok(vec![Arc::new(Openai::new(&settings.openai)?)]);
+        return Ok(vec![within_limit("openai", Openai::new(&settings.openai)?)?]);
     }
     if settings.command.template.is_some() {
-        return Ok(vec![Arc::new(Command::new(&settings.command)?)]);
+        return Ok(vec![within_limit("command", Command::new(&settings.command, folder)?)?]);
     }
-    let pocketsphinx = PocketSphinx::new(&settings.pocketsphinx);
+    let pocketsphinx = PocketSphinx::new(&settings.pocketsphinx, folder);
     if settings.whisper.model.is_some() {
         let mut engines = vec![whisper::open(&settings.whisper)?];
         engines.extend(pocketsphinx.ok().map(|engine| Arc::new(engine) as Arc<dyn Engine>));
@@ -143,6 +165,10 @@ fn automatic(settings: &EnginesSettings) -> Result<Vec<Arc<dyn Engine>>, String>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn chosen(settings: &EnginesSettings) -> Result<Vec<Arc<dyn Engine>>, String> {
+        super::chosen(settings, &std::env::temp_dir())
+    }
 
     fn names(settings: &EnginesSettings) -> Vec<String> {
         chosen(settings).unwrap().iter().map(|engine| engine.identity().name).collect()
@@ -200,6 +226,16 @@ mod tests {
         let sentence = chosen(&settings).err().unwrap();
         assert!(sentence.contains("transcriber.engines.openai.usd_per_day"), "{sentence}");
         settings.openai.usd_per_minute = Some(0.006);
+        assert_eq!(names(&settings), ["openai"]);
+        // Five minutes.
+        settings.openai.usd_per_day = Some(0.029);
+        for chain in ["openai", "auto"] {
+            settings.chain = vec![chain.into()];
+            let sentence = chosen(&settings).err().unwrap();
+            assert!(sentence.contains("openai.usd_per_day is 0.029"), "{sentence}");
+            assert!(sentence.contains("(300 s) costs 0.03:"), "{sentence}");
+        }
+        settings.openai.usd_per_day = Some(0.03);
         assert_eq!(names(&settings), ["openai"]);
         settings.command.usd_per_day = Some(1.0);
         let sentence = chosen(&settings).err().unwrap();

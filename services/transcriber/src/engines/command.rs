@@ -1,6 +1,11 @@
 //! Any local program that takes an audio file and prints what was said.
 
-use std::{ffi::OsString, io::Write, time::Duration};
+use std::{
+    ffi::OsString,
+    io::Write,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use chassis::config::comma_list;
 use futures_util::future::BoxFuture;
@@ -36,7 +41,8 @@ pub struct CommandSettings {
     /// Price of a minute of audio in US dollars. Default 0.
     pub usd_per_minute: f64,
     /// What an account may spend in a day (UTC), in US dollars, by the price above; calls beyond it
-    /// wait until tomorrow or go to the next engine. Default none: no limit.
+    /// wait until tomorrow or go to the next engine. At least what the longest piece costs. Default
+    /// none: no limit.
     pub usd_per_day: Option<f64>,
 }
 
@@ -71,14 +77,15 @@ pub struct Command {
     settings: CommandSettings,
     program: String,
     arguments: Vec<String>,
+    folder: PathBuf,
 }
 
 impl Command {
-    /// The engine, from its settings.
+    /// The engine, from its settings; the audio goes through files in the folder.
     ///
     /// # Errors
     /// A sentence, when the template is missing, malformed, or names no program that is installed.
-    pub fn new(settings: &CommandSettings) -> Result<Self, String> {
+    pub fn new(settings: &CommandSettings, folder: &Path) -> Result<Self, String> {
         language::check("transcriber.engines.command.languages", &settings.languages)?;
         let setting = "transcriber.engines.command.template";
         let template = settings.template.as_deref().unwrap_or_default();
@@ -95,11 +102,12 @@ impl Command {
         if program::find(&program).is_none() {
             return Err(format!("{setting} names {program}, which is not installed"));
         }
-        Ok(Self { settings: settings.clone(), program, arguments: words[1..].to_vec() })
+        let (settings, arguments) = (settings.clone(), words[1..].to_vec());
+        Ok(Self { settings, program, arguments, folder: folder.into() })
     }
 
     async fn run(&self, piece: &Piece, language: Option<&str>) -> Result<Heard, EngineError> {
-        let audio = temporary_wav(&piece.samples)?;
+        let audio = temporary_wav(&piece.samples, &self.folder)?;
         let path = audio.path().to_string_lossy();
         let arguments: Vec<OsString> = self
             .arguments
@@ -154,10 +162,13 @@ impl Engine for Command {
     }
 }
 
-/// Sound as a file that goes with the value.
-pub(super) fn temporary_wav(samples: &[i16]) -> Result<tempfile::NamedTempFile, EngineError> {
+/// Sound as a file in the folder that goes with the value.
+pub(super) fn temporary_wav(
+    samples: &[i16],
+    folder: &Path,
+) -> Result<tempfile::NamedTempFile, EngineError> {
     let failed = |error: std::io::Error| EngineError::Program(format!("temporary file: {error}"));
-    let mut file = temporary::builder().suffix(".wav").tempfile().map_err(failed)?;
+    let mut file = temporary::builder().suffix(".wav").tempfile_in(folder).map_err(failed)?;
     file.write_all(&wav(samples)).map_err(failed)?;
     Ok(file)
 }
@@ -169,7 +180,8 @@ mod tests {
 
     fn engine(template: &str, timeout_seconds: u64) -> Command {
         let template = Some(template.into());
-        Command::new(&CommandSettings { template, timeout_seconds, ..Default::default() }).unwrap()
+        let settings = CommandSettings { template, timeout_seconds, ..Default::default() };
+        Command::new(&settings, &std::env::temp_dir()).unwrap()
     }
 
     fn piece() -> Piece {
@@ -185,6 +197,16 @@ mod tests {
             .unwrap();
         assert_eq!(heard.segments[0].text, "32044 he");
         assert_eq!((heard.segments[0].start_ms, heard.segments[0].end_ms), (0, 1000));
+    }
+
+    #[tokio::test]
+    async fn the_audio_lies_in_the_folder_for_temporary_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let template = Some("echo {audio}".into());
+        let settings = CommandSettings { template, ..Default::default() };
+        let engine = Command::new(&settings, folder.path()).unwrap();
+        let heard = engine.transcribe(&piece(), None).await.unwrap();
+        assert!(Path::new(&heard.segments[0].text).starts_with(folder.path()), "{heard:?}");
     }
 
     #[tokio::test]
@@ -217,13 +239,13 @@ mod tests {
         {
             let settings =
                 CommandSettings { template: Some(template.into()), ..Default::default() };
-            let sentence = Command::new(&settings).err().unwrap();
+            let sentence = Command::new(&settings, Path::new("/")).err().unwrap();
             assert!(sentence.contains("transcriber.engines.command.template"), "{sentence}");
         }
         for template in ["asr --token hunter2", "'asr --token hunter2 {audio}"] {
             let settings =
                 CommandSettings { template: Some(template.into()), ..Default::default() };
-            let sentence = Command::new(&settings).err().unwrap();
+            let sentence = Command::new(&settings, Path::new("/")).err().unwrap();
             assert!(!sentence.contains("hunter2"), "{sentence}");
         }
     }

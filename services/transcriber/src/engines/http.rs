@@ -38,7 +38,10 @@ pub fn address(setting: &str, base: &str, path: &str) -> Result<Url, String> {
     let address = format!("{}/{path}", base.trim_end_matches('/'));
     let url = Url::parse(&address).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     url.ok_or_else(|| {
-        format!("{setting} is {base:?}; it is an http or https address such as https://host/v1")
+        format!(
+            "{setting} is {:?}; it is an http or https address such as https://host/v1",
+            domain::mask_url(base)
+        )
     })
 }
 

@@ -50,7 +50,8 @@ pub struct OpenaiSettings {
     /// Price of a minute of audio in US dollars. Default none: no cost is recorded.
     pub usd_per_minute: Option<f64>,
     /// What an account may spend in a day (UTC), in US dollars, by the price above; calls beyond it
-    /// wait until tomorrow or go to the next engine. Default none: no limit.
+    /// wait until tomorrow or go to the next engine. At least what the longest piece costs. Default
+    /// none: no limit.
     pub usd_per_day: Option<f64>,
 }
 

@@ -77,14 +77,15 @@ pub struct PocketSphinx {
     model: Option<PathBuf>,
     limit: Duration,
     places: usize,
+    folder: PathBuf,
 }
 
 impl PocketSphinx {
-    /// The engine, if it is installed with its model.
+    /// The engine, if it is installed with its model; the audio goes through files in the folder.
     ///
     /// # Errors
     /// A sentence that says what is missing and how it is installed.
-    pub fn new(settings: &PocketSphinxSettings) -> Result<Self, String> {
+    pub fn new(settings: &PocketSphinxSettings, folder: &Path) -> Result<Self, String> {
         let candidates = match &settings.program {
             Some(program) => vec![program.as_str()],
             None => vec!["pocketsphinx", "pocketsphinx_batch"],
@@ -107,7 +108,8 @@ impl PocketSphinx {
         }
         let limit = Duration::from_secs(settings.timeout_seconds);
         let places = settings.max_concurrent;
-        Ok(Self { program: program.into(), dialect, model, limit, places })
+        let (program, folder) = (program.into(), folder.into());
+        Ok(Self { program, dialect, model, limit, places, folder })
     }
 
     async fn run(&self, piece: &Piece, language: Option<&str>) -> Result<Heard, EngineError> {
@@ -115,10 +117,10 @@ impl PocketSphinx {
             return Err(EngineError::UnsupportedLanguage);
         }
         let condensed = Condensed::new(piece);
-        let audio = temporary_wav(&condensed.samples)?;
+        let audio = temporary_wav(&condensed.samples, &self.folder)?;
         let words = match self.dialect {
             Dialect::Batch => {
-                let list = list_of(audio.path())?;
+                let list = list_of(audio.path(), &self.folder)?;
                 let printed = self.output(batch_arguments(audio.path(), list.path())).await?;
                 words::from_hypseg(&printed)?
             }
@@ -199,9 +201,9 @@ fn model_folder(configured: Option<&Path>) -> Result<Option<PathBuf>, String> {
 }
 
 /// The list of one file that `pocketsphinx_batch` reads: names without folder and ending.
-fn list_of(audio: &Path) -> Result<tempfile::NamedTempFile, EngineError> {
+fn list_of(audio: &Path, folder: &Path) -> Result<tempfile::NamedTempFile, EngineError> {
     let failed = |error: std::io::Error| EngineError::Program(format!("temporary file: {error}"));
-    let mut list = temporary::builder().tempfile().map_err(failed)?;
+    let mut list = temporary::builder().tempfile_in(folder).map_err(failed)?;
     let stem = audio.file_stem().unwrap_or_default().to_string_lossy();
     writeln!(list, "{stem}").map_err(failed)?;
     Ok(list)

@@ -17,7 +17,7 @@ use callscribe_transcriber::{
     engines::{Engine, EngineError, Heard, Piece},
     ledger::{Ledger, Spending},
 };
-use domain::Speaker;
+use domain::{RedactSettings, Redactor, Speaker};
 use futures_util::future::{BoxFuture, join_all};
 use queue::{Link, RedisSettings, Verdict};
 use tempfile::TempDir;
@@ -145,6 +145,22 @@ async fn a_refund_after_midnight_goes_to_the_day_that_was_spent_from_and_makes_n
     }
     assert_eq!(left, [Some(100), Some(200), None]);
     assert!((1..=5_000).contains(&seconds_left(&link, &key(&yesterday)).await));
+}
+
+#[tokio::test]
+async fn of_a_card_number_that_is_read_out_over_several_pieces_no_part_is_kept() {
+    let redis = Redis::start();
+    let link = link(redis.settings()).await;
+    let settings = RedactSettings { cards: true, ..Default::default() };
+    let ledger = Ledger::open(link.clone()).redacting(Redactor::new(&settings).unwrap());
+    let pieces = ["i am in austin", "my card is 4242", "4242", "4242 uh", "4242 thank you"];
+    for (number, text) in pieces.into_iter().enumerate() {
+        ledger.keep("RE1:0", &number.to_string(), &said(text)).await;
+    }
+    let mut values = redis::cmd("HVALS");
+    values.arg(link.key("heard:RE1:0"));
+    let kept: Vec<String> = link.query(&values).await.unwrap();
+    assert!(kept.len() == 1 && kept[0].contains("austin"), "{kept:?}");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::media::shared;
 
 #[tokio::test]
 async fn pocketsphinx_reads_most_of_a_president_s_sentence() {
-    let engine = match PocketSphinx::new(&PocketSphinxSettings::default()) {
+    let engine = match PocketSphinx::new(&PocketSphinxSettings::default(), &std::env::temp_dir()) {
         Ok(engine) => engine,
         Err(missing) => return eprintln!("skipped: {missing}"),
     };
@@ -47,7 +47,7 @@ async fn pocketsphinx_reads_most_of_a_president_s_sentence() {
 
 #[tokio::test]
 async fn pocketsphinx_reads_service_and_city_in_the_caller_s_channel_of_a_sample_call() {
-    let engine = match PocketSphinx::new(&PocketSphinxSettings::default()) {
+    let engine = match PocketSphinx::new(&PocketSphinxSettings::default(), &std::env::temp_dir()) {
         Ok(engine) => engine,
         Err(missing) => return eprintln!("skipped: {missing}"),
     };

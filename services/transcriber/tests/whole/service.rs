@@ -96,12 +96,44 @@ async fn silence_and_an_empty_recording_never_reach_an_engine() {
         (2, wav(Coding::MuLaw, 8_000, &[vec![0.0; 80_000], vec![0.0; 80_000]])),
     ] {
         stage.inbound(number);
-        stage.twilio.add_recording(DoubleRecording::new(recording(number), call(number), media));
+        let duration_seconds = Some(if number == 1 { 0 } else { 10 });
+        let media = DoubleRecording::new(recording(number), call(number), media);
+        stage.twilio.add_recording(DoubleRecording { duration_seconds, ..media });
         stage.transcribe(number).await;
         let events = stage.until_terminal().await;
         assert!(matches!(outcome(&events), EventKind::NoSpeech { .. }), "{events:?}");
     }
     assert!(stage.engine.received_requests().await.unwrap().is_empty());
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn silence_in_a_part_of_a_recording_is_not_taken_for_a_call_without_speech() {
+    let mut stage = Stage::with(|config| {
+        (config.transcriber.not_ready_seconds, config.transcriber.max_attempts) = (0, 1);
+    })
+    .await;
+    let silence = wav(Coding::Pcm16, 8_000, &[vec![0.0; 24_000]]);
+    for (number, media) in [
+        (1, silence.clone()),
+        (2, silence[..silence.len() / 2].to_vec()),
+        (3, silence[..44].to_vec()),
+        (4, wav(Coding::Pcm16, 8_000, &[vec![]])),
+    ] {
+        stage.inbound(number);
+        let media = DoubleRecording::new(recording(number), call(number), media);
+        // Of those that say themselves that they are cut off Twilio says nothing.
+        let duration_seconds = [1, 4].contains(&number).then_some(30);
+        stage.twilio.add_recording(DoubleRecording { duration_seconds, ..media });
+        stage.transcribe(number).await;
+    }
+    for _ in 0..4 {
+        let events = stage.until_terminal().await;
+        let EventKind::Failed { code, is_final: true, .. } = outcome(&events) else {
+            panic!("{events:?}")
+        };
+        assert_eq!(code, "media_cut_off");
+    }
     stage.stop().await;
 }
 
@@ -251,7 +283,8 @@ async fn media_lost_outside_twilio_is_a_failure_that_says_where_to_look() {
     for (number, external) in [(1, there), (2, lost)] {
         stage.inbound(number);
         let media = DoubleRecording::new(recording(number), call(number), header.clone());
-        stage.twilio.add_recording(DoubleRecording { external: Some(external), ..media });
+        let (external, duration_seconds) = (Some(external), Some(0));
+        stage.twilio.add_recording(DoubleRecording { external, duration_seconds, ..media });
         stage.transcribe(number).await;
     }
     let mut ends = Vec::new();

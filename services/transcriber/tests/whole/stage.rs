@@ -119,7 +119,10 @@ impl Stage {
 
     /// The same with other settings.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        Self::build(change, |config| chosen(&config.transcriber.engines).unwrap()).await
+        let own = |config: &Config| {
+            chosen(&config.transcriber.engines, &config.transcriber.folder()).unwrap()
+        };
+        Self::build(change, own).await
     }
 
     /// The same with other settings and engines.
@@ -195,18 +198,22 @@ impl Stage {
     }
 
     pub async fn enqueue(&self, job: CallJob) {
-        self.calls.enqueue(job_entry(&job, None).unwrap()).await.unwrap();
+        self.add(job_entry(&job, None).unwrap()).await;
+    }
+
+    /// Adds an entry, as soon as a busy Redis takes it.
+    async fn add(&self, entry: queue::Entry) {
+        until_so(async || self.calls.enqueue(entry.clone()).await.is_ok()).await;
     }
 
     pub async fn transcribe(&self, number: u32) {
-        self.enqueue(CallJob::Transcribe {
-            account_sid: account(),
-            call_sid: call(number),
-            recording_sid: recording(number),
-            generation: 0,
-            source: JobSource::Callback,
-        })
-        .await;
+        self.enqueue(to_transcribe(number)).await;
+    }
+
+    /// The same once more, as when a worker died before it settled.
+    pub async fn transcribe_again(&self, number: u32) {
+        let entry = job_entry(&to_transcribe(number), None).unwrap();
+        self.add(queue::Entry { once: None, ..entry }).await;
     }
 
     pub async fn resolve(&self, number: u32) {
@@ -252,6 +259,16 @@ impl Stage {
         for task in self.tasks {
             tokio::time::timeout(PATIENCE, task).await.expect("it stops").unwrap();
         }
+    }
+}
+
+fn to_transcribe(number: u32) -> CallJob {
+    CallJob::Transcribe {
+        account_sid: account(),
+        call_sid: call(number),
+        recording_sid: recording(number),
+        generation: 0,
+        source: JobSource::Callback,
     }
 }
 

@@ -71,7 +71,8 @@ async fn the_first_look_after_an_outage_of_twilio_is_not_believed() {
     stage.inbound(1);
     let media = wav(Coding::Pcm16, 8_000, &[vec![]]);
     let media = DoubleRecording::new(recording(1), call(1), media);
-    stage.twilio.add_recording(DoubleRecording { not_ready_times: 2, ..media });
+    let duration_seconds = Some(0);
+    stage.twilio.add_recording(DoubleRecording { not_ready_times: 2, duration_seconds, ..media });
     // Two attempts, of two questions each, meet what stands in front of Twilio.
     stage.twilio.inject(Fault::Nonsense, 4);
     stage.transcribe(1).await;
@@ -82,7 +83,7 @@ async fn the_first_look_after_an_outage_of_twilio_is_not_believed() {
 }
 
 #[tokio::test]
-async fn media_that_is_cut_off_is_fetched_again_whatever_went_wrong_before() {
+async fn media_that_is_cut_off_is_waited_for_whatever_went_wrong_before() {
     let mut stage = Stage::start().await;
     stage.inbound(1);
     let whole = wav(Coding::Pcm16, 8_000, &[vec![0.0; 8_000]]);
@@ -91,8 +92,14 @@ async fn media_that_is_cut_off_is_fetched_again_whatever_went_wrong_before() {
     stage.twilio.inject(Fault::Nonsense, 4);
     stage.transcribe(1).await;
     let is_cut_off = |event: &domain::CallEvent| matches!(&event.kind, EventKind::Failed { code, .. } if code == "media_cut_off");
-    let events = stage.until(|event| event.kind.is_terminal() || is_cut_off(event)).await;
-    assert!(is_cut_off(events.last().unwrap()), "{events:?}");
+    let mut attempts = Vec::new();
+    for _ in 0..2 {
+        let events = stage.until(|event| event.kind.is_terminal() || is_cut_off(event)).await;
+        assert!(is_cut_off(events.last().unwrap()), "{events:?}");
+        attempts.push(events.last().unwrap().order.attempt);
+    }
+    // As for media that is not there yet, no attempt is counted.
+    assert_eq!(attempts[0], attempts[1]);
     stage.stop().await;
 }
 
@@ -123,6 +130,7 @@ async fn what_goes_beyond_the_daily_limit_waits_and_is_not_paid() {
     let mut stage = Stage::with(|config| {
         // Twelve seconds at 0.006 a minute are about 0.0012 dollars.
         config.transcriber.engines.openai.usd_per_day = Some(0.0015);
+        config.transcriber.engines.openai.longest_piece_seconds = 15;
     })
     .await;
     stage.engine_hears().await;
@@ -139,6 +147,10 @@ async fn what_goes_beyond_the_daily_limit_waits_and_is_not_paid() {
     let events = stage.until(|event| matches!(event.kind, EventKind::Failed { .. })).await;
     let EventKind::Failed { code, is_final, .. } = &events.last().unwrap().kind else { panic!() };
     assert_eq!((code.as_str(), *is_final), ("daily_limit_spent", false));
+    // All of them leave the engine alone, and a person can end that.
+    let pauses = stage.calls.stats().await.unwrap().pauses;
+    let by = format!("spending:openai:{}", account());
+    assert!(pauses.iter().any(|pause| pause.by == by), "{pauses:?}");
     assert_eq!(stage.engine.received_requests().await.unwrap().len(), 1);
     stage.stop().await;
 }
@@ -161,6 +173,35 @@ async fn an_account_that_another_process_parked_is_left_alone_until_the_pause_en
         assert!(message.contains("its token is wrong"), "{message}");
     }
     assert_eq!(stage.twilio.api_requests(), 0);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_whose_engine_is_left_alone_has_not_started() {
+    let mut stage = Stage::start().await;
+    stage.calls.pause("engine:openai", None, "it costs too much").await.unwrap();
+    stage.inbound(1);
+    stage.transcribe(1).await;
+    let events = stage.until(|event| matches!(event.kind, EventKind::Failed { .. })).await;
+    assert!(!events.iter().any(|event| event.kind == EventKind::Started), "{events:?}");
+    assert_eq!(stage.twilio.api_requests(), 0);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_of_which_all_was_heard_before_waits_for_no_engine() {
+    let mut stage = Stage::start().await;
+    stage.engine_hears().await;
+    stage.inbound(1);
+    let media = wav(Coding::Pcm16, 16_000, &[voice(12)]);
+    stage.twilio.add_recording(DoubleRecording::new(recording(1), call(1), media));
+    stage.transcribe(1).await;
+    stage.until_terminal().await;
+    stage.calls.pause("engine:openai", None, "it costs too much").await.unwrap();
+    stage.transcribe_again(1).await;
+    let events = stage.until(|e| e.kind.is_terminal() || e.kind.name() == "failed").await;
+    assert!(matches!(outcome(&events), EventKind::Transcribed(_)), "{events:?}");
+    assert_eq!(stage.engine.received_requests().await.unwrap().len(), 1);
     stage.stop().await;
 }
 

@@ -38,8 +38,9 @@ pub(super) fn take(
 
 /// `CALLSCRIBE_INGEST__ALIASES` sets `ingest.aliases`.
 fn setting(variable: &str) -> Option<String> {
-    let name = variable.strip_prefix(PREFIX)?.strip_prefix('_')?;
-    Some(name.to_lowercase().replace("__", "."))
+    let name = variable.to_lowercase();
+    let name = name.strip_prefix(&PREFIX.to_lowercase())?.strip_prefix('_')?;
+    Some(name.replace("__", "."))
 }
 
 fn value(json: serde_json::Value) -> Value {

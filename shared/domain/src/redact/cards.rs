@@ -46,6 +46,15 @@ pub(super) fn find(texts: &[Vec<char>]) -> Vec<(usize, Range<usize>)> {
     found
 }
 
+/// Whether texts that follow each other begin or end with digits, written or said: within a number
+/// that may have begun before them, or may go on behind them.
+pub(super) fn begin_or_end_within(texts: &[Vec<char>]) -> bool {
+    let is_said = |piece: &Piece| !matches!(piece, Piece::Word(Word::Hesitation, _));
+    let pieces: Vec<Piece> = texts.iter().flat_map(|text| pieces(text)).filter(is_said).collect();
+    let ends = [pieces.first(), pieces.last()];
+    ends.into_iter().flatten().any(|piece| !matches!(piece, Piece::Other))
+}
+
 /// How many groups from the first on make the longest card number.
 fn longest_card(run: &[Group]) -> Option<usize> {
     let mut digits = Vec::new();

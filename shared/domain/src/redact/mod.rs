@@ -110,6 +110,13 @@ impl Redactor {
         }
     }
 
+    /// Whether masked texts that follow each other may still hold a part of a card number, of which
+    /// the rest stands before or behind them.
+    pub fn may_hold_a_part<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> bool {
+        let chars = |text: &str| text.chars().collect();
+        self.cards && cards::begin_or_end_within(&texts.into_iter().map(chars).collect::<Vec<_>>())
+    }
+
     /// Masks a transcript: each speaker's words in their order, across segments.
     pub fn transcript(&self, transcript: &mut Transcript) {
         let speakers: HashSet<Speaker> = transcript.segments.iter().map(|s| s.speaker).collect();

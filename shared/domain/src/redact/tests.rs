@@ -43,6 +43,27 @@ fn card_numbers_are_masked_however_they_are_written_or_said() {
 }
 
 #[test]
+fn a_text_that_begins_or_ends_with_digits_may_hold_a_part_of_a_card_number() {
+    for (said, may) in [
+        ("my card is 4242", true),
+        ("4242, 4242", true),
+        ("uh, forty two is the end of it", true),
+        ("it is 4242 and uh.", true),
+        ("הכרטיס הוא ארבע שתיים", true),
+        ("at 9 30 on 24 12 in room 4 please", false),
+        ("it is 4242 4242 4242 4242", false),
+        ("in austin", false),
+        ("uh", false),
+        ("", false),
+    ] {
+        let text = redacted(said);
+        assert_eq!(redactor(&[]).may_hold_a_part([text.as_str()]), may, "{said}");
+    }
+    let apart = ["i am in austin", "and it is 42"];
+    assert!(redactor(&[]).may_hold_a_part(apart) && !Redactor::default().may_hold_a_part(apart));
+}
+
+#[test]
 fn other_numbers_stay() {
     for text in [
         "call me at 512 555 0123 or 512 555 0199",

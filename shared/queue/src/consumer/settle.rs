@@ -17,7 +17,9 @@ use super::{
     work::Work,
 };
 use crate::{
-    Decision, Failure, Outgoing, QueueError, Settlement, Transition, Verdict, metric, pause,
+    Decision, Failure, Once, Outgoing, QueueError, Settlement, Transition, Verdict,
+    keys::Keys,
+    metric, pause,
     script::Call,
     wire::{self, PastFailure, history_json, millis, push_emissions},
 };
@@ -48,16 +50,27 @@ struct Transit {
 
 /// What the script does with the entry.
 enum Change {
-    Done,
-    Retry { wait: Duration, member: String },
-    Park { by: String, wait: Duration, reason: String, member: String },
-    Dead { fields: Vec<(&'static str, String)> },
+    /// And which de-duplication key is remembered from now on.
+    Done(Option<Once>),
+    Retry {
+        wait: Duration,
+        member: String,
+    },
+    Park {
+        by: String,
+        wait: Duration,
+        reason: String,
+        member: String,
+    },
+    Dead {
+        fields: Vec<(&'static str, String)>,
+    },
 }
 
 impl Change {
     fn name(&self) -> &'static str {
         match self {
-            Self::Done => "done",
+            Self::Done(_) => "done",
             Self::Retry { .. } => "retry",
             Self::Park { .. } => "park",
             Self::Dead { .. } => "dead",
@@ -75,11 +88,18 @@ impl Transit {
         Self { place, indexed, born_ms, change, emit, reason }
     }
 
-    fn push(&self, call: &mut Call<'_>, prefix: &str) {
+    fn push(&self, call: &mut Call<'_>, keys: &Keys, prefix: &str) {
         self.place.push(call);
-        call.text(if self.indexed { "1" } else { "" }).text(self.change.name());
+        let verdict = match &self.change {
+            Change::Done(Some(_)) => "remember",
+            change => change.name(),
+        };
+        call.text(if self.indexed { "1" } else { "" }).text(verdict);
         match &self.change {
-            Change::Done => {}
+            Change::Done(None) => {}
+            Change::Done(Some(once)) => {
+                call.text(&keys.once(&once.key)).number(millis(once.window).max(1));
+            }
             Change::Retry { wait, member } => {
                 call.number(millis(*wait)).text(member);
             }
@@ -114,8 +134,14 @@ fn rule(work: &Work, mut item: Item, ruling: Ruling) -> (Change, Vec<Outgoing>, 
             (bury(work, &item, "malformed", &failure, Some(fields)), emit, "malformed".to_owned())
         }
         Ruling::Settled(Settlement { verdict, mut emit }) => match verdict {
-            Verdict::Done => (Change::Done, emit, String::new()),
+            Verdict::Done => {
+                let remembered = work.queue.remembered(&item.delivery);
+                (Change::Done(remembered), emit, String::new())
+            }
             Verdict::Retry { after, failure, counts } => {
+                if !counts {
+                    item.forget_the_same(&failure);
+                }
                 item.remember(work, &failure);
                 if counts && item.delivery.attempt >= work.options.max_attempts {
                     emit.extend(decided(work, &item, Transition::Exhausted, &failure));
@@ -144,6 +170,15 @@ fn rule(work: &Work, mut item: Item, ruling: Ruling) -> (Change, Vec<Outgoing>, 
 }
 
 impl Item {
+    /// What waits for hours does so for one reason: it must not push out of the history what else
+    /// went wrong, nor make the entry grow.
+    fn forget_the_same(&mut self, failure: &Failure) {
+        let (attempt, code) = (self.delivery.attempt, &failure.code);
+        let is_same =
+            |last: &mut PastFailure| last.attempt == attempt && last.failure.code == *code;
+        self.history.pop_if(is_same);
+    }
+
     fn remember(&mut self, work: &Work, failure: &Failure) {
         self.history.push(PastFailure {
             at_ms: pause::now_ms(),
@@ -294,8 +329,8 @@ struct Answer {
 
 async fn call(work: &Work, transits: &[Transit], orphans: bool) -> Result<Answer, QueueError> {
     let (link, keys) = (work.queue.link(), work.queue.keys());
-    let keys = [&keys.live, &keys.bulk, &keys.retry, &keys.dead, &keys.born, &keys.pause];
-    let mut call = Call::new(&link.scripts().settle, &keys.map(String::as_str));
+    let declared = [&keys.live, &keys.bulk, &keys.retry, &keys.dead, &keys.born, &keys.pause];
+    let mut call = Call::new(&link.scripts().settle, &declared.map(String::as_str));
     // One look at all that this consumer holds is cheaper when most of it is being settled.
     let held = work.hand.len();
     let most = transits.len() > 3 && transits.len() * 2 >= held && held < MOST_AT_ONCE;
@@ -308,7 +343,7 @@ async fn call(work: &Work, transits: &[Transit], orphans: bool) -> Result<Answer
     };
     call.text(&work.name).text(mode).count(transits.len());
     for transit in transits {
-        transit.push(&mut call, link.prefix());
+        transit.push(&mut call, keys, link.prefix());
     }
     Ok(Answer::read(metric::without_emitted(link.prefix(), link.call(&call).await?)?))
 }
@@ -340,7 +375,7 @@ fn finish(work: &Work, transit: &Transit, lost: bool, in_doubt: bool) {
     work.hand.put_down(&transit.place);
     metric::transition(queue, transit.change.name(), &transit.reason, 1);
     match &transit.change {
-        Change::Done | Change::Dead { .. } => {
+        Change::Done(_) | Change::Dead { .. } => {
             let age = pause::now_ms().saturating_sub(transit.born_ms).max(0);
             work.durations.total.record(age as f64 / 1000.0);
         }

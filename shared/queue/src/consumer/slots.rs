@@ -2,7 +2,8 @@
 //!
 //! Each lane has one slot in five (at least one) that the other cannot take for long: of the live
 //! lane's, bulk work never takes any, so that live work finds a slot free; bulk work's are offered
-//! to it first whenever it has fewer in hand. With a single slot, every fifth job is a bulk one.
+//! to it first whenever it has fewer in hand. Of fewer than five slots one would be more than its
+//! share: there every fifth job is a bulk one.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -19,8 +20,11 @@ pub fn kept_for_live(slots: usize) -> usize {
     if slots == 1 { 0 } else { one_in_five(slots) }
 }
 
+/// Jobs of which one is a bulk one while both lanes have some.
+const SHARED_BY: usize = 5;
+
 fn one_in_five(slots: usize) -> usize {
-    (slots / 5).max(1)
+    (slots / SHARED_BY).max(1)
 }
 
 pub(crate) struct Slots {
@@ -73,8 +77,8 @@ impl Slots {
         let counts = self.counts();
         let taken = counts.live + counts.bulk;
         let free = if self.together && taken > 0 { 0 } else { self.capacity.saturating_sub(taken) };
-        let share = if self.capacity == 1 {
-            usize::from(counts.live_since_bulk >= 4)
+        let share = if self.capacity < SHARED_BY {
+            usize::from(counts.live_since_bulk + free >= SHARED_BY)
         } else {
             one_in_five(self.capacity)
         };
@@ -135,7 +139,29 @@ impl Drop for Slot {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use super::*;
+
+    #[test]
+    fn of_few_slots_every_fifth_job_is_a_bulk_one() {
+        for capacity in 1..5 {
+            let slots = Arc::new(Slots::new(capacity, false));
+            let mut lanes = Vec::new();
+            let mut hand = VecDeque::new();
+            while lanes.len() < 50 {
+                let Room { free, bulk_first, .. } = slots.room();
+                let bulk = std::iter::repeat_n(Lane::Bulk, bulk_first);
+                for lane in bulk.chain(std::iter::repeat_n(Lane::Live, free - bulk_first)) {
+                    lanes.push(lane);
+                    hand.push_back(slots.take(lane));
+                }
+                hand.pop_front();
+            }
+            let bulk = lanes[..50].iter().filter(|lane| **lane == Lane::Bulk).count();
+            assert_eq!(bulk, 10, "{capacity} slots: {lanes:?}");
+        }
+    }
 
     #[test]
     fn bulk_work_leaves_one_slot_in_five_to_live_work() {

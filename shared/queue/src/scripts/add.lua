@@ -26,6 +26,9 @@ local function count_emission(base)
   emitted[at] = emitted[at] + 1
 end
 
+-- How many emissions were enqueued before, by their key.
+local known = 0
+
 local heads = {}
 local function read_head(text)
   local letters, window, delay, children, base =
@@ -80,6 +83,8 @@ local function add(i, wanted, is_emission, key)
     end
     if head.delayed then added = '' end
     if is_emission then count_emission(head.base) end
+  elseif wanted and is_emission then
+    known = known + 1
   end
   for _ = 1, head.children do i = add(i, added ~= false, true, key) end
   return i, added

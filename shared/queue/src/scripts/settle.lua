@@ -102,7 +102,7 @@ local function pause(by, wait, reason)
 end
 
 local lost, stuck = {}, {}
-local ARGUMENTS = { done = 0, retry = 2, park = 4 }
+local ARGUMENTS = { done = 0, remember = 2, retry = 2, park = 4 }
 local i = 4
 for n = 1, tonumber(ARGV[3]) do
   local lane, id, deliveries, indexed, verdict =
@@ -116,7 +116,10 @@ for n = 1, tonumber(ARGV[3]) do
     and (obstacle_to_verdict(verdict) or (emissions > 0 and obstacle_to_emissions(i, emissions)))
   local settles = mine and not obstacle
   if settles then
-    if verdict == 'retry' then
+    if verdict == 'remember' then
+      -- Done, and what makes the same work a duplicate counts from now on.
+      redis.call('SET', ARGV[own], '1', 'PX', ARGV[own + 1])
+    elseif verdict == 'retry' then
       schedule(lane, id, now + ARGV[own], ARGV[own + 1])
     elseif verdict == 'park' then
       local ends = pause(ARGV[own], tonumber(ARGV[own + 1]), ARGV[own + 2])

@@ -9,7 +9,8 @@ use std::{
 };
 
 use callscribe_queue::{
-    ConsumerOptions, Delivery, Entry, Failure, Lane, Settlement, Stats, Verdict,
+    ConsumerOptions, Delivery, Enqueued, Entry, Failure, Lane, Once, Queue, QueueOptions,
+    Settlement, Stats, Verdict,
 };
 
 use crate::support::{Batch, Each, Redis, Running, Seen, eventually, quick};
@@ -40,6 +41,33 @@ async fn work_is_handled_settled_and_its_emissions_added() {
     assert_eq!((stats.waiting_live, stats.in_flight, stats.scheduled, stats.dead), (0, 0, 0, 0));
     let left: u64 = redis.raw(&["EXISTS", "{test}:calls:born"]).await;
     assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn work_that_took_longer_than_its_key_was_remembered_is_a_duplicate_still_once_it_is_done() {
+    let redis = Redis::start().await;
+    let window = Duration::from_secs(3600);
+    let options = QueueOptions {
+        on_done: Some(Arc::new(move |delivery: &Delivery| {
+            let key = delivery.key.clone();
+            (key == "late").then_some(Once { key, window })
+        })),
+        ..QueueOptions::default()
+    };
+    let queue = Queue::new(redis.link().await, "calls", options);
+    let entry = |key: &str| Entry::new(key, "x").once(key, Duration::from_millis(1));
+    queue.enqueue_batch(vec![entry("late"), entry("soon")]).await.unwrap();
+    eventually("both keys forgotten", async || {
+        redis.raw::<u64>(&["EXISTS", "{test}:calls:once:late", "{test}:calls:once:soon"]).await == 0
+    })
+    .await;
+
+    let running = Running::start(&queue, quick(), Each(async |_| Settlement::done()));
+    eventually("all done", async || redis.raw::<u64>(&["XLEN", "{test}:calls"]).await == 0).await;
+    running.stop().await;
+
+    assert_eq!(queue.enqueue(entry("late")).await.unwrap(), Enqueued::Duplicate);
+    assert!(matches!(queue.enqueue(entry("soon")).await.unwrap(), Enqueued::Added(_)));
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use callscribe_queue::{
@@ -48,6 +49,41 @@ async fn exhausted_work_goes_with_both_the_handlers_and_the_queues_emissions() {
     let reports = redis.entries("{test}:reports").await;
     assert_eq!(reports.len(), 1);
     assert_eq!((reports[0]["key"].as_str(), reports[0]["body"].as_str()), ("CA1", "Exhausted"));
+}
+
+#[tokio::test]
+async fn what_was_waited_for_again_and_again_stands_in_the_history_once() {
+    let redis = Redis::start().await;
+    let queue = redis.queue("calls").await;
+    queue.enqueue(Entry::new("CA1", "{}")).await.unwrap();
+
+    let looks = Arc::new(AtomicUsize::new(0));
+    let running = Running::start(
+        &queue,
+        quick(),
+        Each(move |_: Delivery| {
+            let look = looks.fetch_add(1, Ordering::SeqCst) + 1;
+            async move {
+                let code = if look < 10 { "engine_down" } else { "not_ready" };
+                let failure = Failure::new(code, format!("look {look}"));
+                match look {
+                    20 => Verdict::Dead { failure }.into(),
+                    _ => {
+                        let after = Some(Duration::ZERO);
+                        Verdict::Retry { after, failure, counts: false }.into()
+                    }
+                }
+            }
+        }),
+    );
+    eventually("dead", async || queue.stats().await.unwrap().dead == 1).await;
+    running.stop().await;
+
+    let dead = redis.entries("{test}:calls:dead").await.remove(0);
+    let history: Vec<callscribe_queue::PastFailure> =
+        serde_json::from_str(&dead["history"]).unwrap();
+    let messages: Vec<_> = history.iter().map(|past| past.failure.message.as_str()).collect();
+    assert_eq!(messages, ["look 9", "look 19", "look 20"]);
 }
 
 #[tokio::test]
@@ -216,10 +252,7 @@ async fn odd_scheduled_entries_are_buried_and_keep_no_other_from_coming_due() {
     for member in odd {
         redis.raw::<()>(&["ZADD", "{test}:calls:retry", "1", member]).await;
     }
-    queue
-        .enqueue(Entry::new("CA1", "").delayed(std::time::Duration::from_millis(1)))
-        .await
-        .unwrap();
+    queue.enqueue(Entry::new("CA1", "").delayed(Duration::from_millis(1))).await.unwrap();
 
     let seen = Seen::new();
     let running = Running::start(&queue, quick(), crate::handlers::done(&seen));

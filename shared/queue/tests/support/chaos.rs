@@ -14,8 +14,8 @@ use std::{
 };
 
 use callscribe_queue::{
-    ConsumerOptions, Delivery, Enqueued, Entry, Failure, Lane, Link, Queue, QueueOptions,
-    RedisSettings, Settlement, Verdict, consume,
+    ConsumerOptions, Delivery, Entry, Failure, Lane, Link, Queue, QueueOptions, RedisSettings,
+    Settlement, Verdict, consume,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -259,7 +259,7 @@ async fn produce(queue: Queue, plan: Plan, accepted: Arc<AtomicUsize>) {
         }
         loop {
             match queue.enqueue(entry.clone()).await {
-                Ok(Enqueued::Added(_) | Enqueued::Scheduled | Enqueued::Duplicate) => break,
+                Ok(_) => break,
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }

@@ -80,10 +80,12 @@ impl RecordingPages {
         self.next = page.next_page_uri.as_deref().and_then(|uri| following(&url, uri));
         let mut recordings = Vec::with_capacity(page.recordings.len());
         for listed in page.recordings {
-            match serde_json::from_value::<RecordingJson>(listed) {
+            match RecordingJson::deserialize(&listed) {
                 Ok(json) => recordings.push(json.into_recording(self.transport.host())),
                 Err(error) => {
-                    tracing::warn!(%error, "Twilio lists a recording that cannot be worked on");
+                    let recording_sid = listed["sid"].as_str();
+                    tracing::debug!(recording_sid, %error,
+                        "Twilio lists a recording that cannot be worked on");
                     self.unreadable += 1;
                 }
             }

@@ -11,7 +11,7 @@ use std::{fmt::Write, process::ExitCode};
 use clap::Args;
 use serde::Serialize;
 
-use super::{Outcome, Output, local::DataArg, refused};
+use super::{Outcome, Output, local::DataArg, refused, say};
 use crate::Config;
 
 /// Flags of `doctor`.
@@ -65,7 +65,7 @@ pub fn main(args: &DoctorArgs) -> ExitCode {
     chassis::install_tls();
     match look(args) {
         Ok((text, is_well)) => {
-            println!("{}", text.trim_end());
+            say(&text);
             if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(refusal) => refused(refusal),

@@ -116,9 +116,11 @@ pub fn callbacks(config: &Config) -> Finding {
 /// Which engines there are. None is asked: that may cost money.
 pub async fn engines(config: &Config) -> Finding {
     const ABOUT: &str = "engines";
-    let settings = config.transcriber.engines.clone();
+    let settings = config.transcriber.clone();
     // A model takes seconds to load.
-    let chosen = tokio::task::spawn_blocking(move || engines::chosen(&settings)).await;
+    let chosen =
+        tokio::task::spawn_blocking(move || engines::chosen(&settings.engines, &settings.folder()));
+    let chosen = chosen.await;
     let engines = match chosen {
         Ok(Ok(engines)) => engines,
         Ok(Err(why)) => return Finding::wrong(ABOUT, why),

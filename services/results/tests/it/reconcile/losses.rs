@@ -2,6 +2,68 @@
 
 use super::*;
 
+fn given_up() -> EventKind {
+    let (code, message) = ("engine_down".into(), "no answer".into());
+    EventKind::Failed { code, message, attempts: 8, is_final: true }
+}
+
+on_both! {
+    async fn a_redriven_job_that_redis_has_lost_is_resumed_in_its_next_generation(db: Db) {
+        let world = World::new(db).await;
+        let then_ms = queues::now_ms() - 2 * HOUR_MS;
+        for n in [1, 2] {
+            world.add_at(n, then_ms, RecordingStatus::Completed);
+            let failed = of_recording(n, n, (0, 0, 8), then_ms, given_up());
+            let redriven = of_recording(n, n, (0, 1, 0), then_ms + 1, queued());
+            world.db.persist(&[failed, redriven]).await.unwrap();
+        }
+        // The second still waits in the queue.
+        let entry = queues::job_entry(&transcribe(2, 0), None).unwrap();
+        let held = queue::Entry { once: None, emit: vec![], ..entry };
+        world.calls.enqueue(held).await.unwrap();
+
+        let summary = pass(&world.reconciler()).await;
+        assert_eq!((summary.resumed, summary.under_way, summary.enqueued), (1, 2, 0));
+        let jobs = world.jobs().await;
+        assert_eq!(jobs.len(), 2, "{jobs:?}");
+        assert!(jobs.contains(&transcribe(1, 1)), "{jobs:?}");
+        let events = [of_recording(1, 1, (1, 0, 8), queues::now_ms(), given_up())];
+        let effects = world.db.persist(&events).await.unwrap();
+        assert_eq!(effects.len(), 1, "its call is said to have failed: {effects:?}");
+    }
+}
+
+on_both! {
+    async fn what_was_given_up_is_taken_up_where_its_dead_letter_is_lost(db: Db) {
+        let world = World::new(db).await;
+        let then_ms = queues::now_ms() - 5 * DAY_MS;
+        for n in [1, 2, 3] {
+            let failed = of_recording(n, n, (0, 0, 8), then_ms, given_up());
+            world.db.persist(&[failed]).await.unwrap();
+        }
+        world.db.persist(&[of_call(4, then_ms, given_up())]).await.unwrap();
+        let deleted = recording_sid(3);
+        world.db.execute(&format!(
+            "UPDATE recordings SET media_deleted_at = created_at WHERE recording_sid = '{deleted}'"
+        )).await;
+        let letter = serde_json::to_string(&transcribe(2, 0)).unwrap();
+        let mut dead = redis::cmd("XADD");
+        dead.arg("{callscribe}:calls:dead").arg(&["*", "key", &call_sid(2), "body", &letter]);
+        let _: String = world.calls.link().query(&dead).await.unwrap();
+        let reconciler = world.reconciler();
+        assert_eq!(pass(&reconciler).await.resumed, 0, "not by itself");
+
+        let resumed = async |dry_run| {
+            reconciler.resume_failed(&account_sid(), 1000, dry_run).await.unwrap()
+        };
+        assert_eq!((resumed(true).await, world.waiting_in_bulk().await), (2, 0));
+        assert_eq!((resumed(false).await, resumed(false).await), (2, 0));
+        let jobs = world.jobs().await;
+        assert!(jobs.contains(&transcribe(1, 1)), "{jobs:?}");
+        assert!(jobs.iter().any(|job| matches!(job, CallJob::Resolve { .. })), "{jobs:?}");
+    }
+}
+
 #[tokio::test]
 async fn work_that_redis_has_lost_is_enqueued_again() {
     let mut world = World::new(Db::sqlite().await).await;

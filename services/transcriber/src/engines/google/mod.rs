@@ -45,7 +45,8 @@ pub struct GoogleSettings {
     /// next engine without a request. Default none: any.
     #[serde(deserialize_with = "comma_list")]
     pub languages: Vec<String>,
-    /// The language where `transcriber.language` does not say. Default `en-US`.
+    /// The language where `transcriber.language` does not say; all calls are taken to be in it.
+    /// Default `en-US`.
     pub language: String,
     /// Google's code for Hebrew: `iw-IL` or `he-IL`. Default `iw-IL`.
     pub hebrew: String,
@@ -59,7 +60,8 @@ pub struct GoogleSettings {
     /// Price of a minute of audio in US dollars. Default none: no cost is recorded.
     pub usd_per_minute: Option<f64>,
     /// What an account may spend in a day (UTC), in US dollars, by the price above; calls beyond it
-    /// wait until tomorrow or go to the next engine. Default none: no limit.
+    /// wait until tomorrow or go to the next engine. At least what the longest piece costs. Default
+    /// none: no limit.
     pub usd_per_day: Option<f64>,
 }
 

@@ -25,13 +25,13 @@ fn engine(folder: &Path, name: &str, script: &str, timeout_seconds: u64) -> Pock
             .success()
     );
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    PocketSphinx::new(&PocketSphinxSettings {
+    let settings = PocketSphinxSettings {
         program: Some(program.to_str().unwrap().into()),
         model_folder: Some(folder.into()),
         timeout_seconds,
         ..PocketSphinxSettings::default()
-    })
-    .unwrap()
+    };
+    PocketSphinx::new(&settings, folder).unwrap()
 }
 
 #[tokio::test]
@@ -45,6 +45,24 @@ printf '{"b":0.000,"d":1.000,"p":0.5,"t":"hello","w":[{"b":0.100,"d":0.300,"p":0
     assert_eq!((segment.start_ms, segment.end_ms), (100, 400));
     assert_eq!((segment.text.as_str(), segment.confidence), ("hello", Some(0.8)));
     assert_eq!(heard.language.as_deref(), Some("en"));
+}
+
+#[tokio::test]
+async fn what_the_programs_read_lies_in_the_folder_for_temporary_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = r#"[ "${8%/*}" = "${0%/*}" ] && printf '{"b":0,"d":1,"p":1,"t":"","w":[]}\n'"#;
+    let single = engine(folder.path(), "pocketsphinx", script, 20);
+    single.transcribe(&piece(), None).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    // The options -cepdir and -ctl, wherever they stand.
+    let script = r#"while [ $# -gt 1 ]; do
+[ "$1" = -cepdir ] && [ "$2" = "${0%/*}" ] && audio=here
+[ "$1" = -ctl ] && [ "${2%/*}" = "${0%/*}" ] && list=here
+shift
+done
+[ "$audio$list" = herehere ] && echo x S 0 T 0 A 0 L 0 0"#;
+    let batch = engine(folder.path(), "pocketsphinx_batch", script, 20);
+    batch.transcribe(&piece(), None).await.unwrap();
 }
 
 #[tokio::test]
@@ -74,6 +92,7 @@ async fn hebrew_is_refused_before_anything_is_run() {
         model: None,
         limit: Duration::from_secs(1),
         places: 1,
+        folder: std::env::temp_dir(),
     };
     let error = engine.transcribe(&piece(), Some("he")).await.unwrap_err();
     assert_eq!(error, EngineError::UnsupportedLanguage);

@@ -117,7 +117,7 @@ impl Whisper {
     }
 
     async fn run(&self, piece: &Piece, language: Option<&str>) -> Result<Heard, EngineError> {
-        let spoken = self.spoken.pinned(language)?;
+        let spoken = self.spoken.of(language, &piece.languages)?;
         let failed = |what: &str| EngineError::Program(format!("whisper.cpp: {what}"));
         // The permit goes with the work: work that was given up keeps its place until it has ended.
         let permits = self.permits.clone().acquire_owned().await;

@@ -64,6 +64,23 @@ impl Spoken {
         Ok(Self { candidates: candidates?, multilingual })
     }
 
+    /// For a piece: the language that is known to be spoken, or else those that calls are in, where
+    /// that is known; one that the model does not know is none of them.
+    ///
+    /// # Errors
+    /// When the model knows none of them.
+    pub fn of(&self, known: Option<&str>, languages: &[String]) -> Result<Self, EngineError> {
+        if known.is_some() || languages.is_empty() {
+            return self.pinned(known);
+        }
+        let each = languages.iter().filter_map(|language| self.pinned(Some(language)).ok());
+        let candidates: Vec<_> = each.flat_map(|one| one.candidates).collect();
+        match candidates.is_empty() {
+            true => Err(EngineError::UnsupportedLanguage),
+            false => Ok(Self { candidates, multilingual: self.multilingual }),
+        }
+    }
+
     /// With the language that is known to be spoken.
     ///
     /// # Errors
@@ -285,6 +302,11 @@ mod tests {
         assert_eq!(spoken.pinned(Some("he")).unwrap().candidates, ["he"]);
         assert_eq!(spoken.pinned(None).unwrap().candidates, ["he", "en"]);
         assert!(Spoken::new(&["auto".into()], true).unwrap().candidates.is_empty());
+        let calls = ["ru".to_owned(), "zz".to_owned(), "en".to_owned()];
+        assert_eq!(spoken.of(None, &calls).unwrap().candidates, ["ru", "en"]);
+        assert_eq!(spoken.of(Some("he"), &calls).unwrap().candidates, ["he"]);
+        assert_eq!(spoken.of(None, &[]).unwrap().candidates, ["he", "en"]);
+        assert!(spoken.of(None, &calls[1..2]).is_err());
         for wrong in [vec!["zz".to_owned()], vec![], vec!["h\0e".to_owned()]] {
             let sentence = Spoken::new(&wrong, true).unwrap_err();
             assert!(sentence.contains("transcriber.engines.whisper.languages"), "{sentence}");
@@ -297,5 +319,7 @@ mod tests {
         assert_eq!(spoken.candidates, ["en"]);
         assert!(matches!(spoken.pinned(Some("he")), Err(EngineError::UnsupportedLanguage)));
         assert_eq!(spoken.pinned(Some("en-US")).unwrap().candidates, ["en"]);
+        assert_eq!(spoken.of(None, &["ru".into(), "en".into()]).unwrap().candidates, ["en"]);
+        assert!(spoken.of(None, &["ru".into()]).is_err());
     }
 }

@@ -18,9 +18,9 @@ pub struct WhisperSettings {
     pub model: Option<PathBuf>,
     /// Threads for one piece. Default: one for each core.
     pub threads: usize,
-    /// The languages that may be spoken, where `transcriber.language` does not name the one that
-    /// is: the likeliest of these is taken, since a free choice takes short Hebrew for English.
-    /// `auto`: any that the model knows. Default `he,en`.
+    /// The languages that may be spoken, where neither `transcriber.language` names the one that is
+    /// nor `transcriber.languages` those that calls are in: the likeliest of these is taken, since a
+    /// free choice takes short Hebrew for English. `auto`: any that the model knows. Default `he,en`.
     #[serde(deserialize_with = "comma_list")]
     pub languages: Vec<String>,
     /// Time limit for one piece, in seconds. Default 900.

@@ -11,6 +11,12 @@ use crate::extract::{
     text::Text,
 };
 
+/// From so many words on a quotation may say what the value says with none of its words.
+const ENOUGH_WORDS: usize = 3;
+
+/// The shortest word that is looked for behind a prefix.
+const SHORTEST_PART: usize = 3;
+
 /// A longer value is no value but an essay.
 const MAX_VALUE_CHARS: usize = 500;
 
@@ -57,22 +63,54 @@ pub(super) fn verify(
     let asked_for = |(name, quoted): &(String, Quoted)| {
         settings.fields.contains_key(name) && is_presentable(&quoted.value)
     };
-    let extra = sheet.extra.into_iter().filter(asked_for).filter_map(|(name, quoted)| {
-        let evidence = places(transcript, &quoted).next()?;
-        let field = Field {
-            id: name.clone(),
-            value: quoted.value,
-            raw: evidence.quote.clone(),
-            confidence,
-            evidence,
-        };
-        Some((name, field))
-    });
+    let fits = |(_, quoted): &(String, Quoted)| fits(&quoted.quote, &quoted.value);
+    let extra =
+        sheet.extra.into_iter().filter(asked_for).filter(fits).filter_map(|(name, quoted)| {
+            let evidence = places(transcript, &quoted).next()?;
+            let field = Field {
+                id: name.clone(),
+                value: quoted.value,
+                raw: evidence.quote.clone(),
+                confidence,
+                evidence,
+            };
+            Some((name, field))
+        });
     Found {
         service: known(Kind::Service, sheet.service),
         city: known(Kind::City, sheet.city),
         extra: extra.collect(),
     }
+}
+
+/// Whether a quotation can be what an own field's value was taken from: it shares a word or a number
+/// with it, or it says enough to be put in other words. One or two words that have nothing to do
+/// with the value are found in any call.
+fn fits(quote: &str, value: &str) -> bool {
+    let (quote, value) = (Text::new(quote), Text::new(value));
+    let words = |text: &Text| -> Vec<String> {
+        text.tokens.iter().map(|token| text.word(token).to_owned()).collect()
+    };
+    let (said, meant) = (words(&quote), words(&value));
+    let digits = |words: &[String]| -> String {
+        words.concat().chars().filter(char::is_ascii_digit).collect()
+    };
+    let is_same_number = !digits(&said).is_empty() && digits(&said) == digits(&meant);
+    said.len() >= ENOUGH_WORDS
+        || is_same_number
+        || said.iter().any(|one| meant.iter().any(|other| is_same(one, other)))
+}
+
+/// Whether two words are the same: with a prefix, as Hebrew has them, or without; a number with
+/// leading zeros or without.
+fn is_same(one: &str, other: &str) -> bool {
+    let [one, other] = [one, other].map(|word| {
+        let is_number = word.chars().all(|c| c.is_ascii_digit());
+        if is_number { word.trim_start_matches('0') } else { word }
+    });
+    let [short, long] = if one.len() <= other.len() { [one, other] } else { [other, one] };
+    let is_part = short.chars().count() >= SHORTEST_PART && long.ends_with(short);
+    !short.is_empty() && (short == long || is_part)
 }
 
 /// Whether a value can be shown as it is.
@@ -118,4 +156,26 @@ fn places<'t>(transcript: &'t Transcript, quoted: &Quoted) -> impl Iterator<Item
             start_ms: segment.start_ms,
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fits;
+
+    #[test]
+    fn a_quotation_fits_a_value_whose_words_or_numbers_it_has_or_which_it_describes() {
+        for (quote, value, expected) in [
+            ("on Sunday at nine", "2026-11-29 09:00", true),
+            ("Sunday", "Sunday 09:00", true),
+            ("at 9", "09:00", true),
+            ("0501234567", "050-123-4567", true),
+            ("בראשון", "יום ראשון", true),
+            ("hello", "Sunday 09:00", false),
+            ("can you", "+1 512 555 0123", false),
+            ("at 5", "15:00", false),
+            ("at", "that", false),
+        ] {
+            assert_eq!(fits(quote, value), expected, "{quote:?} for {value:?}");
+        }
+    }
 }
