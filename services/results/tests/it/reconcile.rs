@@ -24,9 +24,7 @@ use twilio::{
 
 use crate::support::{
     Db,
-    events::{
-        account, call_sid, no_recording, no_speech, of_call, of_recording, queued, recording_sid,
-    },
+    events::{account, call_sid, no_speech, of_call, of_recording, queued, recording_sid},
     on_both,
     service::Redis,
 };
@@ -177,7 +175,7 @@ on_both! {
         assert_eq!(pass(&reconciler).await.enqueued, 1);
         assert!(mark_ms(&world.db.store).await < made_ms, "Redis alone knows of it");
 
-        world.db.persist(&[of_recording(1, 1, (0, 0, 1), made_ms, no_recording())]).await.unwrap();
+        world.db.persist(&[of_recording(1, 1, (0, 0, 1), made_ms, no_speech())]).await.unwrap();
         let before_ms = queues::now_ms();
         assert_eq!(pass(&reconciler).await.known, 1);
         assert!(mark_ms(&world.db.store).await >= before_ms);
@@ -374,7 +372,7 @@ async fn an_outcome_on_its_way_into_the_database_is_not_worked_for_again() {
     let world = World::new(Db::sqlite().await).await;
     let then_ms = queues::now_ms() - 5 * DAY_MS;
     world.db.persist(&[of_recording(1, 1, (0, 0, 0), then_ms, queued())]).await.unwrap();
-    let outcome = of_recording(1, 1, (0, 0, 1), then_ms, no_recording());
+    let outcome = of_recording(1, 1, (0, 0, 1), then_ms, no_speech());
     let results = queues::results(world.calls.link().clone());
     results.enqueue(queues::event_entry(&outcome, None).unwrap()).await.unwrap();
     assert_eq!(pass(&world.reconciler()).await.resumed, 0);
@@ -387,7 +385,7 @@ async fn an_outcome_that_has_waited_for_days_without_any_row_is_not_paid_for_aga
     for n in [1, 2] {
         world.add_at(n, then_ms, RecordingStatus::Completed);
     }
-    let outcome = of_recording(1, 1, (0, 0, 1), then_ms, no_recording());
+    let outcome = of_recording(1, 1, (0, 0, 1), then_ms, no_speech());
     let results = queues::results(world.calls.link().clone());
     results.enqueue(queues::event_entry(&outcome, None).unwrap()).await.unwrap();
     let settings = ReconcileSettings { first_hours: 24 * 7, ..Default::default() };
@@ -404,7 +402,7 @@ async fn a_listed_recording_of_no_call_is_counted_and_keeps_nothing_up() {
     let sid = recording_sid(2).parse().unwrap();
     let odd = DoubleRecording::new(sid, call_sid(2).parse().unwrap(), "RIFF");
     world.twilio.add_recording(DoubleRecording { of_no_call: true, ..odd });
-    let outcome = of_recording(1, 1, (0, 0, 1), queues::now_ms(), no_recording());
+    let outcome = of_recording(1, 1, (0, 0, 1), queues::now_ms(), no_speech());
     world.db.persist(&[outcome]).await.unwrap();
     let expected = Summary { listed: 2, known: 1, unreadable: 1, ..Default::default() };
     assert_eq!(pass(&world.reconciler()).await, expected);

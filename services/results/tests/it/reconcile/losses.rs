@@ -92,7 +92,7 @@ async fn a_lost_database_is_filled_again_although_the_queue_remembers_the_work()
     world.lose_database().await;
     // Of one the outcome is still on its way, of one the work.
     let results = queues::results(world.calls.link().clone());
-    let outcome = of_recording(1, 1, (0, 0, 1), queues::now_ms(), no_recording());
+    let outcome = of_recording(1, 1, (0, 0, 1), queues::now_ms(), no_speech());
     results.enqueue(queues::event_entry(&outcome, None).unwrap()).await.unwrap();
     let entry = queues::job_entry(&transcribe(2, 0), None).unwrap();
     let held = queue::Entry { once: None, emit: vec![], ..entry };
@@ -131,7 +131,7 @@ on_both! {
         world.calls.erase(|_| true).await.unwrap();
         let results = queues::results(world.calls.link().clone());
         results.erase(|_| true).await.unwrap();
-        let outcome = of_recording(1, 1, (0, 0, 1), queues::now_ms(), no_recording());
+        let outcome = of_recording(1, 1, (0, 0, 1), queues::now_ms(), no_speech());
         results.enqueue(queues::event_entry(&outcome, None).unwrap()).await.unwrap();
         assert_eq!(pass(&world.reconciler()).await.resumed, 2);
         let jobs = world.jobs().await;
@@ -145,7 +145,7 @@ async fn a_generation_that_redis_has_lost_is_enqueued_again_as_that_generation()
     let then_ms = queues::now_ms() - 2 * HOUR_MS;
     world.add_at(1, then_ms, RecordingStatus::Completed);
     world.add_at(2, then_ms, RecordingStatus::Completed);
-    let ended = [1, 2].map(|n| of_recording(n, n, (0, 0, 1), then_ms, no_recording()));
+    let ended = [1, 2].map(|n| of_recording(n, n, (0, 0, 1), then_ms, no_speech()));
     world.db.persist(&ended).await.unwrap();
     // One was queued again, of the other the database alone knows that it was asked for.
     let again = of_recording(1, 1, (1, 0, 0), queues::now_ms(), queued());

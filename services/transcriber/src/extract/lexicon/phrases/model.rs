@@ -92,10 +92,12 @@ impl Phrases {
         counter.finish(catalogue)
     }
 
-    /// The words of the example sentences, once for each sentence.
+    /// The words of the example sentences and openings, once for each. None of them names a city.
     pub fn words() -> impl Iterator<Item = String> {
-        examples::sentences().flat_map(|(_, sentence)| {
-            let text = Text::new(sentence);
+        let sentences = examples::sentences().map(|(_, sentence)| sentence.to_owned());
+        let openings = examples::openings().map(|(_, said)| said);
+        sentences.chain(openings).flat_map(|said| {
+            let text = Text::new(&said);
             let words: HashSet<&str> = text.tokens.iter().map(|t| text.word(t)).collect();
             words.into_iter().map(str::to_owned).collect::<Vec<_>>()
         })
