@@ -16,6 +16,7 @@ mod backfill;
 mod error;
 mod held;
 mod marks;
+mod need;
 mod seen;
 mod settings;
 mod summary;

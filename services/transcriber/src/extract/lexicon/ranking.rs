@@ -334,7 +334,7 @@ pub(super) fn absences(heard: &Heard<'_>) -> [f32; ABSENCES.len()] {
 }
 
 /// How far a posterior is above next to nothing, as a logarithm.
-fn likely(posterior: f32) -> f32 {
+pub(super) fn likely(posterior: f32) -> f32 {
     (posterior / LEAST).ln_1p()
 }
 

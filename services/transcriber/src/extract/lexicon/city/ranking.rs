@@ -33,6 +33,9 @@ pub const ABSENCES: [&str; ranking::ABSENCES.len() + 1] = {
     all
 };
 
+/// Where it stands how much the first thing the caller says sounds like no work; all of it is next.
+const FIRST_IDLE: usize = ranking::ABSENCES.len() - 2;
+
 /// Learned weights.
 #[derive(Debug, Clone)]
 pub struct CityRanking {
@@ -102,6 +105,11 @@ impl CityRanking {
         let last = stances.last().map(|stance| stance.of(&heard.scene).entry);
         let mut absences = ranking::absences(heard).to_vec();
         absences[2] = f32::from(u8::from(rules.is_empty()));
+        // "I'm looking for an electrician, call me any time": it sounds like a job seeker, but more like
+        // an electrician's customer.
+        let [opening, whole] = best_sound(heard);
+        absences[FIRST_IDLE] -= ranking::likely(opening);
+        absences[FIRST_IDLE + 1] -= ranking::likely(whole);
         absences.push(f32::from(u8::from(all.len() > 1)));
         let values = all.into_iter().map(|(entry, evidence)| {
             let rule = rules.iter().find(|candidate| candidate.entry == entry);
@@ -111,6 +119,14 @@ impl CityRanking {
         });
         Standings { values: values.collect(), absences }
     }
+}
+
+/// How much the first thing the caller says, and all of it, sound like the service they sound like most.
+fn best_sound(heard: &Heard<'_>) -> [f32; 2] {
+    let sounds = heard.impression.services().map(|(_, sound)| sound);
+    sounds.fold([0.0; 2], |[opening, whole], sound| {
+        [sound.opening.max(opening), sound.whole.max(whole)]
+    })
 }
 
 /// What the mentions of one city say for it.
